@@ -1,0 +1,5 @@
+//! The traits at which services meet. Each has the real service as one
+//! implementation; callers cannot tell whether it runs in their process.
+
+pub mod storage;
+pub mod tenant;

@@ -1,0 +1,249 @@
+//! What the gateway asks of the tenant service. Reads are answered from a copy
+//! in memory and never wait; changes are durable when they are answered.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+
+use crate::catalogue::{
+    AppUser, Broker, ConsoleUser, DiskPolicy, Durability, Group, Instance, OnPoison, Permission,
+    Plan, StartPosition, Tenant, Topic, TopicType,
+};
+use crate::context::Caller;
+use crate::error::ApiResult;
+use crate::ids::{GroupId, InstanceId, TenantId, TopicId};
+
+/// Fields of a new instance; absent ones take the defaults of API.md.
+#[derive(Clone, Debug, Default)]
+pub struct NewInstance {
+    pub tenant: TenantId,
+    pub name: String,
+    pub plan: Option<String>,
+    /// Names; default one broker `a`.
+    pub brokers: Vec<String>,
+    pub durability: Option<Durability>,
+    pub retention_hours: Option<u32>,
+    pub disk_policy: Option<DiskPolicy>,
+    pub remark: Option<String>,
+    pub time_zone: Option<String>,
+    pub expires_at: Option<crate::time::Timestamp>,
+}
+
+/// A change of an instance; absent fields stay.
+#[derive(Clone, Debug, Default)]
+pub struct InstanceChange {
+    pub plan: Option<String>,
+    /// Names to add; brokers are never removed.
+    pub add_brokers: Vec<String>,
+    pub durability: Option<Durability>,
+    pub retention_hours: Option<u32>,
+    pub disk_policy: Option<DiskPolicy>,
+    pub remark: Option<String>,
+    pub time_zone: Option<String>,
+    pub expires_at: Option<crate::time::Timestamp>,
+}
+
+/// Fields of a topic, for creation (absent: default) and change (absent: stays).
+#[derive(Clone, Debug, Default)]
+pub struct TopicFields {
+    pub topic_type: Option<TopicType>,
+    pub queues: Option<u16>,
+    pub permission: Option<Permission>,
+    pub ordered: Option<bool>,
+    pub remark: Option<String>,
+    /// Names of brokers, only at creation; empty means all.
+    pub brokers: Option<Vec<String>>,
+    pub retention_hours: Option<u32>,
+    pub tps: Option<u64>,
+    pub allowed_groups: Option<Vec<String>>,
+}
+
+/// Fields of a group, for creation (absent: default) and change (absent: stays).
+#[derive(Clone, Debug, Default)]
+pub struct GroupFields {
+    pub ordered: Option<bool>,
+    pub on_poison: Option<OnPoison>,
+    pub max_retries: Option<u32>,
+    pub enabled: Option<bool>,
+    pub start: Option<StartPosition>,
+    pub subscriptions: Option<Vec<(String, u64)>>,
+    pub remark: Option<String>,
+}
+
+/// Fields of an application user, for creation and change.
+#[derive(Clone, Debug, Default)]
+pub struct UserFields {
+    /// At creation: the secret to use; made by the service if absent.
+    pub secret_key: Option<String>,
+    pub topics: Option<Vec<String>>,
+    pub description: Option<String>,
+    pub ip_allow: Option<Vec<String>>,
+}
+
+/// A user with its secret, in the one answer that may show it.
+#[derive(Clone)]
+pub struct UserWithSecret {
+    pub user: Arc<AppUser>,
+    pub secret_key: String,
+}
+
+#[async_trait]
+pub trait TenantApi: Send + Sync + 'static {
+    // ---- reads: memory only ----
+
+    fn tenants(&self) -> Vec<Arc<Tenant>>;
+    fn tenant(&self, id: TenantId) -> Option<Arc<Tenant>>;
+    fn plans(&self) -> Vec<Arc<Plan>>;
+    fn plan(&self, name: &str) -> Option<Arc<Plan>>;
+
+    /// Instances of one tenant, or all for the operator (`None`), by name.
+    fn instances(&self, tenant: Option<TenantId>) -> Vec<Arc<Instance>>;
+    /// Resolves a public id or a name; a name only within `tenant`.
+    ///
+    /// # Errors
+    /// `INSTANCE_NOT_FOUND`; `CONFLICT` when `tenant` is `None` and several
+    /// tenants have an instance of that name (RULES 15).
+    fn find_instance(
+        &self,
+        tenant: Option<TenantId>,
+        name_or_uid: &str,
+    ) -> ApiResult<Arc<Instance>>;
+    fn instance(&self, id: InstanceId) -> Option<Arc<Instance>>;
+
+    fn topic(&self, instance: InstanceId, name: &str) -> Option<Arc<Topic>>;
+    fn topic_by_id(&self, instance: InstanceId, id: TopicId) -> Option<Arc<Topic>>;
+    /// By name.
+    fn topics(&self, instance: InstanceId) -> Vec<Arc<Topic>>;
+    fn group(&self, instance: InstanceId, name: &str) -> Option<Arc<Group>>;
+    fn group_by_id(&self, instance: InstanceId, id: GroupId) -> Option<Arc<Group>>;
+    fn groups(&self, instance: InstanceId) -> Vec<Arc<Group>>;
+    fn user(&self, access_key: &str) -> Option<Arc<AppUser>>;
+    fn users(&self, instance: InstanceId) -> Vec<Arc<AppUser>>;
+
+    /// Checks an application user's secret in constant time; `None` for every
+    /// cause of failure alike.
+    fn authenticate(&self, access_key: &str, secret_key: &str) -> Option<Arc<AppUser>>;
+
+    /// A key of the deployment for one purpose (receipt handles, tokens), the
+    /// same after every restart.
+    fn derived_key(&self, purpose: &str) -> [u8; 32];
+
+    /// Whether a token with this id was revoked by logout.
+    fn is_token_revoked(&self, token_id: &str) -> bool;
+
+    // ---- changes: durable when answered ----
+
+    /// Checks a person's password (argon2, off the async threads).
+    async fn login(
+        &self,
+        tenant: Option<TenantId>,
+        username: &str,
+        password: &str,
+    ) -> ApiResult<ConsoleUser>;
+    /// A console user as it stands now, for token refresh; `None` if gone.
+    async fn console_user(&self, tenant: Option<TenantId>, username: &str) -> Option<ConsoleUser>;
+    async fn revoke_token(&self, token_id: &str, until: crate::time::Timestamp) -> ApiResult<()>;
+
+    async fn create_tenant(&self, caller: &Caller, tenant: Tenant) -> ApiResult<Arc<Tenant>>;
+    async fn rename_tenant(
+        &self,
+        caller: &Caller,
+        id: TenantId,
+        name: String,
+    ) -> ApiResult<Arc<Tenant>>;
+    /// Refused with `IN_USE` while it has instances.
+    async fn delete_tenant(&self, caller: &Caller, id: TenantId) -> ApiResult<()>;
+
+    async fn create_plan(&self, caller: &Caller, plan: Plan) -> ApiResult<Arc<Plan>>;
+
+    async fn create_instance(&self, caller: &Caller, new: NewInstance) -> ApiResult<Arc<Instance>>;
+    async fn change_instance(
+        &self,
+        caller: &Caller,
+        id: InstanceId,
+        change: InstanceChange,
+    ) -> ApiResult<Arc<Instance>>;
+    /// Removes the instance with its users, topics and groups; returns its
+    /// brokers so that the caller can drop their data.
+    async fn delete_instance(&self, caller: &Caller, id: InstanceId) -> ApiResult<Vec<Broker>>;
+
+    async fn create_topic(
+        &self,
+        caller: &Caller,
+        instance: InstanceId,
+        name: &str,
+        fields: TopicFields,
+    ) -> ApiResult<Arc<Topic>>;
+    async fn change_topic(
+        &self,
+        caller: &Caller,
+        instance: InstanceId,
+        name: &str,
+        fields: TopicFields,
+    ) -> ApiResult<Arc<Topic>>;
+    async fn delete_topic(
+        &self,
+        caller: &Caller,
+        instance: InstanceId,
+        name: &str,
+    ) -> ApiResult<Arc<Topic>>;
+
+    async fn create_group(
+        &self,
+        caller: &Caller,
+        instance: InstanceId,
+        name: &str,
+        fields: GroupFields,
+    ) -> ApiResult<Arc<Group>>;
+    async fn change_group(
+        &self,
+        caller: &Caller,
+        instance: InstanceId,
+        name: &str,
+        fields: GroupFields,
+    ) -> ApiResult<Arc<Group>>;
+    async fn delete_group(
+        &self,
+        caller: &Caller,
+        instance: InstanceId,
+        name: &str,
+    ) -> ApiResult<Arc<Group>>;
+
+    async fn create_user(
+        &self,
+        caller: &Caller,
+        instance: InstanceId,
+        access_key: &str,
+        fields: UserFields,
+    ) -> ApiResult<UserWithSecret>;
+    async fn change_user(
+        &self,
+        caller: &Caller,
+        instance: InstanceId,
+        access_key: &str,
+        fields: UserFields,
+    ) -> ApiResult<Arc<AppUser>>;
+    async fn delete_user(
+        &self,
+        caller: &Caller,
+        instance: InstanceId,
+        access_key: &str,
+    ) -> ApiResult<()>;
+    /// Gives a user a new secret; the old one stops working at once.
+    async fn rotate_user(
+        &self,
+        caller: &Caller,
+        instance: InstanceId,
+        access_key: &str,
+    ) -> ApiResult<UserWithSecret>;
+    /// Shows a user's secret to an administrator, audited.
+    async fn reveal_user(
+        &self,
+        caller: &Caller,
+        instance: InstanceId,
+        access_key: &str,
+    ) -> ApiResult<UserWithSecret>;
+
+    /// Whether the catalogue can be changed now; for `/readyz`.
+    fn health(&self) -> ApiResult<()>;
+}

@@ -1,0 +1,74 @@
+//! Every bound of the product, in one place, checked against each other when
+//! compiling. Sources: SEED_SPEC section 3 and API.md.
+
+pub const KIB: u64 = 1024;
+pub const MIB: u64 = 1024 * KIB;
+
+/// Largest body that any plan may allow.
+pub const MESSAGE_BYTES_MAX: u64 = 4 * MIB;
+/// Body bound of the built-in plans (SEED_SPEC 8.2-5).
+pub const MESSAGE_BYTES_DEFAULT: u64 = 512 * KIB;
+/// A whole HTTP request.
+pub const REQUEST_BYTES_MAX: u64 = 8 * MIB;
+/// Messages in one send request.
+pub const SEND_MESSAGES_MAX: usize = 1000;
+/// Messages in one receive answer.
+pub const RECEIVE_MESSAGES_MAX: usize = 256;
+pub const RECEIVE_MESSAGES_DEFAULT: usize = 16;
+/// Body and property bytes in one receive or query answer; the first message always fits.
+pub const ANSWER_BYTES_MAX: u64 = 8 * MIB;
+pub const WAIT_SECONDS_MAX: u64 = 30;
+pub const INVISIBLE_SECONDS_MIN: u64 = 1;
+pub const INVISIBLE_SECONDS_MAX: u64 = 43_200;
+pub const INVISIBLE_SECONDS_DEFAULT: u64 = 30;
+/// Receipt handles in one ack request.
+pub const ACK_HANDLES_MAX: usize = 1000;
+
+pub const TAG_BYTES_MAX: usize = 127;
+pub const KEYS_MAX: usize = 16;
+pub const KEY_BYTES_MAX: usize = 256;
+pub const PROPERTIES_MAX: usize = 128;
+pub const PROPERTIES_BYTES_MAX: usize = 16 * KIB as usize;
+pub const MESSAGE_GROUP_BYTES_MAX: usize = 64;
+pub const DEDUP_ID_BYTES_MAX: usize = 128;
+pub const CONSUMER_ID_BYTES_MAX: usize = 255;
+pub const FILTER_BYTES_MAX: usize = 4 * KIB as usize;
+pub const FILTER_TAGS_MAX: usize = 64;
+/// Distinct live filters of one (group, topic) (RULES 18).
+pub const FILTERS_LIVE_MAX: usize = 16;
+/// How long a filter counts after its last member's call (RULES 18).
+pub const FILTER_LIVE_MS: u64 = 30_000;
+
+pub const NAME_BYTES_MAX: usize = 64;
+pub const REMARK_BYTES_MAX: usize = 512;
+/// Queues of one topic on one broker (SEED_SPEC section 3).
+pub const QUEUES_MAX: u16 = 1024;
+pub const QUEUES_DEFAULT: u16 = 4;
+/// Brokers of one instance.
+pub const BROKERS_MAX: usize = 64;
+/// Redeliveries before the dead-letter topic (SEED_SPEC 2.3).
+pub const MAX_RETRIES_DEFAULT: u32 = 16;
+pub const MAX_RETRIES_MAX: u32 = 1000;
+pub const RETENTION_HOURS_DEFAULT: u32 = 72;
+
+pub const QUERY_MESSAGES_DEFAULT: usize = 32;
+pub const QUERY_MESSAGES_MAX: usize = 1000;
+
+/// Pauses before redelivery n of an unordered group, n from 1 (SEED_SPEC 2.3).
+pub const RETRY_PAUSES_SECS: [u64; 16] = [
+    10, 30, 60, 120, 180, 240, 300, 360, 420, 480, 540, 600, 1200, 1800, 3600, 7200,
+];
+
+const _: () = assert!(MESSAGE_BYTES_DEFAULT <= MESSAGE_BYTES_MAX);
+const _: () = assert!(
+    REQUEST_BYTES_MAX >= MESSAGE_BYTES_MAX * 3 / 2,
+    "a largest body must fit its request in base64"
+);
+const _: () = assert!(ANSWER_BYTES_MAX >= MESSAGE_BYTES_MAX);
+
+/// The pause before redelivery `n` (from 1); the last row of the table repeats.
+#[must_use]
+pub fn retry_pause_ms(redelivery: u32) -> u64 {
+    let row = (redelivery.max(1) as usize - 1).min(RETRY_PAUSES_SECS.len() - 1);
+    RETRY_PAUSES_SECS[row] * 1000
+}

@@ -1,0 +1,142 @@
+//! The only spawner: every task has a name, is told to stop, and is joined
+//! within a time budget. One task that fails or panics stops the process in order.
+#![allow(
+    clippy::disallowed_methods,
+    reason = "this is the seam that the lint points to"
+)]
+
+use std::future::Future;
+use std::time::Duration;
+
+use tokio::task::JoinHandle;
+pub use tokio_util::sync::CancellationToken as Stop;
+
+/// The tasks of a process, stopped in the reverse order of starting.
+pub struct Tasks {
+    stop: Stop,
+    running: Vec<Running>,
+}
+
+struct Running {
+    name: &'static str,
+    stop: Stop,
+    handle: JoinHandle<()>,
+}
+
+impl Default for Tasks {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Tasks {
+    #[must_use]
+    pub fn new() -> Self {
+        Self {
+            stop: Stop::new(),
+            running: Vec::new(),
+        }
+    }
+
+    /// Is cancelled when the process should stop; anybody may cancel it.
+    #[must_use]
+    pub fn stop(&self) -> Stop {
+        self.stop.clone()
+    }
+
+    /// Runs a task until its own stop token is cancelled. An error or a panic
+    /// is logged and stops the whole process.
+    pub fn spawn<F, Fut, E>(&mut self, name: &'static str, start: F)
+    where
+        F: FnOnce(Stop) -> Fut,
+        Fut: Future<Output = Result<(), E>> + Send + 'static,
+        E: std::fmt::Display + Send + 'static,
+    {
+        let own = Stop::new();
+        let work = start(own.clone());
+        let process = self.stop.clone();
+        let inner = tokio::spawn(work);
+        let handle = tokio::spawn(async move {
+            match inner.await {
+                Ok(Ok(())) => {}
+                Ok(Err(error)) => {
+                    tracing::error!(task = name, %error, "task failed, stopping");
+                    process.cancel();
+                }
+                Err(error) => {
+                    tracing::error!(task = name, %error, "task panicked, stopping");
+                    process.cancel();
+                }
+            }
+        });
+        self.running.push(Running {
+            name,
+            stop: own,
+            handle,
+        });
+    }
+
+    /// Stops all tasks, last started first; each gets `budget` to end.
+    pub async fn join(mut self, budget: Duration) {
+        self.stop.cancel();
+        while let Some(mut task) = self.running.pop() {
+            task.stop.cancel();
+            if tokio::time::timeout(budget, &mut task.handle)
+                .await
+                .is_err()
+            {
+                tracing::warn!(task = task.name, "task did not end in time");
+                task.handle.abort();
+            }
+        }
+    }
+}
+
+/// Runs blocking work on a thread of its own, for loops that live as long as
+/// their owner. The caller joins it.
+///
+/// # Errors
+/// When the system has no thread to give.
+pub fn thread<F, T>(name: &str, work: F) -> std::io::Result<std::thread::JoinHandle<T>>
+where
+    F: FnOnce() -> T + Send + 'static,
+    T: Send + 'static,
+{
+    std::thread::Builder::new()
+        .name(name.to_owned())
+        .spawn(work)
+}
+
+/// Runs a future in the background for as long as it takes. For follow-up work
+/// of a request that must not die with the request; it has to be bounded in time.
+pub fn detach<F>(work: F)
+where
+    F: Future<Output = ()> + Send + 'static,
+{
+    tokio::spawn(work);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::Arc;
+    use std::sync::Mutex;
+
+    #[tokio::test]
+    async fn tasks_stop_last_first_and_a_panic_stops_all() {
+        let order = Arc::new(Mutex::new(Vec::new()));
+        let mut tasks = Tasks::new();
+        for name in ["first", "second"] {
+            let order = order.clone();
+            tasks.spawn(name, |stop| async move {
+                stop.cancelled().await;
+                order.lock().expect("unpoisoned").push(name);
+                Ok::<(), std::io::Error>(())
+            });
+        }
+        tasks.spawn("broken", |_| async { Err(std::io::Error::other("broken")) });
+        tasks.stop().cancelled().await;
+        tasks.join(Duration::from_secs(10)).await;
+        assert_eq!(*order.lock().expect("unpoisoned"), ["second", "first"]);
+    }
+}
