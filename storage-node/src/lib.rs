@@ -1,1 +1,7 @@
-//! Placeholder until the first module lands.
+//! The storage node: virtual brokers over one write-ahead log, with a hot
+//! store behind it. Owns every stored byte and the state machines; leaves
+//! names, credentials and HTTP to the gateway.
+
+pub mod hot;
+pub mod record;
+pub mod varint;
