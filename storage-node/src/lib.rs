@@ -2,6 +2,8 @@
 //! store behind it. Owns every stored byte and the state machines; leaves
 //! names, credentials and HTTP to the gateway.
 
+pub mod broker;
+pub mod consume;
 pub mod hot;
 pub mod record;
 pub mod varint;
