@@ -3,7 +3,12 @@
 //! names, credentials and HTTP to the gateway.
 
 pub mod broker;
+pub mod config;
 pub mod consume;
+pub mod disk;
 pub mod hot;
+pub mod log;
+pub mod metrics;
+pub mod node;
 pub mod record;
 pub mod varint;

@@ -3,11 +3,11 @@
 
 use firn_protocol::ids::{Generation, GroupId, QueueKey, TopicKey};
 
-use super::entry::{Entry, Head, Receive, Subscribe, Transfer, TransferReason};
+use super::entry::{Head, Receive, Subscribe, Transfer, TransferReason};
 use super::state::{BrokerState, Due, dead_letter_queue};
 use crate::consume::group::{Ended, GroupState, WAITING_QUEUE};
 use crate::consume::progress::{Lease, QueueProgress};
-use crate::record::{RecordError, RunHeader};
+use crate::record::RunHeader;
 
 /// An entry that does not fit the state: the log is damaged or the code is wrong.
 #[derive(Debug, thiserror::Error)]
@@ -20,8 +20,6 @@ pub enum ApplyError {
         end: u64,
         found: u64,
     },
-    #[error(transparent)]
-    Record(#[from] RecordError),
 }
 
 impl BrokerState {
@@ -34,7 +32,8 @@ impl BrokerState {
         &mut self,
         seq: u64,
         generation: Generation,
-        entry: &Entry,
+        head: &Head,
+        run: Option<&RunHeader>,
     ) -> Result<(), ApplyError> {
         if seq != self.seq + 1 {
             return Err(ApplyError::OutOfSequence {
@@ -42,11 +41,11 @@ impl BrokerState {
                 found: seq,
             });
         }
-        if let (Some(queue), Some(run)) = (entry.head.run_queue(), entry.run_header()?) {
-            self.store(queue, &run)?;
+        if let (Some(queue), Some(run)) = (head.run_queue(), run) {
+            self.store(queue, run)?;
         }
         self.seq = seq;
-        self.change(generation, entry);
+        self.change(generation, head, run);
         Ok(())
     }
 
@@ -80,8 +79,8 @@ impl BrokerState {
         Ok(())
     }
 
-    fn change(&mut self, generation: Generation, entry: &Entry) {
-        match &entry.head {
+    fn change(&mut self, generation: Generation, head: &Head, run: Option<&RunHeader>) {
+        match head {
             Head::Append { .. } => {}
             Head::Subscribe(subscribe) => self.subscribe(subscribe),
             Head::Unsubscribe {
@@ -126,7 +125,7 @@ impl BrokerState {
             }
             Head::GiveBack { group, records } => self.give_back(*group, records),
             Head::Transfer(transfer) => {
-                if let Ok(Some(run)) = entry.run_header() {
+                if let Some(run) = run {
                     self.transfer(transfer, run.first_offset.0);
                 }
             }
@@ -205,7 +204,11 @@ impl BrokerState {
         };
         for (queue, offsets) in records {
             for &offset in offsets {
-                if let Some(lease) = state.finish(*queue, offset) {
+                if *queue == WAITING_QUEUE {
+                    if let Some(at) = state.forget_waiting(offset) {
+                        self.due.remove(&Due { at, group, queue: WAITING_QUEUE, offset });
+                    }
+                } else if let Some(lease) = state.finish(*queue, offset) {
                     self.due.remove(&Due {
                         at: lease.deadline,
                         group,

@@ -2,4 +2,7 @@
 
 pub mod apply;
 pub mod entry;
+pub mod owner;
 pub mod state;
+pub mod tail;
+pub mod waiters;

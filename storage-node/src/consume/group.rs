@@ -147,6 +147,15 @@ impl GroupState {
         self.move_to(copy, Place::Waiting(offset));
     }
 
+    /// A copy waits no more; when it would have been due.
+    pub fn forget_waiting(&mut self, offset: u64) -> Option<Timestamp> {
+        let waiting = self.retry.waiting.remove(&offset)?;
+        if let Some(topic) = self.topics.get_mut(&waiting.copy.topic) {
+            topic.moved.remove(&(waiting.copy.queue, waiting.copy.offset));
+        }
+        Some(waiting.due)
+    }
+
     fn move_to(&mut self, copy: Copy, place: Place) {
         if let Some(topic) = self.topics.get_mut(&copy.topic) {
             topic.moved.insert((copy.queue, copy.offset), place);

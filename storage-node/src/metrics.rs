@@ -1,0 +1,114 @@
+//! Metrics of the storage node, declared here and nowhere else.
+
+use std::sync::Arc;
+
+use prometheus::core::{Collector, Desc};
+use prometheus::proto::MetricFamily;
+use prometheus::{IntCounter, IntGauge, Opts, Registry};
+
+use crate::hot::fill::Filler;
+use crate::log::Log;
+
+/// Counted where things happen; clones share the counts.
+#[derive(Clone)]
+pub struct Metrics {
+    /// Leases that passed without an ack.
+    pub leases_expired: IntCounter,
+    /// Reads that the hot store should have answered and did not.
+    pub hot_misses: IntCounter,
+    /// Records found neither in the hot store nor in the log.
+    pub records_lost: IntCounter,
+    /// Recoveries after a failed write.
+    pub recoveries: IntCounter,
+}
+
+impl Metrics {
+    /// Registers the node's own counters.
+    ///
+    /// # Errors
+    /// When a name is taken.
+    pub fn new(registry: &Registry) -> Result<Self, prometheus::Error> {
+        let counter = |name: &str, help: &str| {
+            let counter = IntCounter::with_opts(Opts::new(name, help))?;
+            registry.register(Box::new(counter.clone()))?;
+            Ok::<_, prometheus::Error>(counter)
+        };
+        Ok(Self {
+            leases_expired: counter(
+                "firn_storage_leases_expired_total",
+                "Leases that passed without an ack",
+            )?,
+            hot_misses: counter(
+                "firn_storage_hot_misses_total",
+                "Reads that the hot store should have answered",
+            )?,
+            records_lost: counter(
+                "firn_storage_records_lost_total",
+                "Records that cannot be found any more",
+            )?,
+            recoveries: counter(
+                "firn_storage_log_recoveries_total",
+                "Recoveries after a failed write of the log",
+            )?,
+        })
+    }
+
+    /// Shows the log's and the filler's own figures whenever metrics are read.
+    ///
+    /// # Errors
+    /// When a name is taken.
+    pub fn watch(
+        &self,
+        registry: &Registry,
+        log: &Log,
+        filler: &Arc<Filler>,
+    ) -> Result<(), prometheus::Error> {
+        registry.register(Box::new(Watch::new(log.clone(), filler.clone())?))
+    }
+}
+
+struct Watch {
+    log: Log,
+    filler: Arc<Filler>,
+    gauges: Vec<(IntGauge, fn(&Log, &Filler) -> u64)>,
+}
+
+impl Watch {
+    fn new(log: Log, filler: Arc<Filler>) -> Result<Self, prometheus::Error> {
+        let mut gauges: Vec<(IntGauge, fn(&Log, &Filler) -> u64)> = Vec::new();
+        let mut add = |name: &str, help: &str, read: fn(&Log, &Filler) -> u64| {
+            gauges.push((IntGauge::with_opts(Opts::new(name, help))?, read));
+            Ok::<_, prometheus::Error>(())
+        };
+        add("firn_storage_log_commits", "Group commits since the start", |log, _| {
+            log.metrics().commits()
+        })?;
+        add("firn_storage_log_bytes", "Bytes committed since the start", |log, _| {
+            log.metrics().bytes()
+        })?;
+        add("firn_storage_log_sync_failures", "Failed syncs since the start", |log, _| {
+            log.metrics().sync_failures()
+        })?;
+        add("firn_storage_log_lsn", "Last durable place in the log", |log, _| log.durable().0)?;
+        add("firn_storage_fill_lag_bytes", "Bytes between log and hot store", |_, filler| {
+            filler.metrics().lag_bytes()
+        })?;
+        Ok(Self { log, filler, gauges })
+    }
+}
+
+impl Collector for Watch {
+    fn desc(&self) -> Vec<&Desc> {
+        self.gauges.iter().flat_map(|(gauge, _)| gauge.desc()).collect()
+    }
+
+    fn collect(&self) -> Vec<MetricFamily> {
+        self.gauges
+            .iter()
+            .flat_map(|(gauge, read)| {
+                gauge.set(read(&self.log, &self.filler) as i64);
+                gauge.collect()
+            })
+            .collect()
+    }
+}
