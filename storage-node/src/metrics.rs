@@ -1,12 +1,13 @@
 //! Metrics of the storage node, declared here and nowhere else.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use prometheus::core::{Collector, Desc};
 use prometheus::proto::MetricFamily;
 use prometheus::{IntCounter, IntGauge, Opts, Registry};
 
-use crate::hot::fill::Filler;
+use crate::hot::metrics::HotMetrics;
 use crate::log::Log;
 
 /// Counted where things happen; clones share the counts.
@@ -53,7 +54,7 @@ impl Metrics {
         })
     }
 
-    /// Shows the log's and the filler's own figures whenever metrics are read.
+    /// Shows the log's and the hot's own figures whenever metrics are read.
     ///
     /// # Errors
     /// When a name is taken.
@@ -61,52 +62,69 @@ impl Metrics {
         &self,
         registry: &Registry,
         log: &Log,
-        filler: &Arc<Filler>,
+        hot: &Arc<HotMetrics>,
     ) -> Result<(), prometheus::Error> {
-        registry.register(Box::new(Watch::new(log.clone(), filler.clone())?))
+        registry.register(Box::new(Watch::new(log.clone(), hot.clone())?))
     }
 }
 
+type Read = fn(&Log, &HotMetrics) -> u64;
+
 struct Watch {
     log: Log,
-    filler: Arc<Filler>,
-    gauges: Vec<(IntGauge, fn(&Log, &Filler) -> u64)>,
+    hot: Arc<HotMetrics>,
+    gauges: Vec<(IntGauge, Read)>,
 }
 
 impl Watch {
-    fn new(log: Log, filler: Arc<Filler>) -> Result<Self, prometheus::Error> {
-        let mut gauges: Vec<(IntGauge, fn(&Log, &Filler) -> u64)> = Vec::new();
-        let mut add = |name: &str, help: &str, read: fn(&Log, &Filler) -> u64| {
+    fn new(log: Log, hot: Arc<HotMetrics>) -> Result<Self, prometheus::Error> {
+        let mut gauges: Vec<(IntGauge, Read)> = Vec::new();
+        let mut add = |name: &str, help: &str, read: Read| {
             gauges.push((IntGauge::with_opts(Opts::new(name, help))?, read));
             Ok::<_, prometheus::Error>(())
         };
-        add("firn_storage_log_commits", "Group commits since the start", |log, _| {
-            log.metrics().commits()
-        })?;
-        add("firn_storage_log_bytes", "Bytes committed since the start", |log, _| {
-            log.metrics().bytes()
-        })?;
-        add("firn_storage_log_sync_failures", "Failed syncs since the start", |log, _| {
-            log.metrics().sync_failures()
-        })?;
-        add("firn_storage_log_lsn", "Last durable place in the log", |log, _| log.durable().0)?;
-        add("firn_storage_fill_lag_bytes", "Bytes between log and hot store", |_, filler| {
-            filler.metrics().lag_bytes()
-        })?;
-        Ok(Self { log, filler, gauges })
+        add(
+            "firn_storage_log_commits",
+            "Group commits since the start",
+            |log, _| log.metrics().batch_bytes.count(),
+        )?;
+        add(
+            "firn_storage_log_bytes",
+            "Bytes committed since the start",
+            |log, _| log.metrics().batch_bytes.sum.load(Ordering::Relaxed),
+        )?;
+        add(
+            "firn_storage_log_failures",
+            "Failed commits since the start",
+            |log, _| log.metrics().commit_failures.load(Ordering::Relaxed),
+        )?;
+        add(
+            "firn_storage_log_lsn",
+            "Last durable place in the log",
+            |log, _| log.durable().0,
+        )?;
+        add(
+            "firn_storage_fill_lag_bytes",
+            "Bytes between log and hot store",
+            |_, hot| hot.lag_bytes.load(Ordering::Relaxed),
+        )?;
+        Ok(Self { log, hot, gauges })
     }
 }
 
 impl Collector for Watch {
     fn desc(&self) -> Vec<&Desc> {
-        self.gauges.iter().flat_map(|(gauge, _)| gauge.desc()).collect()
+        self.gauges
+            .iter()
+            .flat_map(|(gauge, _)| gauge.desc())
+            .collect()
     }
 
     fn collect(&self) -> Vec<MetricFamily> {
         self.gauges
             .iter()
             .flat_map(|(gauge, read)| {
-                gauge.set(read(&self.log, &self.filler) as i64);
+                gauge.set(read(&self.log, &self.hot) as i64);
                 gauge.collect()
             })
             .collect()

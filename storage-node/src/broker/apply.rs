@@ -206,7 +206,12 @@ impl BrokerState {
             for &offset in offsets {
                 if *queue == WAITING_QUEUE {
                     if let Some(at) = state.forget_waiting(offset) {
-                        self.due.remove(&Due { at, group, queue: WAITING_QUEUE, offset });
+                        self.due.remove(&Due {
+                            at,
+                            group,
+                            queue: WAITING_QUEUE,
+                            offset,
+                        });
                     }
                 } else if let Some(lease) = state.finish(*queue, offset) {
                     self.due.remove(&Due {

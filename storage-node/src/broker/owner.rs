@@ -62,7 +62,10 @@ pub struct Members {
 impl Broker {
     #[must_use]
     pub fn new(key: BrokerKey, state: BrokerState, generation: Generation) -> Arc<Self> {
-        Arc::new(Self { key, core: Mutex::new(Core::new(state, generation, 0)) })
+        Arc::new(Self {
+            key,
+            core: Mutex::new(Core::new(state, generation, 0)),
+        })
     }
 
     /// The state, if it may be used now.
@@ -118,19 +121,27 @@ impl Core {
     /// One past the last committed record of a queue.
     #[must_use]
     pub fn visible_end(&self, queue: QueueKey) -> u64 {
-        self.tails.get(&queue).map_or_else(|| self.state.queue(queue).end, |tail| tail.visible)
+        self.tails
+            .get(&queue)
+            .map_or_else(|| self.state.queue(queue).end, |tail| tail.visible)
     }
 
     /// The tail of a queue, made if there is none.
     pub fn tail_mut(&mut self, queue: QueueKey) -> &mut QueueTail {
         let end = self.state.queue(queue).end;
-        self.tails.entry(queue).or_insert_with(|| QueueTail::new(end))
+        self.tails
+            .entry(queue)
+            .or_insert_with(|| QueueTail::new(end))
     }
 
     /// Drops the tail of a queue when it says nothing any more.
     pub fn trim_tail(&mut self, queue: QueueKey) {
         let end = self.state.queue(queue).end;
-        if self.tails.get(&queue).is_some_and(|tail| tail.is_empty() && tail.visible >= end) {
+        if self
+            .tails
+            .get(&queue)
+            .is_some_and(|tail| tail.is_empty() && tail.visible >= end)
+        {
             self.tails.remove(&queue);
         }
     }
@@ -141,7 +152,10 @@ impl Core {
     pub fn events(&self, group: GroupId, topic: TopicKey, queues: u16) -> u64 {
         let own: u64 = (0..queues)
             .map(|queue| {
-                self.visible_end(QueueKey { topic, queue: firn_protocol::ids::QueueId(queue) })
+                self.visible_end(QueueKey {
+                    topic,
+                    queue: firn_protocol::ids::QueueId(queue),
+                })
             })
             .sum();
         own + self.visible_end(super::state::retry_queue(group)) + self.returns

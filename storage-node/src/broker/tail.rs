@@ -6,7 +6,7 @@ use std::collections::VecDeque;
 
 use bytes::Bytes;
 
-use crate::log::{Lsn, LogPlace};
+use crate::log::{LogPlace, Lsn};
 
 /// A committed run.
 #[derive(Clone, Debug)]
@@ -35,7 +35,10 @@ pub struct QueueTail {
 impl QueueTail {
     #[must_use]
     pub fn new(visible: u64) -> Self {
-        Self { visible, runs: VecDeque::new() }
+        Self {
+            visible,
+            runs: VecDeque::new(),
+        }
     }
 
     #[must_use]

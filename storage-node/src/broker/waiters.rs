@@ -19,12 +19,21 @@ impl Waiter {
     #[must_use]
     pub fn new(filter: Filter) -> (Arc<Self>, oneshot::Receiver<BrokerId>) {
         let (wake, woken) = oneshot::channel();
-        (Arc::new(Self { filter, wake: Mutex::new(Some(wake)) }), woken)
+        (
+            Arc::new(Self {
+                filter,
+                wake: Mutex::new(Some(wake)),
+            }),
+            woken,
+        )
     }
 
     /// Wakes it; false if it has been woken or is gone.
     pub fn wake(&self, broker: BrokerId) -> bool {
-        self.wake.lock().take().is_some_and(|wake| wake.send(broker).is_ok())
+        self.wake
+            .lock()
+            .take()
+            .is_some_and(|wake| wake.send(broker).is_ok())
     }
 }
 
@@ -49,7 +58,9 @@ impl Waiters {
     }
 
     pub fn leave(&mut self, group: GroupId, topic: TopicKey, ticket: u64) {
-        let Some(groups) = self.topics.get_mut(&topic) else { return };
+        let Some(groups) = self.topics.get_mut(&topic) else {
+            return;
+        };
         if let Some(waiters) = groups.get_mut(&group) {
             waiters.remove(&ticket);
             if waiters.is_empty() {
@@ -74,7 +85,10 @@ impl Waiters {
         topic: TopicKey,
         matches: &dyn Fn(&Filter) -> bool,
     ) {
-        let Some(waiters) = self.topics.get_mut(&topic).and_then(|groups| groups.get_mut(&group))
+        let Some(waiters) = self
+            .topics
+            .get_mut(&topic)
+            .and_then(|groups| groups.get_mut(&group))
         else {
             return;
         };
@@ -99,7 +113,9 @@ impl Waiters {
         topic: TopicKey,
         matches: &dyn Fn(&Filter) -> bool,
     ) {
-        let Some(groups) = self.topics.get(&topic) else { return };
+        let Some(groups) = self.topics.get(&topic) else {
+            return;
+        };
         let groups: Vec<GroupId> = groups.keys().copied().collect();
         for group in groups {
             self.wake_one(broker, group, topic, matches);

@@ -151,7 +151,9 @@ impl GroupState {
     pub fn forget_waiting(&mut self, offset: u64) -> Option<Timestamp> {
         let waiting = self.retry.waiting.remove(&offset)?;
         if let Some(topic) = self.topics.get_mut(&waiting.copy.topic) {
-            topic.moved.remove(&(waiting.copy.queue, waiting.copy.offset));
+            topic
+                .moved
+                .remove(&(waiting.copy.queue, waiting.copy.offset));
         }
         Some(waiting.due)
     }

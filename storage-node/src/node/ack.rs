@@ -41,15 +41,16 @@ impl StorageNode {
                 statuses.push(status);
             }
             if !records.is_empty() {
-                let head = Head::Ack { group, records: records.into_iter().collect() };
-                let _ = self.submit(&broker, &mut core, &head, None)?;
+                let head = Head::Ack {
+                    group,
+                    records: records.into_iter().collect(),
+                };
+                self.submit(&broker, &mut core, &head, None, None)?;
             }
             (statuses, core.last_lsn)
         };
         // Also when nothing was new: the ack that came before must be durable too.
-        self.settled(lsn).await.map_err(|_| {
-            ApiError::outcome_unknown("the log could not be written; ack again")
-        })?;
+        self.outcome(lsn).await?;
         Ok(statuses)
     }
 
@@ -69,32 +70,46 @@ impl StorageNode {
         for receipt in receipts {
             if holds_lease(&core, group, receipt) {
                 topic = Some(receipt.topic);
-                records.entry(receipt.queue).or_default().push(receipt.offset.0);
+                records
+                    .entry(receipt.queue)
+                    .or_default()
+                    .push(receipt.offset.0);
             }
         }
         let Some(topic) = topic else { return Ok(()) };
-        let head = Head::GiveBack { group, records: records.into_iter().collect() };
-        let _ = self.submit(&broker, &mut core, &head, None)?;
+        let head = Head::GiveBack {
+            group,
+            records: records.into_iter().collect(),
+        };
+        self.submit(&broker, &mut core, &head, None, None)?;
         core.returns += 1;
-        core.waiters.wake_one(broker.key.broker, group, topic, &|_| true);
+        core.waiters
+            .wake_one(broker.key.broker, group, topic, &|_| true);
         Ok(())
     }
 }
 
 /// What an ack with this receipt means now (DESIGN 5, RULES 2 and 21).
 pub(super) fn judge(core: &Core, group: GroupId, receipt: &Receipt) -> AckStatus {
-    let Some(state) = core.state.groups.get(&group) else { return AckStatus::Invalid };
+    let Some(state) = core.state.groups.get(&group) else {
+        return AckStatus::Invalid;
+    };
     if receipt.group != group {
         return AckStatus::Invalid;
     }
-    let Some(topic) = state.topics.get(&receipt.topic) else { return AckStatus::Invalid };
+    let Some(topic) = state.topics.get(&receipt.topic) else {
+        return AckStatus::Invalid;
+    };
     if topic.epoch != receipt.epoch {
         return AckStatus::LeaseExpired;
     }
     if receipt.offset.0 >= core.state.queue(receipt.queue).end {
         return AckStatus::Invalid;
     }
-    match state.progress(receipt.queue).map(|p| p.standing(receipt.offset.0)) {
+    match state
+        .progress(receipt.queue)
+        .map(|p| p.standing(receipt.offset.0))
+    {
         None => AckStatus::Invalid,
         // Finished by a redelivery is not finished by an ack.
         Some(Standing::Finished) if was_redelivered(state, receipt) => AckStatus::LeaseExpired,
@@ -114,7 +129,10 @@ pub(super) fn judge(core: &Core, group: GroupId, receipt: &Receipt) -> AckStatus
 
 fn was_redelivered(state: &GroupState, receipt: &Receipt) -> bool {
     let key = (receipt.queue.queue, receipt.offset.0);
-    state.topics.get(&receipt.queue.topic).is_some_and(|topic| topic.moved.contains_key(&key))
+    state
+        .topics
+        .get(&receipt.queue.topic)
+        .is_some_and(|topic| topic.moved.contains_key(&key))
 }
 
 /// Whether the receipt's own lease still holds the record.

@@ -15,7 +15,7 @@ use firn_protocol::time::Timestamp;
 
 use super::StorageNode;
 use crate::broker::entry::Head;
-use crate::log::SpaceState;
+use crate::log::LogState;
 
 #[async_trait]
 impl StorageApi for StorageNode {
@@ -125,7 +125,8 @@ impl StorageApi for StorageNode {
         from: u64,
         max: usize,
     ) -> ApiResult<QueryPage> {
-        self.find_messages(ctx, broker, topic, query, from, max).await
+        self.find_messages(ctx, broker, topic, query, from, max)
+            .await
     }
 
     async fn offset_at(
@@ -159,7 +160,8 @@ impl StorageApi for StorageNode {
         broker: BrokerId,
         topic: TopicKey,
     ) -> ApiResult<()> {
-        self.drop_thing(ctx, broker, &Head::DropTopic { topic }).await
+        self.drop_thing(ctx, broker, &Head::DropTopic { topic })
+            .await
     }
 
     async fn drop_group(
@@ -168,19 +170,24 @@ impl StorageApi for StorageNode {
         broker: BrokerId,
         group: GroupId,
     ) -> ApiResult<()> {
-        self.drop_thing(ctx, broker, &Head::DropGroup { group }).await
+        self.drop_thing(ctx, broker, &Head::DropGroup { group })
+            .await
     }
 
     fn health(&self) -> Result<(), ApiError> {
-        match self.log.space() {
-            SpaceState::Ok => Ok(()),
-            SpaceState::SendsRefused => {
-                Err(ApiError::new(ErrorCode::DiskFull, "the node's disk is full; sends are refused"))
-            }
-            SpaceState::Failed => {
-                Err(ApiError::new(ErrorCode::StorageUnavailable, "the node's log has failed"))
-            }
+        if self.log.state() != LogState::Running {
+            return Err(ApiError::new(
+                ErrorCode::StorageUnavailable,
+                "the node's log has failed",
+            ));
         }
+        if self.log.space().full {
+            return Err(ApiError::new(
+                ErrorCode::DiskFull,
+                "the node's disk is full; sends are refused",
+            ));
+        }
+        Ok(())
     }
 }
 
@@ -194,7 +201,7 @@ impl StorageNode {
         let broker = self.broker(ctx, broker)?;
         let committed = {
             let mut core = broker.lock()?;
-            let committed = self.submit(&broker, &mut core, head, None)?;
+            let committed = self.submit(&broker, &mut core, head, None, None)?;
             let gone: Vec<QueueKey> = core
                 .tails
                 .keys()
@@ -206,6 +213,6 @@ impl StorageNode {
             }
             committed
         };
-        self.durable(committed).await
+        self.outcome(committed).await
     }
 }

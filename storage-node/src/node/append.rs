@@ -6,7 +6,10 @@ use firn_protocol::error::ApiError;
 use firn_protocol::ids::{Offset, Position};
 use firn_protocol::message::MessageId;
 
+use tokio::sync::oneshot;
+
 use super::StorageNode;
+use super::journal::outcome_unknown;
 use crate::broker::entry::Head;
 use crate::record::{EncodedRecords, RunHeader};
 
@@ -21,12 +24,17 @@ impl StorageNode {
         }
         let broker = self.broker(ctx, request.broker)?;
         // Encoded before the lock is taken: it is most of the work.
-        let bytes = request.messages.iter().map(|m| m.content_bytes() as usize + 64).sum();
+        let bytes = request
+            .messages
+            .iter()
+            .map(|m| m.content_bytes() as usize + 64)
+            .sum();
         let mut records = EncodedRecords::with_capacity(bytes);
         for message in &request.messages {
             records.push_original(message);
         }
-        let (header, committed) = {
+        let (done, committed) = oneshot::channel();
+        let header = {
             let mut core = broker.lock()?;
             let header = RunHeader {
                 first_offset: Offset(core.state.queue(request.queue).end),
@@ -34,21 +42,22 @@ impl StorageNode {
                 stored_at: self.now().max(core.state.last_time),
                 count: records.count,
             };
-            let head = Head::Append { queue: request.queue };
+            let head = Head::Append {
+                queue: request.queue,
+            };
             let run = Some((&header, &records.bytes[..]));
-            let committed = self.submit(&broker, &mut core, &head, run)?;
-            (header, committed)
+            self.submit(&broker, &mut core, &head, run, Some(done))?;
+            header
         };
-        self.durable(committed).await?;
+        match committed.await {
+            Ok(Ok(_)) => {}
+            Ok(Err(_)) | Err(_) => return Err(outcome_unknown()),
+        }
         let message_ids = request.messages.iter().zip(header.first_position.0..);
         let message_ids = message_ids
             .map(|(message, position)| {
                 message.message_id.unwrap_or_else(|| {
-                    MessageId::server_made(
-                        broker.key.broker,
-                        header.stored_at,
-                        Position(position),
-                    )
+                    MessageId::server_made(broker.key.broker, header.stored_at, Position(position))
                 })
             })
             .collect();

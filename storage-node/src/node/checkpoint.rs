@@ -2,6 +2,7 @@
 //! snapshot is written only once all it says is durable in the log.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use firn_protocol::error::ApiError;
 use firn_runtime::{Stop, tasks};
@@ -25,7 +26,7 @@ pub(super) enum CheckpointError {
 
 impl StorageNode {
     pub(super) async fn run_checkpoints(self: Arc<Self>, stop: Stop) {
-        let mut last_bytes = self.log.metrics().bytes();
+        let mut last_bytes = self.log_bytes();
         let mut last_at = self.clock.now_ms();
         let step = self.config.checkpoint_age / 10;
         loop {
@@ -33,7 +34,7 @@ impl StorageNode {
                 () = stop.cancelled() => return,
                 () = self.clock.sleep(step) => {}
             }
-            let bytes = self.log.metrics().bytes();
+            let bytes = self.log_bytes();
             let age = self.clock.now_ms().saturating_sub(last_at);
             let is_old = bytes > last_bytes && age >= self.config.checkpoint_age.as_millis() as u64;
             if !is_old && bytes - last_bytes < self.config.checkpoint_bytes {
@@ -47,13 +48,21 @@ impl StorageNode {
         }
     }
 
+    fn log_bytes(&self) -> u64 {
+        self.log.metrics().batch_bytes.sum.load(Ordering::Relaxed)
+    }
+
     /// Writes out the state of every broker that has changed.
     pub(super) async fn checkpoint(&self) -> Result<(), CheckpointError> {
         // Whoever has an entry before this place is dirty now, or was written since.
         let marker = self.log.durable().next();
         let dirty: Vec<Arc<Broker>> = {
             let brokers = self.shared.brokers.read();
-            brokers.values().filter(|broker| broker.lock_any().dirty).cloned().collect()
+            brokers
+                .values()
+                .filter(|broker| broker.lock_any().dirty)
+                .cloned()
+                .collect()
         };
         for step in dirty.chunks(STEP) {
             if let Err(error) = self.save(step).await {
@@ -63,7 +72,7 @@ impl StorageNode {
                 return Err(error);
             }
         }
-        let states = self.states.clone();
+        let states = self.stores.states.clone();
         if marker > states.marker() {
             tasks::blocking(move || states.save(Vec::new(), marker)).await?;
         }
@@ -80,7 +89,7 @@ impl StorageNode {
             snapshots.push((broker.key, core.state.seq, core.state.snapshot()));
         }
         self.settled(upto).await?;
-        let states = self.states.clone();
+        let states = self.stores.states.clone();
         tasks::blocking(move || {
             let marker = states.marker();
             states.save(snapshots, marker)

@@ -52,8 +52,13 @@ impl StorageNode {
                 }
             })
         };
-        let Some(offset) = offset else { return Ok(None) };
-        Ok(self.read_one(broker, queue, offset).await?.map(|message| message.stored_at))
+        let Some(offset) = offset else {
+            return Ok(None);
+        };
+        Ok(self
+            .read_one(broker, queue, offset)
+            .await?
+            .map(|message| message.stored_at))
     }
 
     pub(super) async fn queue_bounds(
@@ -64,7 +69,13 @@ impl StorageNode {
     ) -> Result<Vec<(QueueId, Offset, Offset)>, ApiError> {
         let broker = self.broker(ctx, broker)?;
         let core = broker.lock()?;
-        let all = QueueKey { topic, queue: QueueId(0) }..=QueueKey { topic, queue: QueueId(u16::MAX) };
+        let all = QueueKey {
+            topic,
+            queue: QueueId(0),
+        }..=QueueKey {
+            topic,
+            queue: QueueId(u16::MAX),
+        };
         Ok(core
             .state
             .queues
@@ -85,9 +96,14 @@ impl StorageNode {
             let core = broker.lock()?;
             let state = core.state.groups.get(&group);
             let status = |queue: QueueKey, offset: u64| {
-                state.map_or(ConsumeStatus::ToConsume, |state| state.status(group, queue, offset))
+                state.map_or(ConsumeStatus::ToConsume, |state| {
+                    state.status(group, queue, offset)
+                })
             };
-            let statuses = records.iter().map(|(queue, offset)| status(*queue, offset.0)).collect();
+            let statuses = records
+                .iter()
+                .map(|(queue, offset)| status(*queue, offset.0))
+                .collect();
             (statuses, core.last_lsn)
         };
         self.settled(lsn).await?;
@@ -96,7 +112,9 @@ impl StorageNode {
 }
 
 fn rows(core: &Core, group: GroupId) -> Vec<QueueLag> {
-    let Some(state) = core.state.groups.get(&group) else { return Vec::new() };
+    let Some(state) = core.state.groups.get(&group) else {
+        return Vec::new();
+    };
     let mut rows = Vec::new();
     for (&topic, progress) in &state.topics {
         for (&queue, progress) in &progress.queues {

@@ -14,7 +14,7 @@ use firn_runtime::tasks;
 use super::StorageNode;
 use super::read::{ReadLimit, to_message};
 use crate::broker::owner::Broker;
-use crate::hot::hash::{hash_id, hash_key};
+use crate::hot::hash::{id_hash, key_hash};
 use crate::hot::{HotError, HotStore};
 
 /// How long a query waits for the hot store to catch up with the log.
@@ -34,10 +34,17 @@ impl StorageNode {
         if offset.0 < min {
             return Ok(Vec::new());
         }
-        let limit = ReadLimit { records: max, bytes: ANSWER_BYTES_MAX };
+        let limit = ReadLimit {
+            records: max,
+            bytes: ANSWER_BYTES_MAX,
+        };
         let range = offset.0..offset.0.saturating_add(max as u64);
         let found = self.read_range(&broker, queue, range, limit).await?;
-        found.records.iter().map(|record| to_message(&broker, queue, record)).collect()
+        found
+            .records
+            .iter()
+            .map(|record| to_message(&broker, queue, record))
+            .collect()
     }
 
     pub(super) async fn message_at(
@@ -51,8 +58,12 @@ impl StorageNode {
             return Ok(None);
         }
         self.filled(&broker).await?;
-        let place = self.ask_hot(&broker, move |hot, key| hot.locate(key, position)).await?;
-        let Some((queue, offset)) = place else { return Ok(None) };
+        let place = self
+            .ask_hot(&broker, move |hot, key| hot.locate(key, position))
+            .await?;
+        let Some((queue, offset)) = place else {
+            return Ok(None);
+        };
         // Bodies that wait for their time are nobody's messages yet.
         if queue.topic == TopicKey::Waiting {
             return Ok(None);
@@ -75,8 +86,8 @@ impl StorageNode {
         }
         self.filled(&broker).await?;
         let hash = match &query {
-            KeyQuery::Key(key) => hash_key(key),
-            KeyQuery::MessageId(id) => hash_id(id),
+            KeyQuery::Key(key) => key_hash(key),
+            KeyQuery::MessageId(id) => id_hash(id),
         };
         let mut page = QueryPage::default();
         let mut from = from;
@@ -84,8 +95,11 @@ impl StorageNode {
         loop {
             let wanted = (max - page.messages.len()).max(1);
             let at = Position(from);
-            let hits =
-                self.ask_hot(&broker, move |hot, key| hot.find(key, topic, hash, at, wanted)).await?;
+            let hits = self
+                .ask_hot(&broker, move |hot, key| {
+                    hot.find(key, topic, hash, at, wanted)
+                })
+                .await?;
             let is_last = hits.len() < wanted;
             for hit in hits {
                 from = hit.position.0 + 1;
@@ -117,7 +131,7 @@ impl StorageNode {
         let filled = self.shared.wait_filled(lsn.next());
         tokio::select! {
             () = filled => Ok(()),
-            () = self.filler.pause(FILL_WAIT) => Err(ApiError::new(
+            () = self.clock.sleep(FILL_WAIT) => Err(ApiError::new(
                 ErrorCode::Overloaded,
                 "the index is behind the log; try again",
             )),
@@ -129,12 +143,15 @@ impl StorageNode {
         broker: &Arc<Broker>,
         ask: impl FnOnce(&dyn HotStore, crate::hot::BrokerKey) -> Result<T, HotError> + Send + 'static,
     ) -> Result<T, ApiError> {
-        let hot = self.hot.clone();
+        let hot = self.stores.hot.clone();
         let key = broker.key;
         let answer = tasks::blocking(move || ask(&*hot, key)).await;
         answer.map_err(|error| {
             tracing::error!(%error, "hot store cannot answer");
-            ApiError::new(ErrorCode::StorageUnavailable, "the index cannot be read now")
+            ApiError::new(
+                ErrorCode::StorageUnavailable,
+                "the index cannot be read now",
+            )
         })
     }
 }

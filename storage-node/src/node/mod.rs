@@ -19,12 +19,14 @@ mod redrive;
 mod seek;
 mod settle;
 mod shared;
+mod source;
+mod stores;
 mod subscribe;
 mod timers;
 mod visibility;
 mod wait;
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use firn_protocol::context::RequestContext;
 use firn_protocol::error::{ApiError, ErrorCode};
@@ -35,22 +37,23 @@ use firn_runtime::Clock;
 use crate::broker::owner::Broker;
 use crate::broker::state::BrokerState;
 use crate::config::StorageConfig;
+use crate::hot::BrokerKey;
 use crate::hot::fill::Filler;
-use crate::hot::{BrokerKey, HotStore, StateStore};
 use crate::log::Log;
 use crate::metrics::Metrics;
 
-pub use open::{OpenError, Opened};
+pub use open::{OpenError, OpenStores, Opened};
 use shared::Shared;
+pub use stores::Stores;
 
 /// A storage node; clones of the `Arc` share it.
 pub struct StorageNode {
     config: StorageConfig,
     clock: Clock,
     log: Log,
-    hot: Arc<dyn HotStore>,
-    states: Arc<dyn StateStore>,
-    filler: Arc<Filler>,
+    stores: Stores,
+    /// Set once, at the end of opening.
+    filler: OnceLock<Arc<Filler>>,
     shared: Arc<Shared>,
     metrics: Metrics,
 }
@@ -59,7 +62,11 @@ impl StorageNode {
     /// The broker that a call names. It is made on first use; one that belongs
     /// to another instance is answered as one that does not exist.
     fn broker(&self, ctx: &RequestContext, id: BrokerId) -> Result<Arc<Broker>, ApiError> {
-        let key = BrokerKey { tenant: ctx.tenant, instance: ctx.instance, broker: id };
+        let key = BrokerKey {
+            tenant: ctx.tenant,
+            instance: ctx.instance,
+            broker: id,
+        };
         let found = self.shared.brokers.read().get(&id).cloned();
         let broker = match found {
             Some(broker) => broker,

@@ -1,6 +1,6 @@
 //! Start and stop of a node: stores, log, states, background work.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use bytes::Bytes;
 use firn_protocol::ids::{BrokerId, Generation, QueueKey};
@@ -9,6 +9,8 @@ use rustc_hash::FxHashMap;
 
 use super::StorageNode;
 use super::shared::Shared;
+use super::source::Source;
+use super::stores::Stores;
 use crate::broker::apply::ApplyError;
 use crate::broker::entry::Entry;
 use crate::broker::owner::Broker;
@@ -16,7 +18,7 @@ use crate::broker::state::BrokerState;
 use crate::broker::tail::TailRun;
 use crate::config::StorageConfig;
 use crate::disk::Disk;
-use crate::hot::fill::Filler;
+use crate::hot::fill::{FillParts, FillSettings, Filler};
 use crate::hot::{BrokerKey, HotError, HotStore, StateStore};
 use crate::log::{DamagedRange, Log, LogError, Lsn, ReplayedFrame};
 use crate::metrics::Metrics;
@@ -43,9 +45,8 @@ pub struct Opened {
     pub brokers: usize,
 }
 
-/// Opens the stores once the end of the log is known: (hot store, state store).
-pub type OpenStores<'a> =
-    dyn FnOnce(Lsn) -> Result<(Arc<dyn HotStore>, Arc<dyn StateStore>), HotError> + 'a;
+/// Opens the stores once the end of the log is known.
+pub type OpenStores<'a> = dyn FnOnce(Lsn) -> Result<Stores, HotError> + 'a;
 
 /// The state of one broker as snapshot and log give it.
 pub(super) struct Rebuilt {
@@ -69,22 +70,51 @@ impl StorageNode {
     ) -> Result<Opened, OpenError> {
         let metrics = Metrics::new(registry)?;
         let shared = Arc::new(Shared::new(config.tail_bytes_max));
-        let (log, _) = Log::open(disk, config.log.clone(), Lsn::MAX, shared.clone(), &mut |_| Ok(()))?;
-        let end = log.durable().next();
-        let (hot, states) = stores(end)?;
-        let (rebuilt, damage) = rebuild(&log, &*hot, &*states)?;
-        let filler = Filler::start(hot.clone(), log.clone(), shared.clone())
-            .map_err(OpenError::Thread)?;
-        let node = Arc::new(Self { config, clock, log, hot, states, filler, shared, metrics });
-        node.shared.on_filled(node.hot.marker());
+        let log_config = config.log.clone();
+        // The states come from the replay below, when the stores are known.
+        let (log, recovery) =
+            Log::open(disk, log_config, shared.clone(), Lsn(u64::MAX), &mut |_| {
+                Ok(())
+            })?;
+        let end = recovery.end.next();
+        let stores = stores(end)?;
+        let (rebuilt, damage) = rebuild(&log, &*stores.hot, &*stores.states)?;
+        let parts = FillParts {
+            store: stores.hot.clone(),
+            log: Arc::new(Source(log.clone())),
+            observer: shared.clone(),
+            metrics: stores.metrics.clone(),
+        };
         let brokers = rebuilt.len();
-        let last_time = rebuilt.values().map(|broker| broker.state.last_time.0).max();
-        node.clock.raise_to(last_time.unwrap_or(0));
+        let last_time = rebuilt
+            .values()
+            .map(|broker| broker.state.last_time.0)
+            .max();
+        clock.raise_to(last_time.unwrap_or(0));
+        metrics.watch(registry, &log, &stores.metrics)?;
+        let filled = stores.hot.marker();
+        let node = Arc::new(Self {
+            config,
+            clock,
+            log,
+            stores,
+            shared,
+            metrics,
+            filler: OnceLock::new(),
+        });
         node.install(rebuilt);
-        node.shared.set_filler(node.filler.clone());
-        node.filler.reached(end);
-        node.metrics.watch(registry, &node.log, &node.filler)?;
-        Ok(Opened { node, damage, brokers })
+        // From here on the filler tells what it has; nothing was committed before.
+        node.shared.on_filled(filled);
+        let filler =
+            Filler::start(parts, FillSettings::default(), end).map_err(OpenError::Thread)?;
+        let filler = Arc::new(filler);
+        node.shared.set_filler(filler.clone());
+        let _ = node.filler.set(filler);
+        Ok(Opened {
+            node,
+            damage,
+            brokers,
+        })
     }
 
     /// Starts timers, checkpoints and recovery.
@@ -111,10 +141,17 @@ impl StorageNode {
         if let Err(error) = self.checkpoint().await {
             tracing::warn!(%error, "state was not written out, the next start replays the log");
         }
-        let (log, filler) = (self.log.clone(), self.filler.clone());
+        let (log, filler) = (self.log.clone(), self.filler.get().cloned());
+        let states = self.stores.states.clone();
         firn_runtime::tasks::blocking(move || {
-            log.close();
-            filler.stop();
+            let closed = log.close().map_err(|error| error.to_string());
+            let filled = filler.map_or(Ok(()), |filler| filler.stop());
+            let stored = filled
+                .and_then(|()| states.close())
+                .map_err(|error| error.to_string());
+            for problem in [closed, stored].into_iter().filter_map(Result::err) {
+                tracing::warn!(problem, "unclean stop, the next start takes longer");
+            }
         })
         .await;
     }
@@ -154,7 +191,14 @@ pub(super) fn rebuild(
     for (key, _, snapshot) in states.load()? {
         match BrokerState::from_snapshot(&snapshot) {
             Ok(state) => {
-                brokers.insert(key.broker, Rebuilt { key, state, unfilled: Vec::new() });
+                brokers.insert(
+                    key.broker,
+                    Rebuilt {
+                        key,
+                        state,
+                        unfilled: Vec::new(),
+                    },
+                );
             }
             Err(error) => {
                 // A snapshot is a shortcut: without it the whole log is replayed.
@@ -178,7 +222,11 @@ fn replay_frame(
 ) {
     let header = frame.header;
     let broker = brokers.entry(header.broker).or_insert_with(|| Rebuilt {
-        key: BrokerKey { tenant: header.tenant, instance: header.instance, broker: header.broker },
+        key: BrokerKey {
+            tenant: header.tenant,
+            instance: header.instance,
+            broker: header.broker,
+        },
         state: BrokerState::default(),
         unfilled: Vec::new(),
     });
@@ -194,7 +242,12 @@ fn replay_frame(
         && frame.place.lsn >= filled
     {
         let place = frame.place;
-        let run = TailRun { first: run.first_offset.0, count: run.count, place, bytes: None };
+        let run = TailRun {
+            first: run.first_offset.0,
+            count: run.count,
+            place,
+            bytes: None,
+        };
         broker.unfilled.push((queue, run));
     }
     if header.seq <= broker.state.seq {

@@ -49,14 +49,17 @@ impl StorageNode {
             let state = core.state.queue(queue);
             range.start.max(state.min)..range.end.min(core.visible_end(queue))
         };
-        let mut found = Found { records: Vec::new(), upto: range.start };
+        let mut found = Found {
+            records: Vec::new(),
+            upto: range.start,
+        };
         collect_from_memory(broker, queue, range.clone(), limit, &mut found)?;
         if found.is_complete(&range, limit) {
             return Ok(found);
         }
         let reader = Reader {
             broker: broker.clone(),
-            hot: self.hot.clone(),
+            hot: self.stores.hot.clone(),
             log: self.log.clone(),
             metrics: self.metrics.clone(),
         };
@@ -74,9 +77,18 @@ impl StorageNode {
         queue: QueueKey,
         offset: u64,
     ) -> Result<Option<Message>, ApiError> {
-        let limit = ReadLimit { records: 1, bytes: 0 };
-        let found = self.read_range(broker, queue, offset..offset + 1, limit).await?;
-        found.records.first().map(|record| to_message(broker, queue, record)).transpose()
+        let limit = ReadLimit {
+            records: 1,
+            bytes: 0,
+        };
+        let found = self
+            .read_range(broker, queue, offset..offset + 1, limit)
+            .await?;
+        found
+            .records
+            .first()
+            .map(|record| to_message(broker, queue, record))
+            .transpose()
     }
 }
 
@@ -98,12 +110,20 @@ impl Found {
     }
 
     fn is_full(&self, limit: ReadLimit) -> bool {
-        let bytes: u64 = self.records.iter().map(|record| record.bytes_len() as u64).sum();
+        let bytes: u64 = self
+            .records
+            .iter()
+            .map(|record| record.bytes_len() as u64)
+            .sum();
         self.records.len() >= limit.records || (!self.records.is_empty() && bytes >= limit.bytes)
     }
 
     fn take(&mut self, run: &Run, range: &Range<u64>, limit: ReadLimit) -> Result<(), ApiError> {
-        let mut bytes: u64 = self.records.iter().map(|record| record.bytes_len() as u64).sum();
+        let mut bytes: u64 = self
+            .records
+            .iter()
+            .map(|record| record.bytes_len() as u64)
+            .sum();
         for record in run.records() {
             let record = record.map_err(|_| damaged())?;
             let offset = record.offset.0;
@@ -136,7 +156,9 @@ fn collect_from_memory(
     found: &mut Found,
 ) -> Result<(), ApiError> {
     for run in tail_runs(broker, queue, found.upto..range.end, limit.records)? {
-        let Some(bytes) = run.bytes else { return Ok(()) };
+        let Some(bytes) = run.bytes else {
+            return Ok(());
+        };
         let run = Run::parse(bytes).map_err(|_| damaged())?;
         found.take(&run, &range, limit)?;
         if found.is_full(limit) {
@@ -155,7 +177,11 @@ fn tail_runs(
     // A run has at least one record, so more runs than records are never needed.
     let end = range.end.min(range.start.saturating_add(records as u64));
     let core = broker.lock()?;
-    Ok(core.tails.get(&queue).map(|tail| tail.runs(range.start..end)).unwrap_or_default())
+    Ok(core
+        .tails
+        .get(&queue)
+        .map(|tail| tail.runs(range.start..end))
+        .unwrap_or_default())
 }
 
 /// Reads that block on disk.
@@ -194,7 +220,7 @@ impl Reader {
     }
 
     fn read_log(&self, run: &TailRun) -> Result<Bytes, ApiError> {
-        let payload = self.log.read_at(&run.place).map_err(|error| {
+        let payload = self.log.read_at(run.place).map_err(|error| {
             tracing::error!(%error, lsn = %run.place.lsn, "cannot read the log");
             ApiError::new(ErrorCode::StorageUnavailable, "the log cannot be read")
         })?;
@@ -254,7 +280,9 @@ impl Reader {
                 return Ok(());
             }
             let payload = Bytes::copy_from_slice(frame.payload);
-            let Ok(entry) = Entry::decode(&payload) else { return Ok(()) };
+            let Ok(entry) = Entry::decode(&payload) else {
+                return Ok(());
+            };
             if entry.head.run_queue() == Some(queue)
                 && let Some(run) = entry.run
                 && let Ok(header) = header_of(&run)
@@ -268,7 +296,10 @@ impl Reader {
             Ok(_) => Ok(hit),
             Err(error) => {
                 tracing::error!(%error, "cannot read the log");
-                Err(ApiError::new(ErrorCode::StorageUnavailable, "the log cannot be read"))
+                Err(ApiError::new(
+                    ErrorCode::StorageUnavailable,
+                    "the log cannot be read",
+                ))
             }
         }
     }

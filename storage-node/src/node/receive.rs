@@ -54,20 +54,32 @@ impl StorageNode {
         let broker = self.broker(ctx, request.broker)?;
         self.settle(&broker).await?;
         let (group, topic) = (request.group, request.topic);
-        self.subscribe_group(&broker, group, topic, Some(&request.filter)).await?;
+        self.subscribe_group(&broker, group, topic, Some(&request.filter))
+            .await?;
         for _ in 0..ROUNDS_MAX {
             let claim = match self.claim(&broker, &request)? {
                 Ok(claim) => claim,
-                Err(seen) => return Ok(Received { deliveries: Vec::new(), seen }),
+                Err(seen) => {
+                    return Ok(Received {
+                        deliveries: Vec::new(),
+                        seen,
+                    });
+                }
             };
             let sorted = self.read_claim(&claim).await?;
             let deliveries = self.finish_claim(claim, sorted)?;
             if !deliveries.is_empty() {
-                return Ok(Received { deliveries, seen: 0 });
+                return Ok(Received {
+                    deliveries,
+                    seen: 0,
+                });
             }
         }
         // So much was skipped that the caller should look again without waiting.
-        Ok(Received { deliveries: Vec::new(), seen: 0 })
+        Ok(Received {
+            deliveries: Vec::new(),
+            seen: 0,
+        })
     }
 
     /// Reserves records to look at; the event count if there are none.
@@ -109,9 +121,18 @@ impl StorageNode {
             members.turn = (turn + 1) % usize::from(queues.max(1));
         }
         for (queue, range) in &ranges {
-            core.claims.entry((group, *queue)).or_default().insert(range.clone());
+            core.claims
+                .entry((group, *queue))
+                .or_default()
+                .insert(range.clone());
         }
-        Ok(Ok(Claim { broker, request, life: core.life, epoch, ranges }))
+        Ok(Ok(Claim {
+            broker,
+            request,
+            life: core.life,
+            epoch,
+            ranges,
+        }))
     }
 
     /// Remembers that a filter has a member, and lets go of filters that have none.
@@ -144,13 +165,14 @@ impl StorageNode {
             return Ok(());
         }
         members.passed.clear();
+        members.seen.retain(|filter, _| !idle.contains(filter));
         for filter in idle {
-            members.seen.remove(&filter);
-            let head = Head::Unsubscribe { group, topic, filter };
-            let _ = self.submit(broker, core, &head, None)?;
-            if let Some(members) = core.members.get_mut(&(group, topic)) {
-                members.passed.clear();
-            }
+            let head = Head::Unsubscribe {
+                group,
+                topic,
+                filter,
+            };
+            self.submit(broker, core, &head, None, None)?;
         }
         Ok(())
     }
@@ -171,8 +193,13 @@ impl StorageNode {
                 Filter::All => left,
                 Filter::Tags(_) => SCAN_RECORDS as usize,
             };
-            let limit = ReadLimit { records, bytes: bytes_left };
-            let found = self.read_range(claim.broker, *queue, range.clone(), limit).await?;
+            let limit = ReadLimit {
+                records,
+                bytes: bytes_left,
+            };
+            let found = self
+                .read_range(claim.broker, *queue, range.clone(), limit)
+                .await?;
             let mut next = range.start;
             for record in found.records {
                 if sorted.wanted.len() == claim.request.max {
@@ -188,17 +215,27 @@ impl StorageNode {
                 bytes_left = bytes_left.saturating_sub(record.bytes_len() as u64);
             }
             if sorted.wanted.len() < claim.request.max && next < found.upto.min(range.end) {
-                sorted.unwanted.push((*queue, next..found.upto.min(range.end)));
+                sorted
+                    .unwanted
+                    .push((*queue, next..found.upto.min(range.end)));
             }
         }
         Ok(sorted)
     }
 
     /// Turns what was read into leases, if nothing has changed in between.
-    fn finish_claim(&self, mut claim: Claim<'_>, sorted: Sorted) -> Result<Vec<Delivery>, ApiError> {
+    fn finish_claim(
+        &self,
+        mut claim: Claim<'_>,
+        sorted: Sorted,
+    ) -> Result<Vec<Delivery>, ApiError> {
         let (group, topic) = (claim.request.group.id, claim.request.topic.key);
         let mut core = claim.broker.lock()?;
-        let epoch = core.state.groups.get(&group).and_then(|state| state.topics.get(&topic));
+        let epoch = core
+            .state
+            .groups
+            .get(&group)
+            .and_then(|state| state.topics.get(&topic));
         if core.life != claim.life || epoch.map(|topic| topic.epoch) != Some(claim.epoch) {
             drop(core);
             return Ok(Vec::new());
@@ -215,8 +252,13 @@ impl StorageNode {
         let first_lease = core.state.next_lease;
         let parts = parts_of(&sorted);
         if !parts.is_empty() {
-            let head = Head::Receive(Receive { group, topic, deadline, parts });
-            let _ = self.submit(claim.broker, &mut core, &head, None)?;
+            let head = Head::Receive(Receive {
+                group,
+                topic,
+                deadline,
+                parts,
+            });
+            self.submit(claim.broker, &mut core, &head, None, None)?;
         }
         let generation = core.generation;
         let has_more = claim.release(&mut core);
@@ -252,19 +294,22 @@ fn deliver(
         generation,
         lease,
     };
-    Delivery { message, receipt, invisible_until: deadline }
+    Delivery {
+        message,
+        receipt,
+        invisible_until: deadline,
+    }
 }
 
 /// Copies that are ready for this topic, each a range of one.
-fn open_retries(
-    core: &Core,
-    request: &ReceiveRequest,
-    max: u64,
-) -> Vec<(QueueKey, Range<u64>)> {
+fn open_retries(core: &Core, request: &ReceiveRequest, max: u64) -> Vec<(QueueKey, Range<u64>)> {
     let (group, topic) = (request.group.id, request.topic.key);
     let queue = retry_queue(group);
-    let Some(ready) =
-        core.state.groups.get(&group).and_then(|state| state.retry.ready.get(&topic))
+    let Some(ready) = core
+        .state
+        .groups
+        .get(&group)
+        .and_then(|state| state.retry.ready.get(&topic))
     else {
         return Vec::new();
     };
@@ -284,7 +329,11 @@ fn open_records(
     queue: QueueKey,
     max: u64,
 ) -> Vec<Range<u64>> {
-    let progress = core.state.groups.get(&request.group.id).and_then(|g| g.progress(queue));
+    let progress = core
+        .state
+        .groups
+        .get(&request.group.id)
+        .and_then(|g| g.progress(queue));
     progress.map_or_else(Vec::new, |progress| {
         progress.open_ranges(core.visible_end(queue), &taken(core, request, queue), max)
     })
@@ -293,7 +342,11 @@ fn open_records(
 /// What this receive must leave alone: others read it, or its filter has seen it.
 fn taken(core: &Core, request: &ReceiveRequest, queue: QueueKey) -> Ranges {
     let group = request.group.id;
-    let mut taken = core.claims.get(&(group, queue)).cloned().unwrap_or_default();
+    let mut taken = core
+        .claims
+        .get(&(group, queue))
+        .cloned()
+        .unwrap_or_default();
     if let Some(members) = core.members.get(&(group, request.topic.key))
         && let Some(passed) = members.passed.get(&(request.filter.clone(), queue))
     {
@@ -332,13 +385,20 @@ fn parts_of(sorted: &Sorted) -> Vec<ReceivePart> {
     let part = |queue: QueueKey, parts: &mut Vec<ReceivePart>| {
         let at = parts.iter().position(|part| part.queue == queue);
         at.unwrap_or_else(|| {
-            parts.push(ReceivePart { queue, leased: Vec::new(), skipped: Vec::new() });
+            parts.push(ReceivePart {
+                queue,
+                leased: Vec::new(),
+                skipped: Vec::new(),
+            });
             parts.len() - 1
         })
     };
     for message in &sorted.wanted {
         let at = part(message.queue, &mut parts);
-        extend(&mut parts[at].leased, message.offset.0..message.offset.0 + 1);
+        extend(
+            &mut parts[at].leased,
+            message.offset.0..message.offset.0 + 1,
+        );
     }
     for (queue, range) in &sorted.unwanted {
         let at = part(*queue, &mut parts);
@@ -373,7 +433,10 @@ impl Claim<'_> {
         let topic = self.request.topic;
         !open_retries(core, self.request, 1).is_empty()
             || (0..topic.queues).any(|queue| {
-                let queue = QueueKey { topic: topic.key, queue: QueueId(queue) };
+                let queue = QueueKey {
+                    topic: topic.key,
+                    queue: QueueId(queue),
+                };
                 !open_records(core, self.request, queue, 1).is_empty()
             })
     }

@@ -7,6 +7,8 @@ use std::time::Duration;
 use firn_runtime::{Stop, tasks};
 
 use super::StorageNode;
+use crate::log::LogState;
+
 use super::open::{OpenError, rebuild};
 
 /// Pause between attempts.
@@ -36,10 +38,10 @@ impl StorageNode {
         self.shared.suspend_all();
         let node = self.clone();
         tasks::blocking(move || {
-            if node.log.is_failed() {
+            if node.log.state() == LogState::Failed {
                 node.log.recover()?;
             }
-            let (rebuilt, damage) = rebuild(&node.log, &*node.hot, &*node.states)?;
+            let (rebuilt, damage) = rebuild(&node.log, &*node.stores.hot, &*node.stores.states)?;
             for range in damage {
                 tracing::error!(?range, "the log is damaged");
             }

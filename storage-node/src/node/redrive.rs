@@ -30,7 +30,10 @@ impl StorageNode {
         };
         let mut sent = 0;
         while at < end && sent < request.max {
-            let limit = ReadLimit { records: PAGE, bytes: ANSWER_BYTES_MAX };
+            let limit = ReadLimit {
+                records: PAGE,
+                bytes: ANSWER_BYTES_MAX,
+            };
             let found = self.read_range(&broker, queue, at..end, limit).await?;
             at = found.upto.max(at + 1);
             for record in &found.records {
@@ -42,7 +45,9 @@ impl StorageNode {
                 if !may_send(&core, &message, &request) {
                     continue;
                 }
-                let Some(origin) = message.origin else { continue };
+                let Some(origin) = message.origin else {
+                    continue;
+                };
                 let step = Step {
                     due: Due {
                         at: self.now(),
@@ -59,7 +64,7 @@ impl StorageNode {
                         attempt: 1,
                     },
                 };
-                let _ = self.transfer(&broker, &mut core, step, &message)?;
+                self.transfer(&broker, &mut core, step, &message)?;
                 sent += 1;
             }
         }
@@ -72,7 +77,10 @@ impl StorageNode {
 fn is_wanted(message: &Message, request: &RedriveRequest) -> bool {
     let topic = message.origin.map(|origin| origin.topic);
     request.topic.is_none_or(|wanted| topic == Some(wanted))
-        && request.message_ids.as_ref().is_none_or(|ids| ids.contains(&message.message_id))
+        && request
+            .message_ids
+            .as_ref()
+            .is_none_or(|ids| ids.contains(&message.message_id))
 }
 
 /// A letter that was sent back before goes again only when it is named.

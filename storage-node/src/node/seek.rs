@@ -20,7 +20,8 @@ impl StorageNode {
         request: SeekRequest,
     ) -> Result<Vec<SeekRow>, ApiError> {
         let broker = self.broker(ctx, request.broker)?;
-        self.subscribe_group(&broker, request.group, request.topic, None).await?;
+        self.subscribe_group(&broker, request.group, request.topic, None)
+            .await?;
         let rows = self.plan_seek(&broker, &request).await?;
         if request.dry_run || rows.is_empty() {
             let lsn = broker.lock()?.last_lsn;
@@ -29,17 +30,26 @@ impl StorageNode {
         }
         let committed = {
             let mut core = broker.lock()?;
-            let starts = rows.iter().map(|row| (row.queue, row.rollback_offset.0)).collect();
+            let starts = rows
+                .iter()
+                .map(|row| (row.queue, row.rollback_offset.0))
+                .collect();
             let (group, topic) = (request.group.id, request.topic.key);
             let time = self.now().max(core.state.last_time);
-            let head = Head::Seek { time, group, topic, starts };
-            let committed = self.submit(&broker, &mut core, &head, None)?;
+            let head = Head::Seek {
+                time,
+                group,
+                topic,
+                starts,
+            };
+            let committed = self.submit(&broker, &mut core, &head, None, None)?;
             core.members.remove(&(group, topic));
             core.returns += 1;
-            core.waiters.wake_one(broker.key.broker, group, topic, &|_| true);
+            core.waiters
+                .wake_one(broker.key.broker, group, topic, &|_| true);
             committed
         };
-        self.durable(committed).await?;
+        self.outcome(committed).await?;
         Ok(rows)
     }
 
@@ -50,7 +60,10 @@ impl StorageNode {
     ) -> Result<Vec<SeekRow>, ApiError> {
         let mut rows = Vec::new();
         for queue in (0..request.topic.queues).map(QueueId) {
-            let key = QueueKey { topic: request.topic.key, queue };
+            let key = QueueKey {
+                topic: request.topic.key,
+                queue,
+            };
             let (state, end, consumer) = {
                 let core = broker.lock()?;
                 let group = core.state.groups.get(&request.group.id);
@@ -76,7 +89,9 @@ impl StorageNode {
             });
         }
         if let SeekTarget::Offsets(offsets) = &request.target
-            && offsets.iter().any(|(queue, _)| queue.0 >= request.topic.queues)
+            && offsets
+                .iter()
+                .any(|(queue, _)| queue.0 >= request.topic.queues)
         {
             return Err(ApiError::new(ErrorCode::NotFound, "queueId: no such queue"));
         }
@@ -102,7 +117,10 @@ impl StorageNode {
         let mut high = end;
         while low < high {
             let middle = low + (high - low) / 2;
-            let limit = ReadLimit { records: 1, bytes: 0 };
+            let limit = ReadLimit {
+                records: 1,
+                bytes: 0,
+            };
             let found = self.read_range(broker, queue, middle..high, limit).await?;
             match found.records.first() {
                 // A lost record has the time of the next one that is there.

@@ -10,12 +10,12 @@ use firn_protocol::message::{Message, Origin};
 use firn_runtime::Stop;
 
 use super::StorageNode;
-use super::journal::Committed;
 use crate::broker::entry::{Copy, Head, Transfer, TransferReason};
 use crate::broker::owner::{Broker, Core};
 use crate::broker::state::{Due, dead_letter_queue, retry_queue};
 use crate::consume::group::WAITING_QUEUE;
 use crate::consume::progress::Standing;
+use crate::log::Lsn;
 use crate::record::{EncodedRecords, RunHeader};
 
 /// Events handled between two looks at the clock.
@@ -30,7 +30,13 @@ impl StorageNode {
             let now = self.now();
             let due: Vec<Due> = {
                 let core = broker.lock()?;
-                core.state.due.iter().take_while(|due| due.at <= now).take(BATCH).copied().collect()
+                core.state
+                    .due
+                    .iter()
+                    .take_while(|due| due.at <= now)
+                    .take(BATCH)
+                    .copied()
+                    .collect()
             };
             if due.is_empty() {
                 return Ok(());
@@ -63,7 +69,9 @@ impl StorageNode {
     }
 
     async fn settle_in_background(&self, id: BrokerId) {
-        let Some(broker) = self.shared.brokers.read().get(&id).cloned() else { return };
+        let Some(broker) = self.shared.brokers.read().get(&id).cloned() else {
+            return;
+        };
         broker.lock_any().armed = None;
         let outcome = self.settle(&broker).await;
         let mut core = broker.lock_any();
@@ -88,15 +96,28 @@ impl StorageNode {
             return self.give_up(broker, &mut core, due);
         };
         if due.queue == WAITING_QUEUE {
-            let Some(waiting) =
-                core.state.groups.get(&due.group).and_then(|g| g.retry.waiting.get(&due.offset))
+            let Some(waiting) = core
+                .state
+                .groups
+                .get(&due.group)
+                .and_then(|g| g.retry.waiting.get(&due.offset))
             else {
                 return Ok(());
             };
             let copy = waiting.copy;
             let to = retry_queue(due.group);
             let reason = TransferReason::Due;
-            let _ = self.transfer(broker, &mut core, Step { due, reason, to, copy }, &message)?;
+            self.transfer(
+                broker,
+                &mut core,
+                Step {
+                    due,
+                    reason,
+                    to,
+                    copy,
+                },
+                &message,
+            )?;
             return Ok(());
         }
         self.metrics.leases_expired.inc();
@@ -106,7 +127,17 @@ impl StorageNode {
         } else {
             TransferReason::Expired
         };
-        let _ = self.transfer(broker, &mut core, Step { due, reason, to, copy }, &message)?;
+        self.transfer(
+            broker,
+            &mut core,
+            Step {
+                due,
+                reason,
+                to,
+                copy,
+            },
+            &message,
+        )?;
         Ok(())
     }
 
@@ -117,8 +148,11 @@ impl StorageNode {
             broker = %broker.key.broker, queue = %due.queue, offset = due.offset,
             "a record in flight is lost and cannot be redelivered"
         );
-        let head = Head::Ack { group: due.group, records: vec![(due.queue, vec![due.offset])] };
-        let _ = self.submit(broker, core, &head, None)?;
+        let head = Head::Ack {
+            group: due.group,
+            records: vec![(due.queue, vec![due.offset])],
+        };
+        self.submit(broker, core, &head, None, None)?;
         Ok(())
     }
 
@@ -130,10 +164,15 @@ impl StorageNode {
         core: &mut Core,
         due: Due,
         message: &Message,
-    ) -> Result<(Committed, Option<firn_protocol::Timestamp>), ApiError> {
+    ) -> Result<(Lsn, Option<firn_protocol::Timestamp>), ApiError> {
         let (to, copy) = next_place(core, due, message);
         if to == dead_letter_queue(due.group) {
-            let step = Step { due, reason: TransferReason::Exhausted, to, copy };
+            let step = Step {
+                due,
+                reason: TransferReason::Exhausted,
+                to,
+                copy,
+            };
             return Ok((self.transfer(broker, core, step, message)?, None));
         }
         let pause = retry_pause_ms(copy.attempt - 1);
@@ -154,8 +193,13 @@ impl StorageNode {
         core: &mut Core,
         step: Step,
         message: &Message,
-    ) -> Result<Committed, ApiError> {
-        let Step { due, reason, to, copy } = step;
+    ) -> Result<Lsn, ApiError> {
+        let Step {
+            due,
+            reason,
+            to,
+            copy,
+        } = step;
         let origin = message.origin.unwrap_or_else(|| origin_of(message));
         let mut records = EncodedRecords::with_capacity(message.content_bytes() as usize + 128);
         records.push_copy(&message.content, message.message_id, copy.attempt, origin);
@@ -174,7 +218,7 @@ impl StorageNode {
             copy,
             due: (reason == TransferReason::Failed).then_some(due.at),
         });
-        self.submit(broker, core, &head, Some((&header, &records.bytes)))
+        self.submit(broker, core, &head, Some((&header, &records.bytes)), None)
     }
 }
 
@@ -216,7 +260,13 @@ fn next_place(core: &Core, due: Due, message: &Message) -> (QueueKey, Copy) {
     if redeliveries >= state.map_or(0, |state| state.max_retries) {
         (dead_letter_queue(due.group), copy)
     } else {
-        (retry_queue(due.group), Copy { attempt: copy.attempt + 1, ..copy })
+        (
+            retry_queue(due.group),
+            Copy {
+                attempt: copy.attempt + 1,
+                ..copy
+            },
+        )
     }
 }
 
@@ -234,7 +284,12 @@ pub(super) fn due_of_lease(
         .and_then(|state| state.progress(queue))
         .map(|progress| progress.standing(offset));
     match standing {
-        Some(Standing::Leased(lease)) => Ok(Due { at: lease.deadline, group, queue, offset }),
+        Some(Standing::Leased(lease)) => Ok(Due {
+            at: lease.deadline,
+            group,
+            queue,
+            offset,
+        }),
         Some(Standing::Finished | Standing::Open) | None => {
             Err(ApiError::new(ErrorCode::Conflict, "the lease has passed"))
         }

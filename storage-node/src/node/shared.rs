@@ -17,8 +17,9 @@ use crate::broker::entry::{Entry, Head};
 use crate::broker::owner::{Broker, Core};
 use crate::broker::state::BrokerState;
 use crate::broker::tail::TailRun;
-use crate::hot::fill::{FillItem, Filler};
-use crate::log::{CommitSink, CommittedBatch, Lsn};
+use crate::hot::HotError;
+use crate::hot::fill::{FillItem, FillObserver, Filler};
+use crate::log::{CommitSink, CommittedBatch, LogPlace, Lsn};
 use crate::record::{Run, header_of};
 
 pub(super) struct Shared {
@@ -85,8 +86,16 @@ impl Shared {
         self.filled.fetch_max(upto.0, Ordering::AcqRel);
         let done: Vec<(BrokerId, QueueKey)> = {
             let mut tails = self.tails.lock();
-            let count = tails.unfilled.iter().take_while(|(lsn, ..)| *lsn < upto).count();
-            tails.unfilled.drain(..count).map(|(_, broker, queue)| (broker, queue)).collect()
+            let count = tails
+                .unfilled
+                .iter()
+                .take_while(|(lsn, ..)| *lsn < upto)
+                .count();
+            tails
+                .unfilled
+                .drain(..count)
+                .map(|(_, broker, queue)| (broker, queue))
+                .collect()
         };
         for (broker, queue) in done {
             self.with_core(broker, |core| {
@@ -171,7 +180,9 @@ impl Shared {
             tails.runs.push_back(run);
             let mut evicted = Vec::new();
             while tails.bytes > tails.bytes_max {
-                let Some(oldest) = tails.runs.pop_front() else { break };
+                let Some(oldest) = tails.runs.pop_front() else {
+                    break;
+                };
                 tails.bytes -= oldest.bytes;
                 evicted.push(oldest);
             }
@@ -192,16 +203,11 @@ impl Shared {
         }
     }
 
-    fn on_run(&self, broker: &Broker, lsn: Lsn, place: crate::log::LogPlace, head: &Head, run: Bytes) {
-        let Some(queue) = head.run_queue() else { return };
-        let Ok(header) = header_of(&run) else { return };
-        let held = HeldRun {
-            lsn,
-            broker: broker.key.broker,
-            queue,
-            first: header.first_offset.0,
-            bytes: run.len() as u64,
+    fn on_run(&self, broker: &Broker, place: LogPlace, head: &Head, run: &Bytes) {
+        let Some(queue) = head.run_queue() else {
+            return;
         };
+        let Ok(header) = header_of(run) else { return };
         {
             let mut core = broker.lock_any();
             if core.suspended {
@@ -213,12 +219,15 @@ impl Shared {
                 place,
                 bytes: Some(run.clone()),
             });
-            wake(broker.key.broker, &mut core, head, &run);
+            wake(broker.key.broker, &mut core, head, run);
         }
-        self.hold(held);
-        if let Some(filler) = self.filler.get() {
-            filler.push(FillItem { lsn, broker: broker.key, queue, run });
-        }
+        self.hold(HeldRun {
+            lsn: place.lsn,
+            broker: broker.key.broker,
+            queue,
+            first: header.first_offset.0,
+            bytes: run.len() as u64,
+        });
     }
 }
 
@@ -234,12 +243,14 @@ fn wake(broker: BrokerId, core: &mut Core, head: &Head, run: &Bytes) {
         Head::Transfer(transfer) => match transfer.to.topic {
             TopicKey::Retry(group) => {
                 let topic = transfer.copy.topic;
-                core.waiters.wake_one(broker, group, topic, &|filter| run_matches(run, filter));
+                core.waiters
+                    .wake_one(broker, group, topic, &|filter| run_matches(run, filter));
             }
             TopicKey::DeadLetter(_) => {
-                core.waiters.wake_each_group(broker, transfer.to.topic, &|filter| {
-                    run_matches(run, filter)
-                });
+                core.waiters
+                    .wake_each_group(broker, transfer.to.topic, &|filter| {
+                        run_matches(run, filter)
+                    });
             }
             TopicKey::Waiting | TopicKey::User(_) => {}
         },
@@ -261,7 +272,9 @@ fn run_matches(run: &Bytes, filter: &Filter) -> bool {
     *filter == Filter::All
         || Run::parse(run.clone()).is_ok_and(|run| {
             run.records().flatten().any(|record| {
-                record.summary().is_ok_and(|summary| filter.matches(summary.tag))
+                record
+                    .summary()
+                    .is_ok_and(|summary| filter.matches(summary.tag))
             })
         })
 }
@@ -269,25 +282,48 @@ fn run_matches(run: &Bytes, filter: &Filter) -> bool {
 impl CommitSink for Shared {
     /// Runs on the commit thread, in log order, before anybody is answered.
     fn committed(&self, batch: CommittedBatch) {
-        let upto = batch.upto();
-        for frame in batch.frames() {
-            let Ok(entry) = Entry::decode(&frame.payload) else { continue };
+        let mut items = Vec::with_capacity(batch.frames.len());
+        let mut reached = Lsn::ZERO;
+        for frame in batch.frames {
+            reached = frame.lsn.next();
+            let Ok(entry) = Entry::decode(&frame.payload) else {
+                continue;
+            };
             let Some(run) = entry.run else { continue };
             let broker = self.brokers.read().get(&frame.header.broker).cloned();
-            if let Some(broker) = broker {
-                self.on_run(&broker, frame.place.lsn, frame.place, &entry.head, run);
+            if let (Some(broker), Some(queue)) = (broker, entry.head.run_queue()) {
+                self.on_run(&broker, frame.place, &entry.head, &run);
+                items.push(FillItem {
+                    lsn: frame.lsn,
+                    broker: broker.key,
+                    queue,
+                    run,
+                });
             }
         }
         if let Some(filler) = self.filler.get() {
-            filler.reached(upto.next());
+            filler.push(items, reached);
         }
-        self.durable.committed(upto);
+    }
+
+    fn published(&self, durable: Lsn) {
+        self.durable.committed(durable);
     }
 
     /// The log takes nothing any more until it has been recovered.
-    fn failed(&self) {
+    fn failed(&self, _durable: Lsn) {
         self.durable.failed();
         self.failed.notify_one();
+    }
+}
+
+impl FillObserver for Shared {
+    fn filled(&self, upto: Lsn) {
+        self.on_filled(upto);
+    }
+
+    fn failed(&self, error: &HotError) {
+        tracing::error!(%error, "the hot store takes nothing any more; reads come from the log");
     }
 }
 
@@ -309,7 +345,10 @@ impl DurableWaiters {
             return;
         }
         let rest = waiters.split_off(&upto.next());
-        for waiter in std::mem::replace(&mut *waiters, rest).into_values().flatten() {
+        for waiter in std::mem::replace(&mut *waiters, rest)
+            .into_values()
+            .flatten()
+        {
             let _ = waiter.send(true);
         }
     }

@@ -27,9 +27,16 @@ impl StorageNode {
         };
         let mut starts = Vec::with_capacity(missing.len());
         for queue in missing {
-            let key = QueueKey { topic: topic.key, queue };
+            let key = QueueKey {
+                topic: topic.key,
+                queue,
+            };
             // Queues added to a topic later are read from their beginning.
-            let start = if is_new { group.start } else { StartPosition::Earliest };
+            let start = if is_new {
+                group.start
+            } else {
+                StartPosition::Earliest
+            };
             let offset = match start {
                 StartPosition::Earliest => broker.lock()?.state.queue(key).min,
                 StartPosition::Latest => broker.lock()?.visible_end(key),
@@ -49,7 +56,7 @@ impl StorageNode {
                 filter: filter.cloned(),
             });
             // Not awaited: it stands in the log before whatever relies on it.
-            let _ = self.submit(broker, &mut core, &head, None)?;
+            self.submit(broker, &mut core, &head, None, None)?;
         }
         Ok(())
     }
@@ -70,8 +77,9 @@ impl StorageNode {
         let Some(progress) = state.topics.get(&topic.key) else {
             return Some((all().collect(), true));
         };
-        let queues: Vec<QueueId> =
-            all().filter(|queue| !progress.queues.contains_key(queue)).collect();
+        let queues: Vec<QueueId> = all()
+            .filter(|queue| !progress.queues.contains_key(queue))
+            .collect();
         let news = !queues.is_empty()
             || group.version > state.version
             || filter.is_some_and(|filter| !progress.filters.contains(filter));

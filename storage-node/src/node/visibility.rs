@@ -25,18 +25,26 @@ impl StorageNode {
             if !holds_lease(&core, group, &receipt) {
                 return Ok(refusal(judge(&core, group, &receipt)));
             }
-            let deadline =
-                self.now().max(core.state.last_time).plus_ms(request.invisible_ms);
+            let deadline = self
+                .now()
+                .max(core.state.last_time)
+                .plus_ms(request.invisible_ms);
             let head = Head::Renew {
                 group,
                 queue: receipt.queue,
                 offset: receipt.offset.0,
                 deadline,
             };
-            (self.submit(&broker, &mut core, &head, None)?, deadline)
+            (
+                self.submit(&broker, &mut core, &head, None, None)?,
+                deadline,
+            )
         };
-        self.durable(committed).await?;
-        Ok(VisibilityAnswer::Changed { receipt, invisible_until: deadline })
+        self.outcome(committed).await?;
+        Ok(VisibilityAnswer::Changed {
+            receipt,
+            invisible_until: deadline,
+        })
     }
 
     async fn fail_delivery(
@@ -51,7 +59,9 @@ impl StorageNode {
                 return Ok(refusal(judge(&core, group, &receipt)));
             }
         }
-        let message = self.read_one(broker, receipt.queue, receipt.offset.0).await?;
+        let message = self
+            .read_one(broker, receipt.queue, receipt.offset.0)
+            .await?;
         let (committed, next) = {
             let mut core = broker.lock()?;
             // Time has passed while the body was read.
@@ -64,9 +74,12 @@ impl StorageNode {
             let due = due_of_lease(&core, group, receipt.queue, receipt.offset.0)?;
             self.fail(broker, &mut core, due, &message)?
         };
-        self.durable(committed).await?;
+        self.outcome(committed).await?;
         let invisible_until = next.unwrap_or_else(|| self.now());
-        Ok(VisibilityAnswer::Changed { receipt, invisible_until })
+        Ok(VisibilityAnswer::Changed {
+            receipt,
+            invisible_until,
+        })
     }
 }
 

@@ -21,7 +21,10 @@ struct Parked {
 
 impl Drop for Parked {
     fn drop(&mut self) {
-        self.broker.lock_any().waiters.leave(self.group, self.topic, self.ticket);
+        self.broker
+            .lock_any()
+            .waiters
+            .leave(self.group, self.topic, self.ticket);
     }
 }
 
@@ -43,7 +46,12 @@ impl StorageNode {
                 }
                 core.waiters.park(group, topic.key, waiter.clone())
             };
-            parked.push(Parked { broker, group, topic: topic.key, ticket });
+            parked.push(Parked {
+                broker,
+                group,
+                topic: topic.key,
+                ticket,
+            });
         }
         let timeout = self.clock.sleep_until_ms(request.until.0);
         tokio::select! {

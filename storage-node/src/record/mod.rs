@@ -79,14 +79,22 @@ impl EncodedRecords {
     }
 }
 
+/// What stands before the records of a run.
+#[must_use]
+pub fn encode_run_header(header: &RunHeader, records: &[u8]) -> [u8; RUN_HEADER_BYTES] {
+    let mut out = [0; RUN_HEADER_BYTES];
+    out[..8].copy_from_slice(&header.first_offset.0.to_le_bytes());
+    out[8..16].copy_from_slice(&header.first_position.0.to_le_bytes());
+    out[16..24].copy_from_slice(&header.stored_at.0.to_le_bytes());
+    out[24..28].copy_from_slice(&header.count.to_le_bytes());
+    out[28..].copy_from_slice(&(records.len() as u32).to_le_bytes());
+    out
+}
+
 /// Writes a run into `out`.
 pub fn encode_run(out: &mut Vec<u8>, header: &RunHeader, records: &[u8]) {
     out.reserve(RUN_HEADER_BYTES + records.len());
-    out.extend_from_slice(&header.first_offset.0.to_le_bytes());
-    out.extend_from_slice(&header.first_position.0.to_le_bytes());
-    out.extend_from_slice(&header.stored_at.0.to_le_bytes());
-    out.extend_from_slice(&header.count.to_le_bytes());
-    out.extend_from_slice(&(records.len() as u32).to_le_bytes());
+    out.extend_from_slice(&encode_run_header(header, records));
     out.extend_from_slice(records);
 }
 
