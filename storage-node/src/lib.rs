@@ -1,1 +1,4 @@
-//! Placeholder until the first module lands.
+//! The storage node: write-ahead log, virtual brokers, hot store.
+
+pub mod disk;
+pub mod log;
