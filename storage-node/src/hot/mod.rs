@@ -5,6 +5,15 @@
 //! Two implementations pass one conformance suite: sled for real nodes, an
 //! ordered map in memory for simulation.
 
+#[cfg(test)]
+mod conformance;
+pub mod fill;
+pub mod hash;
+mod keys;
+pub mod memory;
+pub mod metrics;
+pub mod sled;
+
 use bytes::Bytes;
 use firn_protocol::ids::{BrokerId, InstanceId, Offset, Position, QueueKey, TenantId};
 use firn_protocol::time::Timestamp;
@@ -59,7 +68,9 @@ pub struct PositionRun {
     pub offset: Offset,
 }
 
-/// One atomic step of filling.
+/// One atomic step of filling: a stretch of the log without gaps, except where
+/// another batch has filled it. The chunks of one queue stand in order and do
+/// not overlap.
 #[derive(Clone, Debug, Default)]
 pub struct HotBatch {
     pub chunks: Vec<NewChunk>,
@@ -85,13 +96,23 @@ pub enum HotError {
     Store(String),
     #[error("hot store: chunk of {queue} at {offset} is damaged")]
     Damaged { queue: QueueKey, offset: Offset },
+    #[error("hot store: index damaged where position {position} is looked for")]
+    DamagedIndex { position: Position },
+    #[error("hot store: {what} has format {found}, this program knows up to {known}")]
+    Newer {
+        what: String,
+        found: u32,
+        known: u32,
+    },
+    #[error("hot store: {0} is in use by another process")]
+    InUse(String),
     #[error("hot store: i/o")]
     Io(#[from] std::io::Error),
 }
 
 /// Chunks of records, their indexes, and how far the log has been filled in.
-/// Calls block on disk; async callers go through a blocking thread. Filling a
-/// batch that is already there is harmless.
+/// Calls block on disk; async callers go through a blocking thread. Filling what
+/// is already there is harmless, also when it is cut into other chunks.
 pub trait HotStore: Send + Sync + 'static {
     /// Everything before this place of the log is here.
     fn marker(&self) -> Lsn;
@@ -100,7 +121,7 @@ pub trait HotStore: Send + Sync + 'static {
     ///
     /// # Errors
     /// When the store cannot take it; nothing is then assumed about the batch.
-    fn fill(&self, batch: HotBatch) -> Result<(), HotError>;
+    fn fill(&self, batch: &HotBatch) -> Result<(), HotError>;
 
     /// The chunk that holds `offset`, its checksum tested; `None` if it is not here.
     ///
@@ -136,6 +157,12 @@ pub trait HotStore: Send + Sync + 'static {
         from: Position,
         max: usize,
     ) -> Result<Vec<Hit>, HotError>;
+
+    /// Ends the work of the store in an orderly way; what comes later is refused.
+    ///
+    /// # Errors
+    /// When it could not be closed cleanly, which may cost a refill at the next start.
+    fn close(&self) -> Result<(), HotError>;
 }
 
 /// Snapshots of broker state, in a small store of their own with its own marker.
@@ -160,4 +187,10 @@ pub trait StateStore: Send + Sync + 'static {
     /// # Errors
     /// When the store cannot take it.
     fn remove(&self, broker: BrokerKey) -> Result<(), HotError>;
+
+    /// See [`HotStore::close`].
+    ///
+    /// # Errors
+    /// See [`HotStore::close`].
+    fn close(&self) -> Result<(), HotError>;
 }
