@@ -26,9 +26,7 @@ pub struct BrokerKey {
     pub broker: BrokerId,
 }
 
-/// Place of a frame in the node's log; rises by one with each frame.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
-pub struct Lsn(pub u64);
+pub use crate::log::Lsn;
 
 /// Consecutive records of one queue, as concatenated runs ([`crate::record`]).
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -12,8 +12,8 @@ use std::sync::atomic::{AtomicBool, AtomicU64};
 
 use parking_lot::{Condvar, Mutex};
 
-use super::config::{CrashPoint, LogConfig, Mutant};
 use super::commit::{CommitSink, Core};
+use super::config::{CrashPoint, LogConfig, Mutant};
 use super::error::LogError;
 use super::files::{Files, Listing, LogFile, list, load};
 use super::format::{BATCH_HEADER_BYTES, BLOCK};
@@ -243,7 +243,9 @@ fn unit_bytes(file: &LogFile, unit: &LastUnit) -> io::Result<Vec<u8>> {
     let mut walk = Walk::new(*header, unit.at);
     while let Some(step) = walk.step(&mut window)? {
         if let Step::Bad { .. } = step {
-            return Err(io::Error::other("the log's last batch reads differently each time"));
+            return Err(io::Error::other(
+                "the log's last batch reads differently each time",
+            ));
         }
     }
     header.encode(&mut bytes);

@@ -226,7 +226,10 @@ impl Replay<'_> {
                 self.expected = batch.first_lsn;
             }
             self.outcome.incarnation = self.outcome.incarnation.max(batch.incarnation);
-            if self.frames(index, &mut window, at, batch, visit)?.is_break() {
+            if self
+                .frames(index, &mut window, at, batch, visit)?
+                .is_break()
+            {
                 return Ok(ControlFlow::Break(()));
             }
             at += batch.extent();

@@ -140,7 +140,9 @@ fn submit_bytes(log: &Log, seq: u64, bytes: &[u8]) -> Result<(Lsn, Answer), Subm
 /// Submits and waits for the answer.
 fn put(log: &Log, seq: u64) -> Result<Lsn, CommitError> {
     let (lsn, answer) = submit(log, seq).expect("taken");
-    let result = answer.blocking_recv().expect("every completion is answered");
+    let result = answer
+        .blocking_recv()
+        .expect("every completion is answered");
     if let Ok(answered) = result {
         assert_eq!(answered, lsn);
         assert!(log.durable() >= lsn);
