@@ -110,4 +110,18 @@ mod tests {
         assert!(!check(Some("garbage".into()), "right").await);
         assert!(!check(None, "right").await);
     }
+
+    #[tokio::test]
+    async fn a_crowd_is_refused_and_not_queued_without_end() {
+        let passwords = Passwords::new().await.unwrap();
+        let crowd = passwords
+            .admitted
+            .clone()
+            .acquire_many_owned(ADMITTED_MAX as u32);
+        let crowd = crowd.await.unwrap();
+        let refused = passwords.matches(None, Secret::new("x")).await.unwrap_err();
+        assert_eq!(refused.code, ErrorCode::Overloaded);
+        drop(crowd);
+        assert!(!passwords.matches(None, Secret::new("x")).await.unwrap());
+    }
 }

@@ -1,5 +1,6 @@
 //! Reads the whole catalogue into memory: one streamed statement a table.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use firn_protocol::catalogue::{
@@ -8,6 +9,7 @@ use firn_protocol::catalogue::{
 use firn_protocol::{BrokerId, GroupId, InstanceId, TenantId, Timestamp, TopicId};
 use futures_util::TryStreamExt as _;
 use rustc_hash::FxHashMap;
+use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use sqlx::sqlite::{Sqlite, SqliteConnection, SqliteRow};
 use sqlx::{Decode, Row as _, Type, query};
@@ -151,31 +153,55 @@ async fn instances(db: &mut SqliteConnection, memory: &mut Memory) -> Result<(),
     .await
 }
 
+/// There may be a million of them: each comes as one JSON array, because every
+/// column of its own costs an allocation under SQLite's lock and a release on
+/// another thread, which was most of the time of a start.
 async fn topics(db: &mut SqliteConnection, memory: &mut Memory) -> Result<(), StoreError> {
-    let sql = "SELECT id, instance, name, topic_type, queues, permission, ordered, remark, brokers,
-                      retention_hours, tps, allowed_groups, created_at
+    let sql = "SELECT json_array(id, instance, name, topic_type, queues, permission, ordered,
+                                 remark, brokers, retention_hours, tps, allowed_groups, created_at)
                FROM topic";
     each(db, "topic", sql, |row| {
+        let text: &str = row.get()?;
+        let columns: TopicColumns<'_> =
+            serde_json::from_str(text).map_err(|error| row.damage(&error.to_string()))?;
         let topic = Topic {
-            id: TopicId(row.number()?),
-            instance: InstanceId(row.number()?),
-            name: row.get()?,
-            topic_type: row.word()?,
-            queues: row.number()?,
-            permission: row.word()?,
-            ordered: row.get()?,
-            remark: row.get()?,
-            brokers: row.list()?,
-            retention_hours: row.maybe_number()?,
-            tps: row.maybe_number()?,
-            allowed_groups: row.list()?,
-            created_at: Timestamp(row.number()?),
+            id: TopicId(columns.0),
+            instance: InstanceId(columns.1),
+            name: columns.2,
+            topic_type: row.of_word(&columns.3)?,
+            queues: columns.4,
+            permission: row.of_word(&columns.5)?,
+            ordered: columns.6 != 0,
+            remark: columns.7,
+            brokers: row.of_list(&columns.8)?,
+            retention_hours: columns.9,
+            tps: columns.10,
+            allowed_groups: row.of_list(&columns.11)?,
+            created_at: Timestamp(columns.12),
         };
         memory.apply(&Change::AddTopic(Arc::new(topic)));
         Ok(())
     })
     .await
 }
+
+/// In the order of the statement that selects them.
+#[derive(Deserialize)]
+struct TopicColumns<'a>(
+    u64,
+    u64,
+    String,
+    #[serde(borrow)] Cow<'a, str>,
+    u16,
+    #[serde(borrow)] Cow<'a, str>,
+    u8,
+    String,
+    #[serde(borrow)] Cow<'a, str>,
+    Option<u32>,
+    Option<u64>,
+    #[serde(borrow)] Cow<'a, str>,
+    u64,
+);
 
 async fn groups(db: &mut SqliteConnection, memory: &mut Memory) -> Result<(), StoreError> {
     let sql = "SELECT id, instance, name, ordered, on_poison, max_retries, enabled, start_position,
@@ -312,11 +338,19 @@ impl<'r> Columns<'r> {
 
     fn word<T: Word>(&mut self) -> Result<T, StoreError> {
         let word: &str = self.get()?;
-        T::from_word(word).ok_or_else(|| self.damage(&format!("the unknown word '{word}'")))
+        self.of_word(word)
     }
 
     fn list<T: DeserializeOwned>(&mut self) -> Result<Vec<T>, StoreError> {
         let text: &str = self.get()?;
+        self.of_list(text)
+    }
+
+    fn of_word<T: Word>(&self, word: &str) -> Result<T, StoreError> {
+        T::from_word(word).ok_or_else(|| self.damage(&format!("the unknown word '{word}'")))
+    }
+
+    fn of_list<T: DeserializeOwned>(&self, text: &str) -> Result<Vec<T>, StoreError> {
         list_from_text(text).map_err(|error| self.damage(&error.to_string()))
     }
 

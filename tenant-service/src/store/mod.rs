@@ -30,7 +30,7 @@ use crate::error::{OpenError, StoreError};
 use crate::keys::Keys;
 
 /// How long a start waits for another process to let go of the file.
-const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+const BUSY_TIMEOUT: Duration = Duration::from_secs(2);
 /// Rows on their way from SQLite's thread while the catalogue is loaded.
 const ROWS_IN_FLIGHT: usize = 1024;
 const KEY_CHECK: &str = "key_check";

@@ -263,6 +263,20 @@ async fn only_the_right_master_key_opens_a_catalogue() {
 }
 
 #[tokio::test]
+async fn a_catalogue_has_one_service_at_a_time() {
+    let place = Place::new();
+    let service = place.with_tenants().await;
+    let error = place.try_open().await.err().unwrap().to_string();
+    assert!(error.contains("locked"), "{error}");
+    let tenant = service
+        .rename_tenant(&caller(), ACME, "acme2".to_owned())
+        .await;
+    assert_eq!(tenant.unwrap().name, "acme2", "the first goes on");
+    service.close().await;
+    assert_eq!(place.open().await.tenant(ACME).unwrap().name, "acme2");
+}
+
+#[tokio::test]
 async fn bad_settings_are_refused_in_one_line() {
     let place = Place::new();
     for (url, part) in [
