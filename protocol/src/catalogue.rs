@@ -220,6 +220,25 @@ pub struct ConsoleUser {
     pub role: ConsoleRole,
 }
 
+/// One change of the catalogue, as the audit log keeps it. Never holds a secret.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct AuditEntry {
+    /// Rises with each entry.
+    pub id: u64,
+    pub at: Timestamp,
+    /// Whose data it concerned; none for the deployment itself.
+    pub tenant: Option<TenantId>,
+    /// See [`crate::context::Caller::name`].
+    pub caller: String,
+    /// Kind of object and verb, such as `topic.create`.
+    pub action: String,
+    pub object: String,
+    pub request_id: String,
+    /// JSON text.
+    pub detail: String,
+}
+
 impl Serialize for StartPosition {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         match self {

@@ -50,6 +50,25 @@ pub const BROKERS_MAX: usize = 64;
 pub const MAX_RETRIES_DEFAULT: u32 = 16;
 pub const MAX_RETRIES_MAX: u32 = 1000;
 pub const RETENTION_HOURS_DEFAULT: u32 = 72;
+/// Ten years.
+pub const RETENTION_HOURS_MAX: u32 = 87_600;
+
+pub const BROKER_NAME_BYTES_MAX: usize = 32;
+pub const TIME_ZONE_BYTES_MAX: usize = 64;
+/// Names in one list of a topic, group or user.
+pub const NAMES_LISTED_MAX: usize = 1000;
+/// Addresses or networks in the allow list of a user.
+pub const IP_ALLOW_MAX: usize = 64;
+pub const SECRET_KEY_BYTES_MAX: usize = 128;
+/// Shortest password of a console user.
+pub const PASSWORD_BYTES_MIN: usize = 8;
+pub const PASSWORD_BYTES_MAX: usize = 256;
+/// Longest burst that a plan may allow, in seconds of its rate.
+pub const BURST_SECONDS_MAX: f64 = 60.0;
+/// Rows in one answer of the audit log.
+pub const AUDIT_ROWS_MAX: usize = 1000;
+/// Largest number that every JSON reader takes exactly: 2^53 - 1.
+pub const NUMBER_MAX: u64 = (1 << 53) - 1;
 
 pub const QUERY_MESSAGES_DEFAULT: usize = 32;
 pub const QUERY_MESSAGES_MAX: usize = 1000;

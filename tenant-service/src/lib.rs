@@ -1,1 +1,23 @@
-//! Placeholder until the first module lands.
+//! The tenant service: tenants, instances, plans, users, topics and groups.
+//!
+//! Owns the catalogue and its database. Promises that reads never wait and
+//! never fail, that an answered change is durable, that changes happen one
+//! after another, and that secrets leave it only by the calls that say so.
+//! Leaves who may ask for what to the gateway.
+
+mod api;
+mod catalogue;
+mod config;
+mod error;
+mod keys;
+mod metrics;
+mod passwords;
+mod secret;
+mod service;
+mod store;
+
+pub use catalogue::bootstrap::BootstrapReport;
+pub use config::TenantConfig;
+pub use error::{BootstrapError, OpenError, StoreError};
+pub use secret::Secret;
+pub use service::TenantService;

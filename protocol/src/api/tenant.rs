@@ -6,8 +6,8 @@ use std::sync::Arc;
 use async_trait::async_trait;
 
 use crate::catalogue::{
-    AppUser, Broker, ConsoleUser, DiskPolicy, Durability, Group, Instance, OnPoison, Permission,
-    Plan, StartPosition, Tenant, Topic, TopicType,
+    AppUser, AuditEntry, Broker, ConsoleRole, ConsoleUser, DiskPolicy, Durability, Group, Instance,
+    OnPoison, Permission, Plan, StartPosition, Tenant, Topic, TopicType,
 };
 use crate::context::Caller;
 use crate::error::ApiResult;
@@ -243,6 +243,34 @@ pub trait TenantApi: Send + Sync + 'static {
         instance: InstanceId,
         access_key: &str,
     ) -> ApiResult<UserWithSecret>;
+
+    /// Console users of a tenant, by name.
+    fn console_users(&self, tenant: TenantId) -> Vec<ConsoleUser>;
+    /// Adds a person to a tenant; `role` is `Admin` or `Viewer`.
+    async fn create_console_user(
+        &self,
+        caller: &Caller,
+        tenant: TenantId,
+        username: &str,
+        password: &str,
+        role: ConsoleRole,
+    ) -> ApiResult<ConsoleUser>;
+    async fn delete_console_user(
+        &self,
+        caller: &Caller,
+        tenant: TenantId,
+        username: &str,
+    ) -> ApiResult<()>;
+
+    /// Changes that were made, newest first: those of one tenant, or all for
+    /// the operator (`None`); `before` is the id of the last row already seen.
+    /// The one read that is not served from memory.
+    async fn audit(
+        &self,
+        tenant: Option<TenantId>,
+        before: Option<u64>,
+        max: usize,
+    ) -> ApiResult<Vec<AuditEntry>>;
 
     /// Whether the catalogue can be changed now; for `/readyz`.
     fn health(&self) -> ApiResult<()>;

@@ -1,0 +1,77 @@
+//! What can go wrong, and how callers are told: errors of the store become
+//! `CATALOGUE_UNAVAILABLE`, broken rules carry their own public code.
+
+use std::path::PathBuf;
+
+use firn_protocol::{ApiError, ErrorCode};
+
+/// Why the service did not start. One line each.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    #[error("catalogue URL: {rule}")]
+    Url { rule: String },
+    #[error("catalogue {path}: {source}")]
+    Folder {
+        path: PathBuf,
+        source: std::io::Error,
+    },
+    #[error("master key file {path}: {source}")]
+    KeyFile {
+        path: PathBuf,
+        source: std::io::Error,
+    },
+    #[error("master key file {path}: {rule}")]
+    KeyFileForm { path: PathBuf, rule: &'static str },
+    #[error("master key file {path} is missing, but the catalogue was made with one")]
+    KeyMissing { path: PathBuf },
+    #[error("master key file {path} holds another key than the one the catalogue was made with")]
+    WrongKey { path: PathBuf },
+    #[error("operator password: {rule}")]
+    Password { rule: String },
+    #[error("the catalogue was written by a newer version of this program")]
+    TooNew,
+    #[error("catalogue: {0}")]
+    Store(#[from] StoreError),
+}
+
+/// A failure of the database under the catalogue.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    #[error("database: {0}")]
+    Database(#[from] sqlx::Error),
+    #[error("schema: {0}")]
+    Schema(#[from] sqlx::migrate::MigrateError),
+    #[error("table {table}: {problem}")]
+    Damaged {
+        table: &'static str,
+        problem: String,
+    },
+}
+
+impl From<StoreError> for ApiError {
+    /// The cause stays in the log; callers learn that the change did not happen.
+    fn from(_: StoreError) -> Self {
+        unavailable()
+    }
+}
+
+pub(crate) fn unavailable() -> ApiError {
+    ApiError::new(
+        ErrorCode::CatalogueUnavailable,
+        "the catalogue cannot be changed now; existing topics go on working",
+    )
+}
+
+/// Why a bootstrap file was not applied; nothing of it was.
+#[derive(Debug, thiserror::Error)]
+pub enum BootstrapError {
+    /// Not TOML, or not of the shape of a bootstrap file.
+    #[error("line {line}: {message}")]
+    Syntax { line: usize, message: String },
+    /// An entry that breaks a rule.
+    #[error("{path}: {source}", source = source.message)]
+    Entry { path: String, source: ApiError },
+    /// The catalogue could not be written.
+    #[error("{0}")]
+    Store(ApiError),
+}

@@ -1,0 +1,42 @@
+//! Metrics of the tenant service.
+
+use prometheus::{IntCounter, IntCounterVec, IntGaugeVec, Opts, Registry};
+
+/// Counters and gauges; shown once [`Self::register`] was called.
+pub(crate) struct Metrics {
+    /// Committed changes by kind.
+    pub(crate) changes: IntCounterVec,
+    /// Writes that the database refused.
+    pub(crate) failures: IntCounter,
+    /// Rows in memory by table.
+    pub(crate) rows: IntGaugeVec,
+}
+
+impl Metrics {
+    pub(crate) fn new() -> Self {
+        let changes = Opts::new(
+            "firn_tenant_changes_total",
+            "Changes of the catalogue by kind",
+        );
+        let rows = Opts::new(
+            "firn_tenant_catalogue_rows",
+            "Rows of the catalogue by table",
+        );
+        let valid = "constant metric names are valid";
+        Self {
+            changes: IntCounterVec::new(changes, &["kind"]).expect(valid),
+            failures: IntCounter::new(
+                "firn_tenant_write_failures_total",
+                "Writes that the catalogue database refused",
+            )
+            .expect(valid),
+            rows: IntGaugeVec::new(rows, &["table"]).expect(valid),
+        }
+    }
+
+    pub(crate) fn register(&self, registry: &Registry) -> Result<(), prometheus::Error> {
+        registry.register(Box::new(self.changes.clone()))?;
+        registry.register(Box::new(self.failures.clone()))?;
+        registry.register(Box::new(self.rows.clone()))
+    }
+}

@@ -1,0 +1,14 @@
+//! The tenant service as its callers see it, on SQLite in a temporary folder.
+#![allow(
+    clippy::unwrap_used,
+    clippy::too_many_lines,
+    reason = "all of this is tests, and their helpers"
+)]
+
+mod bootstrap;
+mod console;
+mod instances;
+mod place;
+mod restart;
+mod topics;
+mod users;

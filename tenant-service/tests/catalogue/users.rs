@@ -1,0 +1,206 @@
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use firn_protocol::ErrorCode;
+use firn_protocol::api::tenant::{TenantApi as _, UserFields};
+
+use crate::place::{ACME, GLOBEX, Place, START_MS, caller, new, refused, strings};
+
+fn with_secret(secret: &str) -> UserFields {
+    UserFields {
+        secret_key: Some(secret.to_owned()),
+        ..UserFields::default()
+    }
+}
+
+#[tokio::test]
+async fn a_user_is_who_knows_the_secret() {
+    let place = Place::new();
+    let (service, demo) = place.with_instance().await;
+    let by = caller();
+    let given = service.create_user(&by, demo.id, "demo", with_secret("demo-secret"));
+    let given = given.await.unwrap();
+    assert_eq!(given.secret_key, "demo-secret");
+    assert_eq!((given.user.tenant, given.user.instance), (ACME, demo.id));
+    assert_eq!(given.user.created_at.0, START_MS);
+    let made = service
+        .create_user(&by, demo.id, "made", UserFields::default())
+        .await
+        .unwrap();
+    assert_eq!(made.secret_key.len(), 88);
+    assert_eq!(STANDARD.decode(&made.secret_key).unwrap().len(), 64);
+    let is = |key: &str, secret: &str| {
+        service
+            .authenticate(key, secret)
+            .map(|u| u.access_key.clone())
+    };
+    assert_eq!(is("demo", "demo-secret").as_deref(), Some("demo"));
+    assert_eq!(is("made", &made.secret_key).as_deref(), Some("made"));
+    let long = "x".repeat(1 << 20);
+    let decoy = "=".repeat(88);
+    for (key, secret) in [
+        ("demo", ""),
+        ("demo", "demo-secre"),
+        ("demo", "demo-secret "),
+        ("demo", "Demo-secret"),
+        ("demo", &long),
+        ("demo", &made.secret_key),
+        ("made", "demo-secret"),
+        ("Demo", "demo-secret"),
+        ("", ""),
+        ("nobody", ""),
+        ("nobody", &decoy),
+    ] {
+        assert_eq!(is(key, secret), None, "{key}");
+    }
+
+    let rotated = service.rotate_user(&by, demo.id, "demo").await.unwrap();
+    assert_eq!(rotated.secret_key.len(), 88);
+    assert_eq!(is("demo", "demo-secret"), None, "the old one stops at once");
+    assert!(is("demo", &rotated.secret_key).is_some());
+    let shown = service.reveal_user(&by, demo.id, "demo").await.unwrap();
+    assert_eq!(shown.secret_key, rotated.secret_key);
+    service.delete_user(&by, demo.id, "demo").await.unwrap();
+    assert_eq!(is("demo", &rotated.secret_key), None);
+    assert!(service.user("demo").is_none());
+}
+
+#[tokio::test]
+async fn users_are_checked() {
+    let place = Place::new();
+    let (service, demo) = place.with_instance().await;
+    let by = caller();
+    let other = service
+        .create_instance(&by, new(GLOBEX, "demo"))
+        .await
+        .unwrap();
+    let create = async |key: &str, fields| service.create_user(&by, demo.id, key, fields).await;
+    create("u", UserFields::default()).await.unwrap();
+    refused(
+        create("u", UserFields::default()).await,
+        ErrorCode::AlreadyExists,
+        "'u'",
+    );
+    let elsewhere = service.create_user(&by, other.id, "u", UserFields::default());
+    refused(elsewhere.await, ErrorCode::AlreadyExists, "'u'");
+    refused(
+        create("a b", UserFields::default()).await,
+        ErrorCode::InvalidName,
+        "accessKey: ",
+    );
+    let bad = ErrorCode::BadRequest;
+    for secret in ["", "with blank", "tab\t", "密", &"x".repeat(129)] {
+        refused(create("v", with_secret(secret)).await, bad, "secretKey: ");
+    }
+    for address in [
+        "",
+        "10.0.0",
+        "10.0.0.0/33",
+        "::1/129",
+        "host",
+        "10.0.0.1/",
+        "1.2.3.4/+8",
+    ] {
+        let fields = UserFields {
+            ip_allow: Some(strings([address])),
+            ..UserFields::default()
+        };
+        refused(create("v", fields).await, bad, "ipAllow: ");
+    }
+    let fields = UserFields {
+        topics: Some(strings(["a b"])),
+        ..UserFields::default()
+    };
+    refused(
+        create("v", fields).await,
+        ErrorCode::InvalidName,
+        "topics: ",
+    );
+    let fields = UserFields {
+        description: Some("x".repeat(513)),
+        ..UserFields::default()
+    };
+    refused(create("v", fields).await, bad, "description: ");
+    assert_eq!(service.users(demo.id).len(), 1);
+
+    // Through another instance a user does not exist.
+    let missing = ErrorCode::NotFound;
+    refused(service.rotate_user(&by, other.id, "u").await, missing, "");
+    refused(service.reveal_user(&by, other.id, "u").await, missing, "");
+    refused(service.delete_user(&by, other.id, "u").await, missing, "");
+    refused(
+        service
+            .change_user(&by, other.id, "u", UserFields::default())
+            .await,
+        missing,
+        "",
+    );
+    refused(service.reveal_user(&by, demo.id, "v").await, missing, "");
+}
+
+#[tokio::test]
+async fn a_change_of_a_user_keeps_secret_and_the_rest() {
+    let place = Place::new();
+    let (service, demo) = place.with_instance().await;
+    let by = caller();
+    service
+        .create_user(&by, demo.id, "u", with_secret("s"))
+        .await
+        .unwrap();
+    let change = async |fields| service.change_user(&by, demo.id, "u", fields).await;
+    let changed = change(UserFields {
+        topics: Some(strings(["t"])),
+        description: Some("d".to_owned()),
+        ip_allow: Some(strings(["10.0.0.0/8", "::1", "fd00::/8"])),
+        ..UserFields::default()
+    });
+    let changed = changed.await.unwrap();
+    assert!(changed.may_use("t") && !changed.may_use("u") && !changed.may_manage());
+    assert_eq!(change(UserFields::default()).await.unwrap(), changed);
+    assert_eq!(service.authenticate("u", "s"), Some(changed));
+    refused(
+        change(with_secret("x")).await,
+        ErrorCode::BadRequest,
+        "rotation",
+    );
+}
+
+#[tokio::test]
+async fn the_audit_log_tells_who_did_what_and_no_secret() {
+    let place = Place::new();
+    let (service, demo) = place.with_instance().await;
+    let by = caller();
+    service
+        .create_user(&by, demo.id, "u", with_secret("the-secret-of-u"))
+        .await
+        .unwrap();
+    let rotated = service.rotate_user(&by, demo.id, "u").await.unwrap();
+    service.reveal_user(&by, demo.id, "u").await.unwrap();
+    let refused_one = service.rotate_user(&by, demo.id, "nobody").await;
+    refused(refused_one, ErrorCode::NotFound, "");
+    let rows = service.audit(Some(ACME), None, 100).await.unwrap();
+    let actions: Vec<_> = rows.iter().map(|row| row.action.as_str()).collect();
+    let expected = [
+        "user.reveal",
+        "user.rotate",
+        "user.create",
+        "instance.create",
+        "tenant.create",
+    ];
+    assert_eq!(actions, expected);
+    assert_eq!(rows[0].object, format!("{}/users/u", demo.uid));
+    assert_eq!(
+        (rows[0].caller.as_str(), rows[0].request_id.as_str()),
+        ("operator", "request-1")
+    );
+    assert_eq!((rows[0].at.0, rows[0].tenant), (START_MS, Some(ACME)));
+    let text = format!("{rows:?}");
+    assert!(!text.contains("the-secret-of-u") && !text.contains(&rotated.secret_key));
+    let later = service
+        .audit(Some(ACME), Some(rows[2].id), 1)
+        .await
+        .unwrap();
+    assert_eq!(later, rows[3..4]);
+    let others = service.audit(Some(GLOBEX), None, 100).await.unwrap();
+    assert_eq!(others.len(), 1, "its own creation alone");
+    assert!(service.audit(None, None, 100).await.unwrap().len() > rows.len());
+}
