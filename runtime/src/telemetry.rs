@@ -29,3 +29,14 @@ pub fn metrics_text(registry: &prometheus::Registry) -> String {
         .encode_to_string(&registry.gather())
         .unwrap_or_default()
 }
+
+/// Whether [`start_logs`] can use a directive list as it is.
+///
+/// # Errors
+/// What is wrong with it, in words.
+pub fn check_filter(filter: &str) -> Result<(), String> {
+    match EnvFilter::try_new(filter) {
+        Ok(_) => Ok(()),
+        Err(error) => Err(error.to_string()),
+    }
+}
