@@ -1,1 +1,9 @@
-//! Placeholder until the first module lands.
+//! The storage node: virtual brokers over one write-ahead log, with a hot
+//! store behind it. Owns every stored byte and the state machines; leaves
+//! names, credentials and HTTP to the gateway.
+
+pub mod broker;
+pub mod consume;
+pub mod hot;
+pub mod record;
+pub mod varint;
