@@ -12,7 +12,7 @@ use crate::settings::Flags;
 
 /// Firn: multi-tenant messaging with RocketMQ's semantics.
 #[derive(Parser)]
-#[command(name = "firn", version, about, max_term_width = 100)]
+#[command(name = "firn", version, max_term_width = 100)]
 pub struct Cli {
     #[command(subcommand)]
     pub command: Command,

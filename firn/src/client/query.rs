@@ -26,6 +26,7 @@ pub struct Query {
     /// Message id or offset message id.
     #[arg(long, value_parser = name, conflicts_with_all = ["topic", "max"])]
     id: Option<String>,
+    /// Topic to look in; %DLQ%GROUP are a group's dead letters.
     #[arg(long, value_parser = name)]
     topic: Option<String>,
     /// Messages with this key.

@@ -42,6 +42,7 @@ pub struct Send {
     /// Make each line of the input a message of its own.
     #[arg(long, conflicts_with = "count")]
     lines: bool,
+    /// Tag that consumers can filter by.
     #[arg(long)]
     tag: Option<String>,
     /// Key to find it by; repeat for several.

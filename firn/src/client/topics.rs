@@ -63,6 +63,7 @@ struct TopicFlags {
     /// Queues on each broker.
     #[arg(long)]
     queues: Option<u16>,
+    /// What may be done with it.
     #[arg(long, value_parser = ["readWrite", "read", "write"])]
     permission: Option<String>,
     /// Whether it is an ordered topic.
