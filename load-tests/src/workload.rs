@@ -82,18 +82,18 @@ pub struct Target {
 #[serde(rename_all = "snake_case")]
 pub enum Figure {
     Rate,
-    P99Us,
+    P99Ms,
     ServerCpuUs,
     ResidentMib,
 }
 
 impl Figure {
-    /// Its value.
+    /// Its value, in the unit that [`Self::name`] shows.
     #[must_use]
     pub fn of(self, figures: &Figures) -> f64 {
         match self {
             Self::Rate => figures.rate,
-            Self::P99Us => figures.p99_us,
+            Self::P99Ms => figures.p99_us / 1000.0,
             Self::ServerCpuUs => figures.server_cpu_us,
             Self::ResidentMib => figures.resident_mib,
         }
@@ -104,8 +104,8 @@ impl Figure {
     pub fn name(self) -> &'static str {
         match self {
             Self::Rate => "msg/s",
-            Self::P99Us => "p99",
-            Self::ServerCpuUs => "server CPU µs",
+            Self::P99Ms => "p99 ms",
+            Self::ServerCpuUs => "server µs/msg",
             Self::ResidentMib => "RSS MiB",
         }
     }

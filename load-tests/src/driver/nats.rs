@@ -1,8 +1,8 @@
 //! Drives NATS JetStream with every message synced before it is acknowledged
 //! (`sync_interval: always`): publishing with PubAck, and a durable pull consumer, over
-//! our own connection. A batch is its publishes in one write. Acknowledgements of
-//! consumption are not answered by the server, as its clients use it by default;
-//! [`Consumer::finish`] waits until it has read them.
+//! our own connection. A batch is an atomic batch, the server's own way to commit many
+//! messages at once. Acknowledgements of consumption are not answered by the server, as
+//! its clients use it by default; [`Consumer::finish`] waits until it has read them.
 
 mod frame;
 
@@ -65,7 +65,9 @@ impl System for Nats {
             address,
             inboxes: Cell::default(),
         };
-        let stream = json!({"name": TOPIC, "subjects": [TOPIC], "storage": "file"});
+        let stream = json!({
+            "name": TOPIC, "subjects": [TOPIC], "storage": "file", "allow_atomic": true,
+        });
         let mut connection = system.connect().await?;
         let create = format!("$JS.API.STREAM.CREATE.{TOPIC}");
         connection.manage(&create, &stream).await?;
@@ -73,7 +75,10 @@ impl System for Nats {
     }
 
     async fn producer(&self) -> Result<NatsProducer> {
-        Ok(NatsProducer(self.connect().await?))
+        Ok(NatsProducer {
+            connection: self.connect().await?,
+            batches: 0,
+        })
     }
 
     async fn consumer(&self) -> Result<Option<NatsConsumer>> {
@@ -118,14 +123,16 @@ struct Connection {
 #[derive(Deserialize)]
 struct Managed {
     error: Option<serde_json::Value>,
+    /// How many messages a batch stored.
+    count: Option<usize>,
 }
 
 impl Managed {
-    fn read(payload: &[u8]) -> Result<()> {
+    fn read(payload: &[u8]) -> Result<Self> {
         let answer: Self = serde_json::from_slice(payload).context("JetStream's answer")?;
         match answer.error {
             Some(error) => bail!("JetStream refused: {error}"),
-            None => Ok(()),
+            None => Ok(answer),
         }
     }
 }
@@ -155,6 +162,27 @@ impl Connection {
         self.out.extend_from_slice(b"\r\n");
     }
 
+    /// One message of an atomic batch, numbered from 1; the last commits it and is answered.
+    fn publish_of_batch(&mut self, batch: u64, number: usize, is_last: bool, payload: &[u8]) {
+        let (reply, commit) = match is_last {
+            true => (self.inbox.as_str(), "Nats-Batch-Commit: 1\r\n"),
+            false => ("", ""),
+        };
+        let headers = format!(
+            "NATS/1.0\r\nNats-Batch-Id: {}-{batch}\r\nNats-Batch-Sequence: {number}\r\n{commit}\r\n",
+            self.inbox
+        );
+        let length = headers.len();
+        let total = length + payload.len();
+        write!(
+            self.out,
+            "HPUB {TOPIC} {reply} {length} {total}\r\n{headers}"
+        )
+        .expect("writing to memory cannot fail");
+        self.out.extend_from_slice(payload);
+        self.out.extend_from_slice(b"\r\n");
+    }
+
     async fn flush(&mut self) -> Result<()> {
         let sent = self.wire.send(&self.out).await;
         self.out.clear();
@@ -177,11 +205,12 @@ impl Connection {
     async fn manage(&mut self, subject: &str, request: &serde_json::Value) -> Result<()> {
         self.publish(subject, true, request.to_string().as_bytes());
         self.flush().await?;
-        self.answer().await.with_context(|| subject.to_owned())
+        let answer = self.answer().await.with_context(|| subject.to_owned());
+        answer.map(drop)
     }
 
     /// Waits for a JetStream answer and demands that it is no error.
-    async fn answer(&mut self) -> Result<()> {
+    async fn answer(&mut self) -> Result<Managed> {
         let read = |message: &Message<'_>| match message.status {
             Some(status) => bail!("JetStream is not there: status {status}"),
             None => Managed::read(message.payload),
@@ -236,23 +265,29 @@ enum Event<T> {
 }
 
 /// A connection that publishes.
-pub struct NatsProducer(Connection);
+pub struct NatsProducer {
+    connection: Connection,
+    batches: u64,
+}
 
 impl Producer for NatsProducer {
     async fn send(&mut self, body: &[u8]) -> Result<()> {
-        self.0.publish(TOPIC, true, body);
-        self.0.flush().await?;
-        self.0.answer().await
+        self.connection.publish(TOPIC, true, body);
+        self.connection.flush().await?;
+        self.connection.answer().await.map(drop)
     }
 
     async fn send_batch(&mut self, bodies: &[Vec<u8>]) -> Result<()> {
-        bodies
-            .iter()
-            .for_each(|body| self.0.publish(TOPIC, true, body));
-        self.0.flush().await?;
-        for _ in bodies {
-            self.0.answer().await?;
+        self.batches += 1;
+        for (number, body) in (1..).zip(bodies) {
+            let is_last = number == bodies.len();
+            self.connection
+                .publish_of_batch(self.batches, number, is_last, body);
         }
+        self.connection.flush().await?;
+        let stored = self.connection.answer().await?.count;
+        let sent = bodies.len();
+        ensure!(stored == Some(sent), "{stored:?} of {sent} were stored");
         Ok(())
     }
 }

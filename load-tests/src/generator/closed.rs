@@ -22,7 +22,8 @@ pub struct Plan {
     /// Messages in a request.
     pub batch: usize,
     pub message_bytes: usize,
-    /// Load before the measurement begins.
+    /// Load before the measurement begins; it ends earlier when a quarter of
+    /// `messages_max` is sent.
     pub warmup: Duration,
     /// Length of the measurement; it ends earlier when `messages_max` are sent.
     pub window: Duration,
@@ -39,6 +40,9 @@ enum Phase {
 struct Shared {
     phase: Cell<Phase>,
     messages_left: Cell<u64>,
+    /// At so many left, warming up ends.
+    warm_at_left: u64,
+    warm: Notify,
     measured: Cell<u64>,
     latency: RefCell<Latency>,
     stopping: Notify,
@@ -47,6 +51,7 @@ struct Shared {
 impl Shared {
     fn stop(&self) {
         self.phase.set(Phase::Stopping);
+        self.warm.notify_one();
         self.stopping.notify_one();
     }
 }
@@ -59,6 +64,8 @@ pub async fn run<S: System>(system: &S, plan: &Plan, books: &Books) -> Result<Fi
     let shared = Rc::new(Shared {
         phase: Cell::new(Phase::Warmup),
         messages_left: Cell::new(plan.messages_max),
+        warm_at_left: plan.messages_max - plan.messages_max / 4,
+        warm: Notify::new(),
         measured: Cell::new(0),
         latency: RefCell::default(),
         stopping: Notify::new(),
@@ -68,11 +75,11 @@ pub async fn run<S: System>(system: &S, plan: &Plan, books: &Books) -> Result<Fi
         let source = Source::connect(system, number, plan.message_bytes, books).await?;
         producers.spawn_local(produce(source, plan.batch, shared.clone()));
     }
-    wait(plan.warmup, &shared).await;
+    wait(plan.warmup, &shared.warm).await;
     let window = Window::open(system.process())?;
     if shared.phase.get() == Phase::Warmup {
         shared.phase.set(Phase::Measuring);
-        wait(plan.window, &shared).await;
+        wait(plan.window, &shared.stopping).await;
     }
     let figures = window.close(
         shared.measured.get(),
@@ -114,10 +121,10 @@ pub async fn fill<S: System>(system: &S, plan: &Plan, books: &Books) -> Result<(
     Ok(())
 }
 
-async fn wait(duration: Duration, shared: &Shared) {
+async fn wait(duration: Duration, early_end: &Notify) {
     tokio::select! {
         () = clock::sleep(duration) => {}
-        () = shared.stopping.notified() => {}
+        () = early_end.notified() => {}
     }
 }
 
@@ -144,6 +151,9 @@ async fn produce_until_stopped<P: Producer>(
             break;
         };
         shared.messages_left.set(left);
+        if left <= shared.warm_at_left {
+            shared.warm.notify_one();
+        }
         let begin = clock::now();
         source.send(batch, begin).await?;
         if shared.phase.get() == Phase::Measuring {

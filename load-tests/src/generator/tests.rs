@@ -229,6 +229,23 @@ fn a_closed_loop_ends_at_its_bound_and_counts_all_it_sent() {
 }
 
 #[test]
+fn a_fast_server_is_measured_though_it_reaches_the_bound_while_warming_up() {
+    on_one_thread(async {
+        let (fake, books) = (Fake::new(Fault::None), books(4));
+        let plan = closed::Plan {
+            warmup: Duration::from_secs(60),
+            ..plan(4, 10, 40_000)
+        };
+        let figures = closed::run(&fake, &plan, &books).await.unwrap();
+        assert_eq!(books.borrow().sent(), 40_000);
+        assert!(
+            (20_000.0..=30_010.0).contains(&figures.messages),
+            "{figures:?}"
+        );
+    });
+}
+
+#[test]
 fn a_refusal_ends_the_loop_as_an_error() {
     on_one_thread(async {
         let (fake, books) = (Fake::new(Fault::Refuse(5000)), books(4));
