@@ -7,3 +7,4 @@ pub mod client;
 pub mod settings;
 pub mod standalone;
 pub mod startup;
+mod welcome;

@@ -1,18 +1,34 @@
 //! `firn standalone`: the whole service in one process. Owns the order of
 //! starting and stopping; what is served is the services' own.
 
+use std::path::Path;
 use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Duration;
 
-use firn_runtime::{Clock, config, telemetry};
+use anyhow::Context as _;
+use firn_gateway::{Gateway, GatewayConfig};
+use firn_protocol::api::tenant::TenantApi as _;
+use firn_protocol::catalogue::Durability;
+use firn_runtime::config::Secret;
+use firn_runtime::{Clock, Tasks, config, telemetry};
+use firn_storage_node::config::StorageConfig;
+use firn_storage_node::disk::{Budgeted, Disk, RealDisk};
+use firn_storage_node::node::{StorageNode, Stores};
+use firn_tenant_service::{TenantConfig, TenantService};
 
-use crate::settings::{Flags, Settings, Warning};
-use crate::startup::{DataDir, HANDLES_WANTED, StartError, raise_handles};
+use crate::settings::{Catalog, Flags, Settings, Warning};
+use crate::startup::{DataDir, HANDLES_WANTED, raise_handles};
+use crate::welcome::Welcome;
+
+/// How long each task may take to end.
+const TASK_STOP_MAX: Duration = Duration::from_secs(10);
 
 /// Resolves the settings and runs until the process is told to stop.
 pub fn main(flags: &Flags) -> ExitCode {
     let (settings, warnings) = match Settings::load(flags, &config::variable) {
         Ok(loaded) => loaded,
-        Err(error) => return refuse(&error),
+        Err(error) => return refuse(&error.to_string()),
     };
     if settings.check_config {
         return check(&warnings);
@@ -23,15 +39,16 @@ pub fn main(flags: &Flags) -> ExitCode {
     }
     match run(&settings) {
         Ok(()) => ExitCode::SUCCESS,
-        Err(error) => refuse(&error),
+        // With its causes, on one line.
+        Err(error) => refuse(&format!("{error:#}")),
     }
 }
 
 /// Runs the service until it is told to stop.
 ///
 /// # Errors
-/// When a start-up check fails.
-pub fn run(settings: &Settings) -> Result<(), StartError> {
+/// When a start-up check fails or a service does not start; one line.
+pub fn run(settings: &Settings) -> anyhow::Result<()> {
     let handles = raise_handles();
     if let Some(limit) = handles.limit.filter(|_| handles.are_few()) {
         tracing::warn!(
@@ -42,12 +59,133 @@ pub fn run(settings: &Settings) -> Result<(), StartError> {
     }
     let clock = Clock::system();
     let data = DataDir::open(&settings.data_dir, clock.now_ms())?;
-    tracing::info!(
-        node = data.identity().node_id,
-        data = %data.path().display(),
-        "data directory is ours"
-    );
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .thread_name("firn")
+        .enable_all()
+        .build()
+        .context("cannot start threads")?;
+    runtime.block_on(serve(settings, data, clock))
+}
+
+/// Starts the services from the bottom up, serves, and stops them top down.
+async fn serve(settings: &Settings, mut data: DataDir, clock: Clock) -> anyhow::Result<()> {
+    let registry = prometheus::Registry::new();
+    let tenants = open_tenants(settings, &clock).await?;
+    tenants.register_metrics(&registry)?;
+    data.belong_to(&deployment_id(&*tenants))?;
+    if let Some(path) = &settings.bootstrap {
+        bootstrap(&tenants, path).await?;
+    }
+    let storage = open_storage(settings, clock.clone(), registry.clone()).await?;
+    let config = GatewayConfig {
+        http_listen: settings.http_listen,
+        ops_listen: settings.ops_listen,
+        ..GatewayConfig::default()
+    };
+    let gateway = Gateway::new(config, storage.clone(), tenants.clone(), clock, registry).bind()?;
+    let generated = tenants.take_generated_password();
+    let welcome = Welcome {
+        http: gateway.http_address(),
+        ops: gateway.ops_address(),
+        operator_password: generated.map(|secret| Secret::new(secret.expose())),
+    };
+
+    let mut tasks = Tasks::new();
+    tenants.start(&mut tasks);
+    storage.start(&mut tasks);
+    tasks.spawn("gateway", |stop| gateway.run(stop));
+    welcome.print(settings, &*tenants);
+    let stop = tasks.stop();
+    tokio::select! {
+        () = stop.cancelled() => {}
+        signal = termination() => tracing::info!(signal, "stopping"),
+    }
+    let failed = stop.is_cancelled();
+    tasks.join(TASK_STOP_MAX).await;
+    storage.close().await;
+    tenants.close().await;
+    anyhow::ensure!(!failed, "a task failed, see the log");
+    tracing::info!("stopped");
     Ok(())
+}
+
+async fn open_tenants(settings: &Settings, clock: &Clock) -> anyhow::Result<Arc<TenantService>> {
+    let catalogue = match &settings.catalog {
+        Catalog::Sqlite(path) => format!("sqlite://{}", path.display()),
+        Catalog::Postgres(url) => url.expose().to_owned(),
+    };
+    let password = settings.operator_password.as_ref();
+    let config = TenantConfig {
+        catalogue,
+        master_key_file: settings.master_key_file.clone(),
+        operator_password: password.map(|secret| firn_tenant_service::Secret::new(secret.expose())),
+        durability: Durability::Local,
+    };
+    Ok(TenantService::open(config, clock.clone()).await?)
+}
+
+async fn bootstrap(tenants: &TenantService, path: &Path) -> anyhow::Result<()> {
+    let text =
+        std::fs::read_to_string(path).with_context(|| format!("--bootstrap {}", path.display()))?;
+    let report = tenants.apply_bootstrap(&text).await;
+    let report = report.with_context(|| format!("--bootstrap {}", path.display()))?;
+    tracing::info!(?report, "bootstrap file applied");
+    for instance in tenants.instances(None) {
+        if instance.durability == Durability::Object {
+            tracing::warn!(
+                instance = instance.name,
+                "durability 'object' is served as 'local': sends are answered from the local log"
+            );
+        }
+    }
+    Ok(())
+}
+
+async fn open_storage(
+    settings: &Settings,
+    clock: Clock,
+    registry: prometheus::Registry,
+) -> anyhow::Result<Arc<StorageNode>> {
+    let mut config = StorageConfig::new(&settings.data_dir);
+    config.log.file_bytes = settings.log_file_bytes.0;
+    config.tail_bytes_max = settings.tail_bytes.0;
+    let (hot_dir, volume_bytes) = (config.hot_dir.clone(), config.volume_bytes);
+    // The data directory's lock is held by the caller.
+    let mut disk: Arc<dyn Disk> = Arc::new(RealDisk::unlocked(&settings.data_dir));
+    if let Some(budget) = settings.disk_budget {
+        disk = Arc::new(Budgeted::new(disk, &[&config.log.dir], budget.0)?);
+    }
+    let opened = firn_runtime::tasks::blocking(move || {
+        let stores = Box::new(move |end| Stores::sled(&hot_dir, volume_bytes, end));
+        StorageNode::open(config, disk, stores, clock, &registry)
+    })
+    .await?;
+    for range in &opened.damage {
+        tracing::error!(
+            ?range,
+            "the write-ahead log is damaged; what can be read is served"
+        );
+    }
+    tracing::info!(brokers = opened.brokers, "storage node is open");
+    Ok(opened.node)
+}
+
+/// The name under which a data directory and its catalogue know each other.
+fn deployment_id(tenants: &TenantService) -> String {
+    let key = tenants.derived_key("deployment identity");
+    key[..16].iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// Resolves at SIGTERM or SIGINT, to its name.
+async fn termination() -> &'static str {
+    use tokio::signal::unix::{SignalKind, signal};
+    let Ok(mut terminate) = signal(SignalKind::terminate()) else {
+        return std::future::pending().await;
+    };
+    tokio::select! {
+        _ = terminate.recv() => "SIGTERM",
+        _ = tokio::signal::ctrl_c() => "SIGINT",
+    }
 }
 
 fn check(warnings: &[Warning]) -> ExitCode {
@@ -61,7 +199,7 @@ fn check(warnings: &[Warning]) -> ExitCode {
     ExitCode::FAILURE
 }
 
-fn refuse(error: &dyn std::error::Error) -> ExitCode {
+fn refuse(error: &str) -> ExitCode {
     eprintln!("firn: {error}");
     ExitCode::FAILURE
 }

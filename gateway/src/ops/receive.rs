@@ -215,7 +215,7 @@ impl<'a> Receiver<'a> {
     pub(crate) async fn wait(&mut self, max: usize, until: Timestamp) -> ApiResult<Batch> {
         let request = WaitRequest {
             group: self.consumer.group.id,
-            topic: self.consumer.topic.key(),
+            topic: self.consumer.topic.spec(),
             brokers: self.seen.clone(),
             filter: self.consumer.filter.clone(),
             until,

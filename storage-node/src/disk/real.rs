@@ -33,7 +33,8 @@ impl RealDisk {
         })
     }
 
-    /// A view beside a running owner, for programs that only read.
+    /// A view for whoever holds the directory by other means, or only reads
+    /// beside a running owner.
     #[must_use]
     pub fn unlocked(root: impl Into<PathBuf>) -> Self {
         Self {
