@@ -1,1 +1,14 @@
-fn main() {}
+//! The `firn` binary: decides which part of [`firn`] runs.
+
+use std::process::ExitCode;
+
+use clap::Parser as _;
+use firn::cli::{Cli, Command};
+
+fn main() -> ExitCode {
+    match Cli::parse().command {
+        Command::Standalone(flags) => firn::standalone::main(&flags),
+        Command::Completions { shell } => firn::cli::completions(shell),
+        Command::Client(verb) => firn::client::main(&verb),
+    }
+}

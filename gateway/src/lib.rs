@@ -1,1 +1,53 @@
-//! Placeholder until the first module lands.
+//! Gateway: authenticates callers, routes to storage nodes and serves the
+//! native HTTP API. Stateless: owns no disk, only caches that may be thrown
+//! away. Promises a defined answer to any input. Leaves the catalogue to the
+//! tenant service and messages to the storage node, both behind their traits.
+
+mod auth;
+mod config;
+mod error;
+mod metrics;
+mod native;
+mod ops;
+mod ops_port;
+mod routing;
+mod server;
+mod streams;
+
+use std::sync::Arc;
+
+use firn_protocol::api::storage::StorageApi;
+use firn_protocol::api::tenant::TenantApi;
+use firn_protocol::receipt::ReceiptCodec;
+use firn_runtime::{Clock, Stop};
+
+pub use config::GatewayConfig;
+pub use error::GatewayError;
+pub use native::{State, app_config, openapi_json, routes};
+pub use server::{BoundGateway, Gateway};
+
+/// Puts the parts of a gateway together.
+fn assemble(
+    config: &GatewayConfig,
+    storage: Arc<dyn StorageApi>,
+    tenants: Arc<dyn TenantApi>,
+    clock: Clock,
+    registry: &prometheus::Registry,
+) -> State {
+    let services = ops::Services {
+        receipts: ReceiptCodec::new(tenants.derived_key("receipt")),
+        storage,
+        tenants: tenants.clone(),
+        clock: clock.clone(),
+        metrics: metrics::Metrics::register(registry),
+        spread: routing::Spread::default(),
+        subscribed: ops::receive::no_subscriptions(),
+        streams: Arc::default(),
+        closing: Stop::new(),
+    };
+    State::new(
+        services,
+        auth::Authenticator::new(tenants, clock),
+        config.body_timeout(),
+    )
+}

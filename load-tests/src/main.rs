@@ -1,1 +1,71 @@
-fn main() {}
+//! `firn-bench`: the command line of the benchmark.
+
+mod cli;
+
+use std::future::Future;
+use std::process::ExitCode;
+
+use anyhow::{Context, Result, bail};
+use clap::Parser as _;
+use firn_load_tests::workload::Workload;
+use firn_load_tests::{floor, idle, report, run, setup};
+
+use cli::{Cli, Command};
+
+fn main() -> Result<ExitCode> {
+    match Cli::parse().command {
+        Command::FloorServer { listen, dir } => floor::run(listen, &dir)?,
+        Command::Setup(programs) => setup::run(&programs.resolve()),
+        Command::Run(arguments) => return one_thread(measure(arguments)),
+        Command::Idle(arguments) => return one_thread(rest(arguments)),
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Runs `work` on this thread until it ends or the user interrupts, which drops it and
+/// with it every server and folder it holds.
+fn one_thread<T>(work: impl Future<Output = Result<T>>) -> Result<T> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .context("start the runtime")?;
+    let tasks = tokio::task::LocalSet::new();
+    tasks.block_on(&runtime, async {
+        use tokio::signal::unix::{SignalKind, signal};
+        let mut terminated = signal(SignalKind::terminate()).context("listen for SIGTERM")?;
+        tokio::select! {
+            result = work => result,
+            _ = tokio::signal::ctrl_c() => bail!("interrupted"),
+            _ = terminated.recv() => bail!("terminated"),
+        }
+    })
+}
+
+async fn measure(arguments: cli::Run) -> Result<ExitCode> {
+    let mut workload = Workload::load(arguments.workload.as_deref(), arguments.quick)?;
+    arguments.apply(&mut workload);
+    workload.check()?;
+    let programs = arguments.programs.resolve();
+    let outcome = run::run(workload, &arguments.systems, &programs, &arguments.data).await?;
+    println!("{}", report::render(&outcome));
+    cli::write_json(arguments.json.as_deref(), &outcome)?;
+    Ok(if outcome.has_faults() {
+        ExitCode::FAILURE
+    } else {
+        ExitCode::SUCCESS
+    })
+}
+
+async fn rest(arguments: cli::Idle) -> Result<ExitCode> {
+    let programs = arguments.programs.resolve();
+    let outcome = idle::run(
+        arguments.census(),
+        arguments.rest(),
+        &programs,
+        &arguments.data,
+    )
+    .await?;
+    println!("{}", idle::render(&outcome));
+    cli::write_json(arguments.json.as_deref(), &outcome)?;
+    Ok(ExitCode::SUCCESS)
+}

@@ -1,10 +1,12 @@
 //! Which messages a consumer wants (SEED_SPEC 2.4).
 
+use serde::{Deserialize, Serialize};
+
 use crate::error::{ApiError, ErrorCode};
 use crate::limits::{FILTER_BYTES_MAX, FILTER_TAGS_MAX};
 
 /// A filter in normal form: equal filters compare equal.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum Filter {
     /// `*`
     All,

@@ -107,6 +107,21 @@ where
         .spawn(work)
 }
 
+/// Runs work that blocks on disk or burns CPU away from the async threads.
+///
+/// # Panics
+/// When the work panics, with the same panic.
+pub async fn blocking<F, T>(work: F) -> T
+where
+    F: FnOnce() -> T + Send + 'static,
+    T: Send + 'static,
+{
+    match tokio::task::spawn_blocking(work).await {
+        Ok(value) => value,
+        Err(error) => std::panic::resume_unwind(error.into_panic()),
+    }
+}
+
 /// Runs a future in the background for as long as it takes. For follow-up work
 /// of a request that must not die with the request; it has to be bounded in time.
 pub fn detach<F>(work: F)

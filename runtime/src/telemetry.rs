@@ -12,7 +12,7 @@ pub enum LogFormat {
 /// Starts logging to standard error; `filter` is a `tracing` directive list.
 /// A second call in one process (tests) changes nothing.
 pub fn start_logs(format: LogFormat, filter: &str) {
-    let filter = EnvFilter::try_new(filter).unwrap_or_else(|_| EnvFilter::new("info"));
+    let filter = parse(filter).unwrap_or_else(|_| EnvFilter::new("info"));
     let builder = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(std::io::stderr);
@@ -28,4 +28,38 @@ pub fn metrics_text(registry: &prometheus::Registry) -> String {
     prometheus::TextEncoder::new()
         .encode_to_string(&registry.gather())
         .unwrap_or_default()
+}
+
+/// Whether [`start_logs`] can use a directive list as it is.
+///
+/// # Errors
+/// What is wrong with it, in words.
+pub fn check_filter(filter: &str) -> Result<(), String> {
+    parse(filter).map(|_| ())
+}
+
+/// The parser of directives panics on some texts outside ASCII, and none of
+/// these means anything.
+fn parse(filter: &str) -> Result<EnvFilter, String> {
+    if !filter.bytes().all(|byte| matches!(byte, b' '..=b'~')) {
+        return Err("expected levels and directives in plain ASCII".to_owned());
+    }
+    EnvFilter::try_new(filter).map_err(|error| error.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn filters_are_checked() {
+        for good in ["info", "warn,firn_gateway=debug", ""] {
+            assert_eq!(check_filter(good), Ok(()), "{good}");
+        }
+        // The second one makes the parser itself panic.
+        for bad in ["firn=loud", "\u{e1}\n\u{aa};\u{a5}=", "a\nb"] {
+            let error = check_filter(bad).expect_err(bad);
+            assert!(!error.contains('\n'), "{error}");
+        }
+    }
 }

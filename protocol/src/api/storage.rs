@@ -81,7 +81,7 @@ pub struct Received {
 #[derive(Clone, Debug)]
 pub struct WaitRequest {
     pub group: GroupId,
-    pub topic: TopicKey,
+    pub topic: TopicSpec,
     /// Each broker with the `seen` of its last empty answer, so that an append
     /// between that answer and this call is not missed.
     pub brokers: Vec<(BrokerId, u64)>,

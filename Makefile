@@ -1,0 +1,39 @@
+# What people type. Each target works on a fresh machine and installs what it lacks.
+
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+
+TARGET := $(or $(CARGO_TARGET_DIR),target)
+
+.PHONY: help run test check bench fmt clean setup
+
+help: ## Show the targets
+	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/'
+
+run: setup ## Build and start the service with the demo tenant, in the foreground
+	cargo build --release --locked --package firn
+	$(TARGET)/release/firn standalone --bootstrap infra/demo.toml
+
+test: check ## Run every check and every test
+	cargo test --workspace --locked
+
+check: setup ## Format, lints and documentation, warnings being errors
+	cargo fmt --all --check
+	cargo clippy --workspace --all-targets --locked -- -D warnings
+	RUSTDOCFLAGS='-D warnings' cargo doc --workspace --no-deps --locked
+
+bench: setup ## Measure against the servers that it installs under .bench
+	cargo build --release --locked --package firn --package firn-load-tests
+	$(TARGET)/release/firn-bench setup
+	$(TARGET)/release/firn-bench run
+
+fmt: setup ## Format the code
+	cargo fmt --all
+
+setup: ## Install what a build needs, if it is missing
+	@infra/setup.sh
+
+clean: ## Remove what was built and measured; data stays
+	cargo clean
+	rm -rf .bench

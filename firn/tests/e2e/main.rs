@@ -1,0 +1,4 @@
+//! Tests of the `firn` binary from outside.
+
+mod cli;
+mod stub;

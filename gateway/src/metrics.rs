@@ -1,0 +1,108 @@
+//! The gateway's metrics, declared here and nowhere else. Labels are route
+//! templates and status classes, so their number is fixed when compiling.
+
+use firn_runtime::clock::Stopwatch;
+use prometheus::{
+    Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, Opts, Registry,
+};
+
+const CLASSES: [&str; 5] = ["1xx", "2xx", "3xx", "4xx", "5xx"];
+const LATENCY_SECONDS: [f64; 13] = [
+    0.000_25, 0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.5, 2.5, 10.0, 35.0,
+];
+
+/// All metrics of one gateway.
+#[derive(Clone)]
+pub(crate) struct Metrics {
+    requests: IntCounterVec,
+    latency: HistogramVec,
+    pub(crate) messages_in: IntCounter,
+    pub(crate) bytes_in: IntCounter,
+    pub(crate) messages_out: IntCounter,
+    pub(crate) bytes_out: IntCounter,
+    pub(crate) returned: IntCounter,
+    pub(crate) streams: IntGauge,
+}
+
+/// The metrics of one route, looked up once.
+#[derive(Clone)]
+pub(crate) struct RouteMetrics {
+    classes: [IntCounter; CLASSES.len()],
+    latency: Histogram,
+}
+
+impl Metrics {
+    /// Declares the metrics in a registry that other services share.
+    pub(crate) fn register(registry: &Registry) -> Self {
+        let metrics = Self {
+            requests: IntCounterVec::new(
+                Opts::new(
+                    "firn_gateway_requests_total",
+                    "HTTP requests by route and status class",
+                ),
+                &["method", "route", "class"],
+            )
+            .expect("the name and labels are valid"),
+            latency: HistogramVec::new(
+                HistogramOpts::new(
+                    "firn_gateway_request_seconds",
+                    "Time from the request's head to its answer, long polls included",
+                )
+                .buckets(LATENCY_SECONDS.to_vec()),
+                &["method", "route"],
+            )
+            .expect("the name and labels are valid"),
+            messages_in: counter("firn_gateway_messages_in_total", "Messages stored"),
+            bytes_in: counter("firn_gateway_bytes_in_total", "Content bytes stored"),
+            messages_out: counter("firn_gateway_messages_out_total", "Messages delivered"),
+            bytes_out: counter("firn_gateway_bytes_out_total", "Content bytes delivered"),
+            returned: counter(
+                "firn_gateway_messages_returned_total",
+                "Deliveries given back because they never reached their member",
+            ),
+            streams: IntGauge::new("firn_gateway_streams_open", "Open event streams")
+                .expect("the name is valid"),
+        };
+        metrics.announce(registry);
+        metrics
+    }
+
+    fn announce(&self, registry: &Registry) {
+        let collectors: [Box<dyn prometheus::core::Collector>; 8] = [
+            Box::new(self.requests.clone()),
+            Box::new(self.latency.clone()),
+            Box::new(self.messages_in.clone()),
+            Box::new(self.bytes_in.clone()),
+            Box::new(self.messages_out.clone()),
+            Box::new(self.bytes_out.clone()),
+            Box::new(self.returned.clone()),
+            Box::new(self.streams.clone()),
+        ];
+        for collector in collectors {
+            if let Err(error) = registry.register(collector) {
+                tracing::warn!(%error, "metric not registered");
+            }
+        }
+    }
+
+    /// The metrics of one route of the table.
+    pub(crate) fn route(&self, method: &str, path: &str) -> RouteMetrics {
+        RouteMetrics {
+            classes: CLASSES.map(|class| self.requests.with_label_values(&[method, path, class])),
+            latency: self.latency.with_label_values(&[method, path]),
+        }
+    }
+}
+
+impl RouteMetrics {
+    /// Counts one answered request.
+    pub(crate) fn answered(&self, status: u16, started: Stopwatch) {
+        let class = usize::from(status / 100).clamp(1, CLASSES.len()) - 1;
+        self.classes[class].inc();
+        self.latency.observe(started.elapsed().as_secs_f64());
+    }
+}
+
+fn counter(name: &str, help: &str) -> IntCounter {
+    IntCounter::new(name, help).expect("the name is valid")
+}

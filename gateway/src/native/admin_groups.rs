@@ -1,0 +1,125 @@
+//! Groups of an instance.
+
+use super::answer::{self, Answer};
+use super::call::Call;
+use super::json;
+use super::listing::Paging;
+use super::shapes::admin::{GroupForm, GroupJson, List};
+use super::shapes::error::ErrorAnswer;
+use super::shapes::paths::{GroupPath, InstancePath};
+use crate::auth::Action;
+use crate::ops;
+
+/// Groups of an instance.
+#[utoipa::path(
+    get, path = "/v1/instances/{instance}/groups", tag = "groups",
+    params(InstancePath, ("max" = Option<u64>, Query), ("cursor" = Option<String>, Query)),
+    responses(
+        (status = 200, description = "A page", body = List<GroupJson>),
+        (status = "default", description = "An error", body = ErrorAnswer),
+    )
+)]
+pub(super) async fn list(call: Call) -> Answer {
+    let identity = call.identity()?;
+    let scope = call.scope(&identity)?;
+    identity.require(Action::ReadManaged)?;
+    let paging = Paging::read(call.query()?)?;
+    let all = call.services().tenants.groups(scope.instance.id);
+    let page = paging.page(
+        all,
+        |group| group.name.clone(),
+        |group| GroupJson::from(&**group),
+    );
+    answer::ok(&page)
+}
+
+/// Make a group.
+#[utoipa::path(
+    post, path = "/v1/instances/{instance}/groups", tag = "groups",
+    params(InstancePath), request_body = GroupForm,
+    responses(
+        (status = 201, description = "Made", body = GroupJson),
+        (status = "default", description = "An error", body = ErrorAnswer),
+    )
+)]
+pub(super) async fn create(mut call: Call) -> Answer {
+    let body = call.json_body().await?;
+    let form = json::read::<GroupForm>(&body)?;
+    let identity = call.identity()?;
+    let scope = call.scope(&identity)?;
+    identity.require(Action::Manage)?;
+    let (name, fields) = form?.into_new()?;
+    let caller = call.caller(&identity);
+    let tenants = &call.services().tenants;
+    let group = tenants
+        .create_group(&caller, scope.instance.id, &name, fields)
+        .await?;
+    answer::created(&GroupJson::from(&*group))
+}
+
+/// One group.
+#[utoipa::path(
+    get, path = "/v1/instances/{instance}/groups/{group}", tag = "groups",
+    params(GroupPath),
+    responses(
+        (status = 200, description = "The group", body = GroupJson),
+        (status = "default", description = "An error", body = ErrorAnswer),
+    )
+)]
+pub(super) async fn show(call: Call) -> Answer {
+    let identity = call.identity()?;
+    let scope = call.scope(&identity)?;
+    let group = call.group(&scope)?;
+    identity.require(Action::ReadManaged)?;
+    call.query()?.finish()?;
+    answer::ok(&GroupJson::from(&*group))
+}
+
+/// Change a group.
+#[utoipa::path(
+    patch, path = "/v1/instances/{instance}/groups/{group}", tag = "groups",
+    params(GroupPath), request_body = GroupForm,
+    responses(
+        (status = 200, description = "Changed", body = GroupJson),
+        (status = "default", description = "An error", body = ErrorAnswer),
+    )
+)]
+pub(super) async fn change(mut call: Call) -> Answer {
+    let body = call.json_body().await?;
+    let form = json::read::<GroupForm>(&body)?;
+    let identity = call.identity()?;
+    let scope = call.scope(&identity)?;
+    let group = call.group(&scope)?;
+    identity.require(Action::Manage)?;
+    let fields = form?.into_change()?;
+    let caller = call.caller(&identity);
+    let tenants = &call.services().tenants;
+    let group = tenants
+        .change_group(&caller, scope.instance.id, &group.name, fields)
+        .await?;
+    answer::ok(&GroupJson::from(&*group))
+}
+
+/// Remove a group with its progress, retries and dead letters.
+#[utoipa::path(
+    delete, path = "/v1/instances/{instance}/groups/{group}", tag = "groups",
+    params(GroupPath),
+    responses(
+        (status = 204, description = "Removed"),
+        (status = "default", description = "An error", body = ErrorAnswer),
+    )
+)]
+pub(super) async fn remove(call: Call) -> Answer {
+    let identity = call.identity()?;
+    let scope = call.scope(&identity)?;
+    let group = call.group(&scope)?;
+    identity.require(Action::Manage)?;
+    let caller = call.caller(&identity);
+    let services = call.services();
+    services
+        .tenants
+        .delete_group(&caller, scope.instance.id, &group.name)
+        .await?;
+    ops::drop::group(services, &scope, group.id).await;
+    answer::no_content()
+}

@@ -1,0 +1,176 @@
+//! Answers: JSON bodies, the error object, the request id that every answer
+//! carries.
+
+use std::fmt::Write as _;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use actix_web::http::StatusCode;
+use actix_web::http::header::{HeaderName, HeaderValue};
+use actix_web::{HttpRequest, HttpResponse};
+use firn_protocol::{ApiError, ErrorCode};
+use serde::Serialize;
+use serde::ser::{SerializeMap as _, Serializer};
+
+/// What a handler returns.
+pub(super) type Answer = Result<HttpResponse, ApiError>;
+
+pub(super) const REQUEST_ID: HeaderName = HeaderName::from_static("firn-request-id");
+const REQUEST_ID_BYTES_MAX: usize = 64;
+const JSON: HeaderValue = HeaderValue::from_static("application/json");
+
+/// Gives each request an id: the caller's own if it is well formed, else a
+/// random prefix of this process and a number.
+pub(super) struct RequestIds {
+    prefix: String,
+    next: AtomicU64,
+}
+
+impl RequestIds {
+    pub(super) fn new() -> Self {
+        Self {
+            prefix: format!("{:08x}-", firn_runtime::random::number() as u32),
+            next: AtomicU64::new(0),
+        }
+    }
+
+    pub(super) fn of(&self, req: &HttpRequest) -> Arc<str> {
+        let given = req
+            .headers()
+            .get(&REQUEST_ID)
+            .and_then(|value| value.to_str().ok());
+        if let Some(id) = given.filter(|id| is_well_formed(id)) {
+            return Arc::from(id);
+        }
+        let mut id = String::with_capacity(self.prefix.len() + 16);
+        id.push_str(&self.prefix);
+        let number = self.next.fetch_add(1, Ordering::Relaxed);
+        // Writing to a string cannot fail.
+        let _ = write!(id, "{number:08x}");
+        Arc::from(id)
+    }
+}
+
+fn is_well_formed(id: &str) -> bool {
+    (1..=REQUEST_ID_BYTES_MAX).contains(&id.len())
+        && id
+            .bytes()
+            .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-'))
+}
+
+/// A JSON answer; `room` is a guess of its size.
+pub(super) fn json(status: StatusCode, value: &impl Serialize, room: usize) -> Answer {
+    Ok(from_bytes(status, encode(value, room)?))
+}
+
+pub(super) fn ok(value: &impl Serialize) -> Answer {
+    json(StatusCode::OK, value, 256)
+}
+
+pub(super) fn created(value: &impl Serialize) -> Answer {
+    json(StatusCode::CREATED, value, 256)
+}
+
+pub(super) fn no_content() -> Answer {
+    Ok(HttpResponse::new(StatusCode::NO_CONTENT))
+}
+
+/// # Errors
+/// `INTERNAL` when a value has no JSON form, which no shape of ours lacks.
+pub(super) fn encode(value: &impl Serialize, room: usize) -> Result<Vec<u8>, ApiError> {
+    let mut bytes = Vec::with_capacity(room);
+    serde_json::to_writer(&mut bytes, value)
+        .map_err(|error| ApiError::new(ErrorCode::Internal, format!("answer: {error}")))?;
+    Ok(bytes)
+}
+
+pub(super) fn from_bytes(status: StatusCode, bytes: Vec<u8>) -> HttpResponse {
+    let mut response = HttpResponse::with_body(status, actix_web::body::BoxBody::new(bytes));
+    response
+        .headers_mut()
+        .insert(actix_web::http::header::CONTENT_TYPE, JSON);
+    response
+}
+
+pub(super) fn set_header(response: &mut HttpResponse, name: &'static str, value: &str) {
+    if let Ok(value) = HeaderValue::from_str(value) {
+        response
+            .headers_mut()
+            .insert(HeaderName::from_static(name), value);
+    }
+}
+
+/// The answer as it leaves: errors encoded, request id set, faults logged.
+pub(super) fn finish(answer: Answer, request_id: &str) -> HttpResponse {
+    let mut response = match answer {
+        Ok(response) => response,
+        Err(error) => of_error(&error, request_id),
+    };
+    if let Ok(value) = HeaderValue::from_str(request_id) {
+        response.headers_mut().insert(REQUEST_ID, value);
+    }
+    response
+}
+
+fn of_error(error: &ApiError, request_id: &str) -> HttpResponse {
+    let status = error.code.http_status();
+    let (code, message) = (error.code.as_str(), error.message.as_str());
+    match status {
+        500 => tracing::error!(request_id, code, message, "request failed"),
+        501.. => tracing::warn!(request_id, code, message, "request refused"),
+        _ => tracing::debug!(request_id, code, message, "request refused"),
+    }
+    let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    let body = ErrorBody {
+        error: ErrorJson {
+            error,
+            request_id: Some(request_id),
+        },
+    };
+    let mut response = from_bytes(status, encode(&body, 256).unwrap_or_default());
+    match error.code.http_status() {
+        401 => set_header(
+            &mut response,
+            "www-authenticate",
+            "Basic realm=\"firn\", charset=\"UTF-8\"",
+        ),
+        429 | 503 => set_header(&mut response, "retry-after", "1"),
+        _ => {}
+    }
+    response
+}
+
+#[derive(Serialize)]
+struct ErrorBody<'a> {
+    error: ErrorJson<'a>,
+}
+
+/// The error object; entries of a batch leave the request id to the header.
+pub(super) struct ErrorJson<'a> {
+    pub(super) error: &'a ApiError,
+    pub(super) request_id: Option<&'a str>,
+}
+
+impl Serialize for ErrorJson<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(None)?;
+        map.serialize_entry("code", &self.error.code)?;
+        map.serialize_entry("message", &self.error.message)?;
+        if let Some(id) = self.request_id {
+            map.serialize_entry("requestId", id)?;
+        }
+        map.serialize_entry("retryable", &self.error.code.is_retryable())?;
+        if !self.error.details.is_empty() {
+            map.serialize_entry("details", &Details(self.error))?;
+        }
+        map.end()
+    }
+}
+
+struct Details<'a>(&'a ApiError);
+
+impl Serialize for Details<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_map(self.0.details.iter().map(|(name, value)| (name, value)))
+    }
+}

@@ -1,0 +1,244 @@
+//! One request on its way through a handler: its body, its caller, and what
+//! its path names. The order in which a handler asks for these is the order
+//! of checks of RULES 29.
+
+use std::borrow::Cow;
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use actix_web::HttpRequest;
+use actix_web::http::header;
+use actix_web::web::{Bytes, Payload};
+use firn_protocol::catalogue::{Group, Topic};
+use firn_protocol::{ApiError, ApiResult, Caller, ErrorCode, RequestContext};
+
+use super::query::{Query, percent_decoded};
+use super::{State, body};
+use crate::auth::Identity;
+use crate::ops::{Scope, Services, Target};
+
+pub(super) struct Call {
+    state: State,
+    req: HttpRequest,
+    payload: Option<Payload>,
+    request_id: Arc<str>,
+}
+
+impl Call {
+    /// # Errors
+    /// `BAD_REQUEST` when the path is not properly encoded.
+    pub(super) fn new(
+        state: State,
+        req: HttpRequest,
+        payload: Payload,
+        request_id: Arc<str>,
+    ) -> ApiResult<Self> {
+        let path = req.uri().path();
+        if path.contains('%') {
+            percent_decoded(path, "path")?;
+        }
+        Ok(Self {
+            state,
+            req,
+            payload: Some(payload),
+            request_id,
+        })
+    }
+
+    pub(super) fn services(&self) -> &Arc<Services> {
+        &self.state.0.services
+    }
+
+    pub(super) fn auth(&self) -> &crate::auth::Authenticator {
+        &self.state.0.auth
+    }
+
+    /// The whole body.
+    ///
+    /// # Errors
+    /// See [`body::read`].
+    pub(super) async fn body(&mut self) -> ApiResult<Bytes> {
+        let Some(payload) = self.payload.take() else {
+            return Ok(Bytes::new());
+        };
+        let clock = &self.state.0.services.clock;
+        body::read(&self.req, payload, clock, self.state.0.body_timeout).await
+    }
+
+    /// The whole body of a call that takes nothing but JSON.
+    ///
+    /// # Errors
+    /// As [`Self::body`]; `UNSUPPORTED_MEDIA_TYPE` for another content type.
+    pub(super) async fn json_body(&mut self) -> ApiResult<Bytes> {
+        let body = self.body().await?;
+        if body.is_empty() || self.is_json() || !self.has_content_type() {
+            return Ok(body);
+        }
+        Err(ApiError::new(
+            ErrorCode::UnsupportedMediaType,
+            "content-type: this call takes application/json",
+        ))
+    }
+
+    pub(super) fn header(&self, name: &str) -> Option<&[u8]> {
+        self.req.headers().get(name).map(|value| value.as_bytes())
+    }
+
+    pub(super) fn headers(&self) -> &header::HeaderMap {
+        self.req.headers()
+    }
+
+    fn has_content_type(&self) -> bool {
+        self.req.headers().contains_key(header::CONTENT_TYPE)
+    }
+
+    pub(super) fn is_json(&self) -> bool {
+        let Some(value) = self.req.headers().get(header::CONTENT_TYPE) else {
+            return false;
+        };
+        value.to_str().is_ok_and(|text| {
+            let name = text.split(';').next().unwrap_or_default();
+            name.trim().eq_ignore_ascii_case("application/json")
+        })
+    }
+
+    /// `ip:port` of the caller.
+    pub(super) fn peer(&self) -> String {
+        self.req
+            .peer_addr()
+            .map_or_else(|| "unknown".to_owned(), |peer| peer.to_string())
+    }
+
+    pub(super) fn peer_ip(&self) -> Option<IpAddr> {
+        self.req.peer_addr().map(|peer| peer.ip())
+    }
+
+    /// # Errors
+    /// `UNAUTHENTICATED`.
+    pub(super) fn identity(&self) -> ApiResult<Identity> {
+        self.auth()
+            .identify(self.header("authorization"), self.peer_ip())
+    }
+
+    pub(super) fn caller(&self, identity: &Identity) -> Caller {
+        Caller {
+            name: identity.name().into(),
+            request_id: self.request_id.clone(),
+        }
+    }
+
+    /// # Errors
+    /// `BAD_REQUEST`; asked for after the right to call.
+    pub(super) fn query(&self) -> ApiResult<Query> {
+        Query::read(self.req.uri().query().unwrap_or_default())
+    }
+
+    /// A segment of the path.
+    ///
+    /// # Errors
+    /// `BAD_REQUEST` when it is not properly encoded.
+    pub(super) fn segment(&self, name: &str) -> ApiResult<Cow<'_, str>> {
+        let raw = self.req.match_info().get(name).unwrap_or_default();
+        // The router leaves %25, %2B and %2F encoded, and nothing else.
+        if raw.contains('%') {
+            percent_decoded(raw, "path")
+        } else {
+            Ok(Cow::Borrowed(raw))
+        }
+    }
+
+    /// The instance that the path names, if this caller can see it.
+    ///
+    /// # Errors
+    /// `INSTANCE_NOT_FOUND`, the same for what is not there and what is
+    /// somebody else's; `CONFLICT` for the operator's ambiguous name.
+    pub(super) fn scope(&self, identity: &Identity) -> ApiResult<Scope> {
+        let name = self.segment("instance")?;
+        let unknown = || {
+            ApiError::new(
+                ErrorCode::InstanceNotFound,
+                format!("instance '{}' does not exist", excerpt(&name)),
+            )
+        };
+        let found = self
+            .services()
+            .tenants
+            .find_instance(identity.tenant(), &name);
+        let instance = found.map_err(|error| {
+            if error.code == ErrorCode::InstanceNotFound {
+                unknown()
+            } else {
+                error
+            }
+        })?;
+        let foreign_tenant = identity
+            .tenant()
+            .is_some_and(|tenant| tenant != instance.tenant);
+        let foreign_instance = match identity {
+            Identity::User(user) => user.instance != instance.id,
+            Identity::Console(_) => false,
+        };
+        if foreign_tenant || foreign_instance {
+            return Err(unknown());
+        }
+        Ok(Scope {
+            ctx: RequestContext {
+                tenant: instance.tenant,
+                instance: instance.id,
+                request_id: self.request_id.clone(),
+            },
+            instance,
+        })
+    }
+
+    /// # Errors
+    /// `TOPIC_NOT_FOUND`.
+    pub(super) fn target(&self, scope: &Scope) -> ApiResult<Target> {
+        let name = self.segment("topic")?;
+        let tenants = &*self.services().tenants;
+        Target::resolve(tenants, scope.instance.id, &name).ok_or_else(|| topic_not_found(&name))
+    }
+
+    /// A topic of the catalogue, as administration takes it.
+    ///
+    /// # Errors
+    /// `TOPIC_NOT_FOUND`.
+    pub(super) fn topic(&self, scope: &Scope) -> ApiResult<Arc<Topic>> {
+        let name = self.segment("topic")?;
+        let found = self.services().tenants.topic(scope.instance.id, &name);
+        found.ok_or_else(|| topic_not_found(&name))
+    }
+
+    /// # Errors
+    /// `GROUP_NOT_FOUND`.
+    pub(super) fn group(&self, scope: &Scope) -> ApiResult<Arc<Group>> {
+        let name = self.segment("group")?;
+        group_named(self.services(), scope, &name)
+    }
+}
+
+/// # Errors
+/// `GROUP_NOT_FOUND`.
+pub(super) fn group_named(services: &Services, scope: &Scope, name: &str) -> ApiResult<Arc<Group>> {
+    services
+        .tenants
+        .group(scope.instance.id, name)
+        .ok_or_else(|| {
+            ApiError::new(
+                ErrorCode::GroupNotFound,
+                format!("group '{}' does not exist", excerpt(name)),
+            )
+        })
+}
+
+pub(super) fn topic_not_found(name: &str) -> ApiError {
+    ApiError::new(
+        ErrorCode::TopicNotFound,
+        format!("topic '{}' does not exist", excerpt(name)),
+    )
+}
+
+/// A name of the request in an error text, no longer than names are.
+pub(super) fn excerpt(name: &str) -> String {
+    name.chars().take(80).collect()
+}

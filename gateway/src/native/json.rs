@@ -1,0 +1,64 @@
+//! Reads JSON bodies in two steps, as RULES 29 orders the checks: whether it
+//! is JSON at all is told before anything else, what is wrong with a field
+//! only to callers who may call.
+
+use firn_protocol::{ApiError, ApiResult, ErrorCode};
+use serde::Deserialize;
+use serde::de::IgnoredAny;
+
+/// Longest error text; a wrong value is echoed no further.
+const TEXT_BYTES_MAX: usize = 400;
+
+/// A form that is JSON, or what is wrong with its fields.
+pub(super) type Fields<T> = ApiResult<T>;
+
+/// An empty body counts as `{}`.
+///
+/// # Errors
+/// Outer: not JSON, with line and column. Inner: a field that is unknown,
+/// missing or of a wrong type, named.
+pub(super) fn read<'a, T: Deserialize<'a>>(body: &'a [u8]) -> ApiResult<Fields<T>> {
+    let text = std::str::from_utf8(body).map_err(|error| {
+        ApiError::new(
+            ErrorCode::BadRequest,
+            format!("body: not UTF-8 at byte {}", error.valid_up_to()),
+        )
+    })?;
+    let text = if text.is_empty() { "{}" } else { text };
+    match serde_json::from_str(text) {
+        Ok(form) => Ok(Ok(form)),
+        Err(error) if error.is_data() => {
+            // The rest of the text was not looked at yet.
+            serde_json::from_str::<IgnoredAny>(text).map_err(|error| broken(&error))?;
+            Ok(Err(wrong_field::<T>(text)))
+        }
+        Err(error) => Err(broken(&error)),
+    }
+}
+
+fn broken(error: &serde_json::Error) -> ApiError {
+    ApiError::new(
+        ErrorCode::BadRequest,
+        shortened(format!("body: not JSON: {error}")),
+    )
+}
+
+/// Reads once more, now keeping track of where.
+fn wrong_field<'a, T: Deserialize<'a>>(text: &'a str) -> ApiError {
+    let mut reader = serde_json::Deserializer::from_str(text);
+    let result: Result<T, _> = serde_path_to_error::deserialize(&mut reader);
+    let message = match result {
+        Err(error) if error.path().iter().next().is_none() => format!("body: {}", error.inner()),
+        Err(error) => format!("{}: {}", error.path(), error.inner()),
+        Ok(_) => "body: does not fit".to_owned(),
+    };
+    ApiError::new(ErrorCode::BadRequest, shortened(message))
+}
+
+fn shortened(mut text: String) -> String {
+    if text.len() > TEXT_BYTES_MAX {
+        text.truncate(text.floor_char_boundary(TEXT_BYTES_MAX));
+        text.push('…');
+    }
+    text
+}

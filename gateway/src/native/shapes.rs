@@ -1,0 +1,11 @@
+//! JSON as the API shows it. Requests borrow from the body that they were
+//! read from; answers borrow from what they describe.
+
+pub(super) mod admin;
+pub(super) mod auth;
+pub(super) mod consume;
+pub(super) mod error;
+pub(super) mod message;
+pub(super) mod paths;
+pub(super) mod send;
+pub(super) mod text;

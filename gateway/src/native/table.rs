@@ -1,0 +1,149 @@
+//! All routes, in the order in which they are tried: the busiest first. Both
+//! the server and the check of the API description read this table.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+
+use actix_web::http::Method;
+
+use super::answer::Answer;
+use super::call::Call;
+use super::{
+    admin_groups, admin_instances, admin_tenants, admin_topics, admin_users, auth, consume, docs,
+    messages, queries, stream,
+};
+
+type Work = Pin<Box<dyn Future<Output = Answer>>>;
+
+/// One route.
+pub(super) struct Route {
+    pub(super) method: Method,
+    pub(super) path: &'static str,
+    pub(super) handler: Arc<dyn Fn(Call) -> Work + Send + Sync>,
+}
+
+fn route<F, W>(method: Method, path: &'static str, handler: F) -> Route
+where
+    F: Fn(Call) -> W + Send + Sync + 'static,
+    W: Future<Output = Answer> + 'static,
+{
+    Route {
+        method,
+        path,
+        handler: Arc::new(move |call| Box::pin(handler(call))),
+    }
+}
+
+const TOPIC_MESSAGES: &str = "/v1/instances/{instance}/topics/{topic}/messages";
+const TENANTS: &str = "/v1/tenants";
+const TENANT: &str = "/v1/tenants/{tenant}";
+const PLANS: &str = "/v1/plans";
+const INSTANCES: &str = "/v1/instances";
+const INSTANCE: &str = "/v1/instances/{instance}";
+const TOPICS: &str = "/v1/instances/{instance}/topics";
+const TOPIC: &str = "/v1/instances/{instance}/topics/{topic}";
+const GROUPS: &str = "/v1/instances/{instance}/groups";
+const GROUP: &str = "/v1/instances/{instance}/groups/{group}";
+const USERS: &str = "/v1/instances/{instance}/users";
+const USER: &str = "/v1/instances/{instance}/users/{access_key}";
+
+pub(super) fn all() -> Vec<Route> {
+    let mut routes = data();
+    routes.extend(administration());
+    routes
+}
+
+fn data() -> Vec<Route> {
+    use Method as M;
+    vec![
+        route(M::POST, TOPIC_MESSAGES, messages::send),
+        route(M::GET, TOPIC_MESSAGES, queries::in_topic),
+        route(
+            M::POST,
+            "/v1/instances/{instance}/groups/{group}/topics/{topic}/receive",
+            consume::receive,
+        ),
+        route(
+            M::POST,
+            "/v1/instances/{instance}/groups/{group}/topics/{topic}/ack",
+            consume::ack,
+        ),
+        route(
+            M::POST,
+            "/v1/instances/{instance}/groups/{group}/topics/{topic}/visibility",
+            consume::visibility,
+        ),
+        route(
+            M::GET,
+            "/v1/instances/{instance}/groups/{group}/topics/{topic}/stream",
+            stream::stream,
+        ),
+        route(
+            M::POST,
+            "/v1/instances/{instance}/groups/{group}/topics/{topic}/seek",
+            consume::seek,
+        ),
+        route(
+            M::GET,
+            "/v1/instances/{instance}/groups/{group}/lag",
+            consume::lag,
+        ),
+        route(
+            M::POST,
+            "/v1/instances/{instance}/groups/{group}/dead-letters/redrive",
+            consume::redrive,
+        ),
+        route(
+            M::GET,
+            "/v1/instances/{instance}/messages/{message_id}",
+            queries::by_id,
+        ),
+    ]
+}
+
+fn administration() -> Vec<Route> {
+    use Method as M;
+    vec![
+        route(M::POST, "/v1/auth/token", auth::token),
+        route(M::POST, "/v1/auth/login", auth::login),
+        route(M::POST, "/v1/auth/refresh", auth::refresh),
+        route(M::POST, "/v1/auth/logout", auth::logout),
+        route(M::GET, TENANTS, admin_tenants::list),
+        route(M::POST, TENANTS, admin_tenants::create),
+        route(M::GET, TENANT, admin_tenants::show),
+        route(M::PATCH, TENANT, admin_tenants::change),
+        route(M::DELETE, TENANT, admin_tenants::remove),
+        route(M::GET, PLANS, admin_tenants::plans),
+        route(M::POST, PLANS, admin_tenants::create_plan),
+        route(M::GET, INSTANCES, admin_instances::list),
+        route(M::POST, INSTANCES, admin_instances::create),
+        route(M::GET, INSTANCE, admin_instances::show),
+        route(M::PATCH, INSTANCE, admin_instances::change),
+        route(M::DELETE, INSTANCE, admin_instances::remove),
+        route(M::GET, TOPICS, admin_topics::list),
+        route(M::POST, TOPICS, admin_topics::create),
+        route(M::GET, TOPIC, admin_topics::show),
+        route(M::PATCH, TOPIC, admin_topics::change),
+        route(M::DELETE, TOPIC, admin_topics::remove),
+        route(M::GET, GROUPS, admin_groups::list),
+        route(M::POST, GROUPS, admin_groups::create),
+        route(M::GET, GROUP, admin_groups::show),
+        route(M::PATCH, GROUP, admin_groups::change),
+        route(M::DELETE, GROUP, admin_groups::remove),
+        route(M::GET, USERS, admin_users::list),
+        route(M::POST, USERS, admin_users::create),
+        route(M::GET, USER, admin_users::show),
+        route(M::PATCH, USER, admin_users::change),
+        route(M::DELETE, USER, admin_users::remove),
+        route(
+            M::POST,
+            "/v1/instances/{instance}/users/{access_key}/rotate",
+            admin_users::rotate,
+        ),
+        route(M::GET, "/openapi.json", docs::openapi),
+        route(M::GET, "/docs", docs::page),
+        route(M::GET, "/", docs::home),
+        route(M::GET, "/console/", docs::console),
+    ]
+}

@@ -1,0 +1,178 @@
+//! Listening, serving, stopping. Ports are taken when bound, so that a taken
+//! one is a start-up error; a stop answers what was taken before it.
+
+use std::future::Future;
+use std::net::{SocketAddr, TcpListener};
+use std::sync::Arc;
+
+use actix_web::{App, HttpServer};
+use firn_protocol::api::storage::StorageApi;
+use firn_protocol::api::tenant::TenantApi;
+use firn_runtime::{Clock, Stop};
+
+use crate::native::{State, app_config};
+use crate::{GatewayConfig, GatewayError, assemble, ops_port};
+
+/// A gateway that does not listen yet.
+pub struct Gateway {
+    config: GatewayConfig,
+    state: State,
+    registry: prometheus::Registry,
+}
+
+/// A gateway that holds its ports.
+pub struct BoundGateway {
+    gateway: Gateway,
+    http: TcpListener,
+    ops: TcpListener,
+    http_address: SocketAddr,
+    ops_address: SocketAddr,
+}
+
+impl Gateway {
+    /// Builds a gateway over its services. Metrics of the whole process are
+    /// expected in `registry`, which `/metrics` shows.
+    #[must_use]
+    pub fn new(
+        config: GatewayConfig,
+        storage: Arc<dyn StorageApi>,
+        tenants: Arc<dyn TenantApi>,
+        clock: Clock,
+        registry: prometheus::Registry,
+    ) -> Self {
+        let state = assemble(&config, storage, tenants, clock, &registry);
+        Self {
+            config,
+            state,
+            registry,
+        }
+    }
+
+    /// What handlers work with; for tests that need no socket.
+    #[must_use]
+    pub fn state(&self) -> &State {
+        &self.state
+    }
+
+    /// Takes both ports.
+    ///
+    /// # Errors
+    /// One line that names the address and the setting.
+    pub fn bind(self) -> Result<BoundGateway, GatewayError> {
+        let (http, http_address) = listen(self.config.http_listen, "--http-listen")?;
+        let (ops, ops_address) = listen(self.config.ops_listen, "--ops-listen")?;
+        Ok(BoundGateway {
+            gateway: self,
+            http,
+            ops,
+            http_address,
+            ops_address,
+        })
+    }
+}
+
+impl BoundGateway {
+    /// Where the public API listens.
+    #[must_use]
+    pub fn http_address(&self) -> SocketAddr {
+        self.http_address
+    }
+
+    /// Where `/metrics`, `/livez` and `/readyz` listen.
+    #[must_use]
+    pub fn ops_address(&self) -> SocketAddr {
+        self.ops_address
+    }
+
+    /// Serves until `stop`, then answers what was taken before, within the
+    /// drain time. Whoever waits for messages is answered at once.
+    ///
+    /// # Errors
+    /// When a listener fails.
+    pub fn run(
+        self,
+        stop: Stop,
+    ) -> impl Future<Output = Result<(), GatewayError>> + Send + 'static {
+        let Self {
+            gateway, http, ops, ..
+        } = self;
+        let Gateway {
+            config,
+            state,
+            registry,
+        } = gateway;
+        let closing = state.closing();
+        let api = serve_api(&config, http, state.clone());
+        let ops = serve_ops(&config, ops, state, registry);
+        async move {
+            let (api, ops) = (
+                api.map_err(GatewayError::Serve)?,
+                ops.map_err(GatewayError::Serve)?,
+            );
+            let (api_handle, ops_handle) = (api.handle(), ops.handle());
+            let stopping = async {
+                stop.cancelled().await;
+                closing.cancel();
+                api_handle.stop(true).await;
+                // Health and metrics stay readable until the last answer is out.
+                ops_handle.stop(false).await;
+            };
+            let (api, ops, ()) =
+                tokio::join!(ended(api, stop.clone()), ended(ops, stop.clone()), stopping);
+            api.and(ops).map_err(GatewayError::Serve)
+        }
+    }
+}
+
+/// A server that ends by itself takes the gateway with it.
+async fn ended(server: actix_web::dev::Server, stop: Stop) -> std::io::Result<()> {
+    let result = server.await;
+    stop.cancel();
+    result
+}
+
+fn listen(
+    address: SocketAddr,
+    setting: &'static str,
+) -> Result<(TcpListener, SocketAddr), GatewayError> {
+    let bound = TcpListener::bind(address).and_then(|listener| {
+        let address = listener.local_addr()?;
+        Ok((listener, address))
+    });
+    bound.map_err(|error| GatewayError::listen(address, setting, &error))
+}
+
+fn serve_api(
+    config: &GatewayConfig,
+    listener: TcpListener,
+    state: State,
+) -> std::io::Result<actix_web::dev::Server> {
+    let server = HttpServer::new(move || App::new().configure(app_config(&state)))
+        .disable_signals()
+        .workers(config.worker_threads())
+        .client_request_timeout(config.head_timeout())
+        .keep_alive(config.keep_alive())
+        // A member that hangs up while it waits frees its place at once.
+        .h1_allow_half_closed(false)
+        .shutdown_timeout(config.drain_ms.div_ceil(1000))
+        .tcp_nodelay(true)
+        .listen(listener)?;
+    Ok(server.run())
+}
+
+fn serve_ops(
+    config: &GatewayConfig,
+    listener: TcpListener,
+    state: State,
+    registry: prometheus::Registry,
+) -> std::io::Result<actix_web::dev::Server> {
+    let server = HttpServer::new(move || {
+        App::new().configure(ops_port::config(state.clone(), registry.clone()))
+    })
+    .disable_signals()
+    .workers(1)
+    .client_request_timeout(config.head_timeout())
+    .keep_alive(config.keep_alive())
+    .listen(listener)?;
+    Ok(server.run())
+}

@@ -1,0 +1,162 @@
+//! Flags of `firn-bench`.
+
+use std::fs;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use clap::{Args, Parser, Subcommand};
+use firn_load_tests::driver::firn::bootstrap::Census;
+use firn_load_tests::driver::{Kind, Programs};
+use firn_load_tests::setup;
+use firn_load_tests::workload::Workload;
+use serde::Serialize;
+
+/// Measures Firn and the servers it is compared with, side by side.
+#[derive(Parser)]
+#[command(name = "firn-bench", version)]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Subcommand)]
+pub(crate) enum Command {
+    /// Run a workload and print the comparison. Ends with 1 when a message was lost,
+    /// altered, doubled or out of order, or a system failed; never because of speed.
+    Run(Run),
+    /// Start Firn with many idle brokers and topics, and see what they cost.
+    Idle(Idle),
+    /// Install the servers that Firn is compared with.
+    Setup(ProgramArgs),
+    /// The floor: a trivial HTTP handler with a group-commit log. `run` starts it.
+    FloorServer {
+        #[arg(long)]
+        listen: SocketAddr,
+        /// Folder for its files, which must exist.
+        #[arg(long)]
+        dir: PathBuf,
+    },
+}
+
+#[derive(Args)]
+pub(crate) struct ProgramArgs {
+    /// The `firn` program.
+    #[arg(long, default_value = "target/release/firn")]
+    firn_bin: PathBuf,
+    /// The `redis-server` program.
+    #[arg(long, default_value = "redis-server")]
+    redis_bin: PathBuf,
+    /// The `nats-server` program [default: that of `setup`, else the one in PATH].
+    #[arg(long)]
+    nats_bin: Option<PathBuf>,
+}
+
+impl ProgramArgs {
+    pub(crate) fn resolve(&self) -> Programs {
+        Programs {
+            firn: absolute(&self.firn_bin),
+            redis: absolute(&self.redis_bin),
+            nats: absolute(&self.nats_bin.clone().unwrap_or_else(setup::nats_program)),
+        }
+    }
+}
+
+/// Servers run in their own folders, so a path must not depend on ours; a bare name is
+/// looked up in PATH.
+fn absolute(program: &Path) -> PathBuf {
+    program
+        .canonicalize()
+        .unwrap_or_else(|_| program.to_owned())
+}
+
+#[derive(Args)]
+pub(crate) struct Run {
+    /// The workload file [default: the built-in standard workload].
+    #[arg(long, conflicts_with = "quick")]
+    pub(crate) workload: Option<PathBuf>,
+    /// The built-in short workload: one round, a second or two a cell.
+    #[arg(long)]
+    pub(crate) quick: bool,
+    /// Systems to measure.
+    #[arg(long, value_delimiter = ',', default_value = "floor,firn,redis,nats")]
+    pub(crate) systems: Vec<Kind>,
+    /// Only cells whose name contains this.
+    #[arg(long)]
+    cells: Option<String>,
+    /// Length of a cell's measurement, instead of the workload's.
+    #[arg(long)]
+    seconds: Option<f64>,
+    /// Number of rounds, instead of the workload's.
+    #[arg(long)]
+    rounds: Option<usize>,
+    /// Folder for the servers' data; emptied of it at the end.
+    #[arg(long, default_value = "./bench-data")]
+    pub(crate) data: PathBuf,
+    /// Also write everything measured to this file.
+    #[arg(long)]
+    pub(crate) json: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) programs: ProgramArgs,
+}
+
+impl Run {
+    /// Lets flags win over the workload's file.
+    pub(crate) fn apply(&self, workload: &mut Workload) {
+        workload.seconds = self.seconds.unwrap_or(workload.seconds);
+        workload.rounds = self.rounds.unwrap_or(workload.rounds);
+        if let Some(part) = &self.cells {
+            workload.cells.retain(|cell| cell.name.contains(part));
+        }
+    }
+}
+
+#[derive(Args)]
+pub(crate) struct Idle {
+    /// Number of brokers.
+    #[arg(long, default_value_t = 10_000)]
+    brokers: usize,
+    /// Number of topics.
+    #[arg(long, default_value_t = 100_000)]
+    topics: usize,
+    #[arg(long, default_value_t = 10)]
+    brokers_per_instance: usize,
+    #[arg(long, default_value_t = 10)]
+    instances_per_tenant: usize,
+    /// How long to leave it alone.
+    #[arg(long, default_value_t = 10)]
+    seconds: u64,
+    /// Folder for the server's data; emptied of it at the end.
+    #[arg(long, default_value = "./bench-data")]
+    pub(crate) data: PathBuf,
+    /// Also write what was measured to this file.
+    #[arg(long)]
+    pub(crate) json: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) programs: ProgramArgs,
+}
+
+impl Idle {
+    pub(crate) fn census(&self) -> Census {
+        Census {
+            brokers: self.brokers,
+            topics: self.topics,
+            brokers_per_instance: self.brokers_per_instance,
+            instances_per_tenant: self.instances_per_tenant,
+        }
+    }
+
+    pub(crate) fn rest(&self) -> Duration {
+        Duration::from_secs(self.seconds.max(1))
+    }
+}
+
+/// Writes `value` to `file`, if there is one.
+pub(crate) fn write_json(file: Option<&Path>, value: &impl Serialize) -> Result<()> {
+    let Some(file) = file else {
+        return Ok(());
+    };
+    let text = serde_json::to_vec_pretty(value).context("write JSON")?;
+    fs::write(file, text).with_context(|| format!("write {}", file.display()))
+}

@@ -1,0 +1,230 @@
+//! Bootstrap files for the instances that a run needs (DESIGN 7, "Bootstrap file").
+
+use std::fmt::Write as _;
+
+use anyhow::{Result, ensure};
+use firn_protocol::limits::BROKERS_MAX;
+
+use crate::driver::TOPIC;
+
+/// Name of the file within the server's folder.
+pub const FILE: &str = "bootstrap.toml";
+/// The instance that the drivers use.
+pub const INSTANCE: &str = "demo";
+/// Its application user, with the credentials of the documentation's examples.
+pub const ACCESS_KEY: &str = "demo";
+pub const SECRET_KEY: &str = "demo-secret";
+
+/// A plan whose limits no load reaches: speed is measured here, not admission.
+const PLAN: &str = r#"[[plan]]
+name = "bench"
+tps = 100000000
+topic_tps = 100000000
+burst_seconds = 1.0
+topics = 1000000
+groups = 1000000
+brokers = 64
+storage_gib = 1000
+retention_hours = 72
+message_bytes = 524288
+connections = 100000
+price_list = "default"
+
+"#;
+
+/// One tenant with one instance: brokers a and b, one topic of four queues, one group.
+#[must_use]
+pub fn single() -> String {
+    format!(
+        r#"{PLAN}[[tenant]]
+id = 2
+name = "acme"
+[[tenant.instance]]
+name = "{INSTANCE}"
+plan = "bench"
+brokers = ["a", "b"]
+durability = "local"
+[[tenant.instance.user]]
+access_key = "{ACCESS_KEY}"
+secret_key = "{SECRET_KEY}"
+topics = []
+[[tenant.instance.topic]]
+name = "{TOPIC}"
+type = "normal"
+queues = 4
+[[tenant.instance.group]]
+name = "{TOPIC}"
+ordered = false
+max_retries = 16
+"#
+    )
+}
+
+/// How many of everything an idle deployment has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Census {
+    /// All brokers.
+    pub brokers: usize,
+    /// All topics.
+    pub topics: usize,
+    /// Brokers of one instance; its last may have fewer.
+    pub brokers_per_instance: usize,
+    /// Instances of one tenant; the last may have fewer.
+    pub instances_per_tenant: usize,
+}
+
+impl Census {
+    /// Instances that the brokers make.
+    #[must_use]
+    pub fn instances(&self) -> usize {
+        self.brokers.div_ceil(self.brokers_per_instance)
+    }
+
+    /// The bootstrap file with exactly these counts, topics spread evenly.
+    ///
+    /// # Errors
+    /// Zero of something, or more brokers an instance than the product allows.
+    pub fn bootstrap(&self) -> Result<String> {
+        ensure!(self.brokers > 0, "at least one broker");
+        ensure!(
+            self.instances_per_tenant > 0,
+            "at least one instance a tenant"
+        );
+        ensure!(
+            (1..=BROKERS_MAX).contains(&self.brokers_per_instance),
+            "1 to {BROKERS_MAX} brokers an instance"
+        );
+        let mut out = PLAN.to_owned();
+        for number in 0..self.instances() {
+            if number % self.instances_per_tenant == 0 {
+                // The system has the low tenant numbers.
+                let tenant = 100 + number / self.instances_per_tenant;
+                writeln!(out, "[[tenant]]\nid = {tenant}\nname = \"tenant-{tenant}\"")?;
+            }
+            self.instance(number, &mut out)?;
+        }
+        Ok(out)
+    }
+
+    fn instance(&self, number: usize, out: &mut String) -> Result<()> {
+        let before = number * self.brokers_per_instance;
+        let brokers = self.brokers_per_instance.min(self.brokers - before);
+        let names: Vec<String> = (0..brokers)
+            .map(|b| format!("\"{}\"", broker_name(b)))
+            .collect();
+        writeln!(
+            out,
+            "[[tenant.instance]]\nname = \"instance-{number}\"\nplan = \"bench\"\nbrokers = [{}]\n\
+             [[tenant.instance.user]]\naccess_key = \"user-{number}\"\n\
+             secret_key = \"secret-of-{number}\"\ntopics = []",
+            names.join(", ")
+        )?;
+        let share = |n: usize| self.topics * n / self.instances();
+        for topic in 0..share(number + 1) - share(number) {
+            writeln!(
+                out,
+                "[[tenant.instance.topic]]\nname = \"topic-{topic}\"\ntype = \"normal\"\nqueues = 4"
+            )?;
+        }
+        Ok(())
+    }
+}
+
+/// a, b, … z, aa, ab, …
+fn broker_name(number: usize) -> String {
+    let letter = |n: usize| char::from(b'a' + n as u8);
+    match number {
+        0..26 => letter(number).to_string(),
+        _ => [letter(number / 26 - 1), letter(number % 26)]
+            .iter()
+            .collect(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use super::*;
+
+    fn tables(text: &str) -> toml::Table {
+        text.parse().unwrap()
+    }
+
+    fn list<'a>(table: &'a toml::Table, name: &str) -> Vec<&'a toml::Table> {
+        let items = table.get(name).and_then(|v| v.as_array());
+        items
+            .into_iter()
+            .flatten()
+            .filter_map(|v| v.as_table())
+            .collect()
+    }
+
+    #[test]
+    fn the_small_file_has_what_the_driver_uses() {
+        let file = tables(&single());
+        let tenant = list(&file, "tenant")[0];
+        let instance = list(tenant, "instance")[0];
+        assert_eq!(instance["plan"], list(&file, "plan")[0]["name"]);
+        assert_eq!(instance["brokers"].as_array().unwrap().len(), 2);
+        assert_eq!(list(instance, "topic")[0]["queues"].as_integer(), Some(4));
+        assert_eq!(
+            list(instance, "user")[0]["access_key"].as_str(),
+            Some("demo")
+        );
+    }
+
+    #[test]
+    fn the_large_file_has_exactly_the_counts_asked_for() {
+        for (brokers, topics, per_instance, per_tenant) in [
+            (100, 1000, 10, 10),
+            (101, 1003, 10, 3),
+            (64, 5, 64, 1),
+            (1, 0, 10, 10),
+        ] {
+            let census = Census {
+                brokers,
+                topics,
+                brokers_per_instance: per_instance,
+                instances_per_tenant: per_tenant,
+            };
+            let file = tables(&census.bootstrap().unwrap());
+            let tenants = list(&file, "tenant");
+            let instances: Vec<_> = tenants.iter().flat_map(|t| list(t, "instance")).collect();
+            let names: HashSet<_> = instances.iter().map(|i| i["name"].as_str()).collect();
+            assert_eq!(
+                (instances.len(), names.len()),
+                (census.instances(), instances.len())
+            );
+            assert_eq!(tenants.len(), census.instances().div_ceil(per_tenant));
+            let count = |i: &&toml::Table| {
+                let names = i["brokers"].as_array().unwrap();
+                let distinct: HashSet<_> = names.iter().map(|n| n.as_str()).collect();
+                assert_eq!(distinct.len(), names.len());
+                names.len()
+            };
+            assert_eq!(instances.iter().map(count).sum::<usize>(), brokers);
+            let topics_made: usize = instances.iter().map(|i| list(i, "topic").len()).sum();
+            assert_eq!(topics_made, topics);
+        }
+    }
+
+    #[test]
+    fn impossible_counts_are_refused() {
+        let census = Census {
+            brokers: 10,
+            topics: 10,
+            brokers_per_instance: BROKERS_MAX + 1,
+            instances_per_tenant: 1,
+        };
+        assert!(census.bootstrap().is_err());
+        assert!(
+            Census {
+                brokers: 0,
+                ..census
+            }
+            .bootstrap()
+            .is_err()
+        );
+    }
+}

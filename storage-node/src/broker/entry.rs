@@ -1,0 +1,224 @@
+//! What a broker's log says: every change that must survive is an entry. It
+//! carries the time and the numbers that it needs, so that applying it takes no
+//! clock and no I/O.
+//!
+//! Stored as format version, length of the head, head (postcard), then the run
+//! of records if the entry stores any. Variants and fields are only ever added
+//! at the end; golden bytes in the tests hold that.
+
+use bytes::Bytes;
+use firn_protocol::filter::Filter;
+use firn_protocol::ids::{GroupId, QueueId, QueueKey, TopicKey};
+use firn_protocol::time::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::record::{RecordError, RunHeader, header_of};
+use crate::varint::{self, Reader};
+
+const VERSION: u8 = 1;
+
+/// A half-open range of offsets.
+pub type OffsetRange = (u64, u64);
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub enum Head {
+    /// Stores the run in a queue.
+    Append {
+        queue: QueueKey,
+    },
+    /// A group takes up a topic, with new queues, a new filter, or newer settings.
+    Subscribe(Subscribe),
+    /// A filter has no member any more.
+    Unsubscribe {
+        group: GroupId,
+        topic: TopicKey,
+        filter: Filter,
+    },
+    /// Records go to a member, or are finished because nobody wants them.
+    Receive(Receive),
+    /// A member has finished records.
+    Ack {
+        group: GroupId,
+        records: Vec<(QueueKey, Vec<u64>)>,
+    },
+    /// A lease lasts longer or shorter.
+    Renew {
+        group: GroupId,
+        queue: QueueKey,
+        offset: u64,
+        deadline: Timestamp,
+    },
+    /// Records never reached their member.
+    GiveBack {
+        group: GroupId,
+        records: Vec<(QueueKey, Vec<u64>)>,
+    },
+    /// A record leaves its queue for another as a copy, which is the run.
+    Transfer(Transfer),
+    /// A group starts over on a topic.
+    Seek {
+        time: Timestamp,
+        group: GroupId,
+        topic: TopicKey,
+        starts: Vec<(QueueId, u64)>,
+    },
+    DropTopic {
+        topic: TopicKey,
+    },
+    DropGroup {
+        group: GroupId,
+    },
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Subscribe {
+    pub group: GroupId,
+    /// Of the catalogue's row; an older one changes no settings.
+    pub version: u64,
+    pub max_retries: u32,
+    pub topic: TopicKey,
+    /// Queues that are new to the group, and where it starts on them.
+    pub starts: Vec<(QueueId, u64)>,
+    pub filter: Option<Filter>,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Receive {
+    pub group: GroupId,
+    pub topic: TopicKey,
+    pub deadline: Timestamp,
+    pub parts: Vec<ReceivePart>,
+}
+
+/// One queue's share. Leases are numbered in the order in which they stand here.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ReceivePart {
+    pub queue: QueueKey,
+    pub leased: Vec<OffsetRange>,
+    pub skipped: Vec<OffsetRange>,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Transfer {
+    pub group: GroupId,
+    pub reason: TransferReason,
+    /// The record that leaves: finished for the group, or no longer waiting.
+    pub from: QueueKey,
+    pub from_offset: u64,
+    /// Where the copy goes: `%RETRY%`, `%DLQ%` or the waiting bodies.
+    pub to: QueueKey,
+    pub copy: Copy,
+    /// When a waiting copy becomes available.
+    pub due: Option<Timestamp>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum TransferReason {
+    /// The lease passed: available again at once.
+    Expired,
+    /// The member reported a failure: waits for the pause of the retry table.
+    Failed,
+    /// The pause is over.
+    Due,
+    /// All redeliveries failed.
+    Exhausted,
+    /// An operator sent a dead letter back.
+    Redriven,
+}
+
+/// What the state must know of a copy without reading it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Copy {
+    /// Topic of the original: receive on it takes the copy (RULES 16).
+    pub topic: TopicKey,
+    pub queue: QueueId,
+    pub offset: u64,
+    /// Of the next delivery, from 1.
+    pub attempt: u32,
+}
+
+/// An entry with its run.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Entry {
+    pub head: Head,
+    pub run: Option<Bytes>,
+}
+
+impl Head {
+    /// Number of the kind in the frame, for tools that list frames.
+    #[must_use]
+    pub fn kind(&self) -> u8 {
+        match self {
+            Self::Append { .. } => 1,
+            Self::Subscribe(_) => 2,
+            Self::Unsubscribe { .. } => 3,
+            Self::Receive(_) => 4,
+            Self::Ack { .. } => 5,
+            Self::Renew { .. } => 6,
+            Self::GiveBack { .. } => 7,
+            Self::Transfer(_) => 8,
+            Self::Seek { .. } => 9,
+            Self::DropTopic { .. } => 10,
+            Self::DropGroup { .. } => 11,
+        }
+    }
+
+    /// The queue that the run goes to, if the entry has one.
+    #[must_use]
+    pub fn run_queue(&self) -> Option<QueueKey> {
+        match self {
+            Self::Append { queue } => Some(*queue),
+            Self::Transfer(transfer) => Some(transfer.to),
+            Self::Subscribe(_)
+            | Self::Unsubscribe { .. }
+            | Self::Receive(_)
+            | Self::Ack { .. }
+            | Self::Renew { .. }
+            | Self::GiveBack { .. }
+            | Self::Seek { .. }
+            | Self::DropTopic { .. }
+            | Self::DropGroup { .. } => None,
+        }
+    }
+
+    /// Writes everything but the run, which follows directly.
+    ///
+    /// # Panics
+    /// Never: the head holds nothing that postcard cannot encode.
+    pub fn encode(&self, out: &mut Vec<u8>) {
+        let head = postcard::to_stdvec(self).expect("plain data always encodes");
+        out.push(VERSION);
+        varint::put(out, head.len() as u64);
+        out.extend_from_slice(&head);
+    }
+}
+
+impl Entry {
+    /// Reads an entry; the run shares the bytes.
+    ///
+    /// # Errors
+    /// When the bytes are no entry of a version that this build knows.
+    pub fn decode(payload: &Bytes) -> Result<Self, RecordError> {
+        let mut reader = Reader::new(payload);
+        if reader.byte() != Some(VERSION) {
+            return Err(RecordError("entry has an unknown format version"));
+        }
+        let head = reader.bytes().ok_or(RecordError("entry head is cut"))?;
+        let head: Head =
+            postcard::from_bytes(head).map_err(|_| RecordError("entry head is malformed"))?;
+        let run = payload.slice(reader.at()..);
+        let run = (!run.is_empty()).then_some(run);
+        if head.run_queue().is_some() != run.is_some() {
+            return Err(RecordError("entry and run do not match"));
+        }
+        Ok(Self { head, run })
+    }
+
+    /// Header of the run, if there is one.
+    ///
+    /// # Errors
+    /// When the run is malformed.
+    pub fn run_header(&self) -> Result<Option<RunHeader>, RecordError> {
+        self.run.as_deref().map(header_of).transpose()
+    }
+}

@@ -1,0 +1,8 @@
+//! The virtual broker: a pure state machine over its entries, and its owner.
+
+pub mod apply;
+pub mod entry;
+pub mod owner;
+pub mod state;
+pub mod tail;
+pub mod waiters;

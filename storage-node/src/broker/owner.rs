@@ -1,0 +1,174 @@
+//! The owner of a broker: one lock around its state and what only lives in
+//! memory. Nothing in here waits on disk or network.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+
+use firn_protocol::error::{ApiError, ErrorCode};
+use firn_protocol::filter::Filter;
+use firn_protocol::ids::{Generation, GroupId, QueueKey, TopicKey};
+use firn_protocol::time::Timestamp;
+use parking_lot::{Mutex, MutexGuard};
+use rustc_hash::FxHashMap;
+
+use super::state::BrokerState;
+use super::tail::QueueTail;
+use super::waiters::Waiters;
+use crate::consume::ranges::Ranges;
+use crate::hot::BrokerKey;
+use crate::log::Lsn;
+
+/// A broker of this node.
+pub struct Broker {
+    pub key: BrokerKey,
+    core: Mutex<Core>,
+}
+
+/// What the lock protects.
+pub struct Core {
+    pub state: BrokerState,
+    pub generation: Generation,
+    /// Last frame submitted; what the state says is durable once this is.
+    pub last_lsn: Lsn,
+    pub tails: FxHashMap<QueueKey, QueueTail>,
+    /// Ranges that a receive is reading right now.
+    pub claims: HashMap<(GroupId, QueueKey), Ranges>,
+    pub members: HashMap<(GroupId, TopicKey), Members>,
+    pub waiters: Waiters,
+    /// Rises with events that make records available without a new record.
+    pub returns: u64,
+    /// When the node's timer will look at this broker.
+    pub armed: Option<Timestamp>,
+    /// Changed since its last snapshot.
+    pub dirty: bool,
+    /// Rises when the memory state is thrown away, so that work begun before does not go on.
+    pub life: u64,
+    /// The state is not usable: the log failed and it is being rebuilt.
+    pub suspended: bool,
+}
+
+/// What is known in memory of a group's members on a topic.
+#[derive(Default)]
+pub struct Members {
+    /// Each filter with its last use.
+    pub seen: BTreeMap<Filter, Timestamp>,
+    /// Records that a filter does not want and that another one does, so that
+    /// they are not read again at each receive.
+    pub passed: HashMap<(Filter, QueueKey), Ranges>,
+    /// Where the next receive starts, so that queues take turns.
+    pub turn: usize,
+}
+
+impl Broker {
+    #[must_use]
+    pub fn new(key: BrokerKey, state: BrokerState, generation: Generation) -> Arc<Self> {
+        Arc::new(Self {
+            key,
+            core: Mutex::new(Core::new(state, generation, 0)),
+        })
+    }
+
+    /// The state, if it may be used now.
+    ///
+    /// # Errors
+    /// `STORAGE_UNAVAILABLE` while it is being rebuilt.
+    pub fn lock(&self) -> Result<MutexGuard<'_, Core>, ApiError> {
+        let core = self.core.lock();
+        if core.suspended {
+            return Err(ApiError::new(
+                ErrorCode::StorageUnavailable,
+                "the storage node is recovering its log",
+            ));
+        }
+        Ok(core)
+    }
+
+    /// The state in any condition, for the commit path and recovery.
+    pub fn lock_any(&self) -> MutexGuard<'_, Core> {
+        self.core.lock()
+    }
+}
+
+impl Core {
+    fn new(state: BrokerState, generation: Generation, life: u64) -> Self {
+        Self {
+            state,
+            generation,
+            last_lsn: Lsn::default(),
+            tails: FxHashMap::default(),
+            claims: HashMap::new(),
+            members: HashMap::new(),
+            waiters: Waiters::default(),
+            returns: 0,
+            armed: None,
+            dirty: false,
+            life,
+            suspended: false,
+        }
+    }
+
+    /// Throws away what is in memory and starts from a rebuilt state; those who
+    /// wait stay parked.
+    pub fn rebuild(&mut self, state: BrokerState, generation: Generation) {
+        let waiters = std::mem::take(&mut self.waiters);
+        let returns = self.returns;
+        *self = Self::new(state, generation, self.life + 1);
+        self.waiters = waiters;
+        self.returns = returns + 1;
+        self.dirty = true;
+    }
+
+    /// One past the last committed record of a queue.
+    #[must_use]
+    pub fn visible_end(&self, queue: QueueKey) -> u64 {
+        self.tails
+            .get(&queue)
+            .map_or_else(|| self.state.queue(queue).end, |tail| tail.visible)
+    }
+
+    /// The tail of a queue, made if there is none.
+    pub fn tail_mut(&mut self, queue: QueueKey) -> &mut QueueTail {
+        let end = self.state.queue(queue).end;
+        self.tails
+            .entry(queue)
+            .or_insert_with(|| QueueTail::new(end))
+    }
+
+    /// Drops the tail of a queue when it says nothing any more.
+    pub fn trim_tail(&mut self, queue: QueueKey) {
+        let end = self.state.queue(queue).end;
+        if self
+            .tails
+            .get(&queue)
+            .is_some_and(|tail| tail.is_empty() && tail.visible >= end)
+        {
+            self.tails.remove(&queue);
+        }
+    }
+
+    /// A number that rises whenever something may have become available to a
+    /// group on a topic of `queues` queues.
+    #[must_use]
+    pub fn events(&self, group: GroupId, topic: TopicKey, queues: u16) -> u64 {
+        let own: u64 = (0..queues)
+            .map(|queue| {
+                self.visible_end(QueueKey {
+                    topic,
+                    queue: firn_protocol::ids::QueueId(queue),
+                })
+            })
+            .sum();
+        own + self.visible_end(super::state::retry_queue(group)) + self.returns
+    }
+
+    /// Filters of a group's members that count now.
+    #[must_use]
+    pub fn live_filters(&self, group: GroupId, topic: TopicKey) -> Vec<Filter> {
+        self.state
+            .groups
+            .get(&group)
+            .and_then(|group| group.topics.get(&topic))
+            .map(|topic| topic.filters.iter().cloned().collect())
+            .unwrap_or_default()
+    }
+}

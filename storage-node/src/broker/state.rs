@@ -1,0 +1,140 @@
+//! The state of a virtual broker: what its log adds up to.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use bytes::Bytes;
+use firn_protocol::ids::{GroupId, QueueKey};
+use firn_protocol::time::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::consume::group::{GroupState, WAITING_QUEUE};
+use crate::record::RecordError;
+
+const SNAPSHOT_VERSION: u8 = 1;
+
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct BrokerState {
+    /// Sequence of the last entry applied; the first is 1.
+    pub seq: u64,
+    pub next_position: u64,
+    /// Entry times never fall.
+    pub last_time: Timestamp,
+    pub next_lease: u64,
+    pub queues: BTreeMap<QueueKey, QueueState>,
+    pub groups: BTreeMap<GroupId, GroupState>,
+    /// Everything that happens by itself, by time: leases that pass and waiting
+    /// copies that become due. Follows from the rest, so it is not stored.
+    #[serde(skip)]
+    pub due: BTreeSet<Due>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Due {
+    pub at: Timestamp,
+    pub group: GroupId,
+    /// The leased record's queue, or the waiting queue.
+    pub queue: QueueKey,
+    pub offset: u64,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct QueueState {
+    /// First offset that is stored.
+    pub min: u64,
+    /// Offset of the next record.
+    pub end: u64,
+    /// Store time of the newest record.
+    pub last_at: Timestamp,
+}
+
+impl BrokerState {
+    /// The state as stored bytes.
+    ///
+    /// # Panics
+    /// Never: the state holds nothing that postcard cannot encode.
+    #[must_use]
+    pub fn snapshot(&self) -> Bytes {
+        let out = vec![SNAPSHOT_VERSION];
+        postcard::to_extend(self, out)
+            .expect("plain data always encodes")
+            .into()
+    }
+
+    /// The state from stored bytes.
+    ///
+    /// # Errors
+    /// When they are of another version or malformed.
+    pub fn from_snapshot(bytes: &[u8]) -> Result<Self, RecordError> {
+        let (&version, rest) = bytes
+            .split_first()
+            .ok_or(RecordError("snapshot is empty"))?;
+        if version != SNAPSHOT_VERSION {
+            return Err(RecordError("snapshot has an unknown format version"));
+        }
+        let mut state: Self =
+            postcard::from_bytes(rest).map_err(|_| RecordError("snapshot is malformed"))?;
+        state.index_due();
+        Ok(state)
+    }
+
+    fn index_due(&mut self) {
+        for (&group, state) in &self.groups {
+            for (&topic, progress) in &state.topics {
+                for (&queue, progress) in &progress.queues {
+                    let queue = QueueKey { topic, queue };
+                    self.due
+                        .extend(progress.leases().map(|(offset, lease)| Due {
+                            at: lease.deadline,
+                            group,
+                            queue,
+                            offset,
+                        }));
+                }
+            }
+            let retry = retry_queue(group);
+            self.due
+                .extend(state.retry.progress.leases().map(|(offset, lease)| Due {
+                    at: lease.deadline,
+                    group,
+                    queue: retry,
+                    offset,
+                }));
+            self.due
+                .extend(state.retry.waiting.iter().map(|(&offset, waiting)| Due {
+                    at: waiting.due,
+                    group,
+                    queue: WAITING_QUEUE,
+                    offset,
+                }));
+        }
+    }
+
+    /// When something happens by itself next.
+    #[must_use]
+    pub fn next_due(&self) -> Option<Timestamp> {
+        self.due.first().map(|due| due.at)
+    }
+
+    #[must_use]
+    pub fn queue(&self, queue: QueueKey) -> QueueState {
+        self.queues.get(&queue).copied().unwrap_or_default()
+    }
+}
+
+/// The group's retry queue on this broker.
+#[must_use]
+pub fn retry_queue(group: GroupId) -> QueueKey {
+    QueueKey {
+        topic: firn_protocol::ids::TopicKey::Retry(group),
+        queue: crate::consume::group::ONLY_QUEUE,
+    }
+}
+
+/// The group's dead-letter queue on this broker.
+#[must_use]
+pub fn dead_letter_queue(group: GroupId) -> QueueKey {
+    QueueKey {
+        topic: firn_protocol::ids::TopicKey::DeadLetter(group),
+        queue: crate::consume::group::ONLY_QUEUE,
+    }
+}

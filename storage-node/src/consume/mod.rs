@@ -1,0 +1,6 @@
+//! Consumption state: what each group has done with each queue. Pure state
+//! machines; time and lease numbers come in as arguments.
+
+pub mod group;
+pub mod progress;
+pub mod ranges;

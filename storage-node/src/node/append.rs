@@ -1,0 +1,71 @@
+//! Send: one run of records to one queue.
+
+use firn_protocol::api::storage::{AppendRequest, Appended};
+use firn_protocol::context::RequestContext;
+use firn_protocol::error::ApiError;
+use firn_protocol::ids::{Offset, Position};
+use firn_protocol::message::MessageId;
+
+use tokio::sync::oneshot;
+
+use super::StorageNode;
+use super::journal::outcome_unknown;
+use crate::broker::entry::Head;
+use crate::record::{EncodedRecords, RunHeader};
+
+impl StorageNode {
+    pub(super) async fn append_run(
+        &self,
+        ctx: &RequestContext,
+        request: AppendRequest,
+    ) -> Result<Appended, ApiError> {
+        if request.messages.is_empty() {
+            return Err(ApiError::field("messages", "at least one"));
+        }
+        let broker = self.broker(ctx, request.broker)?;
+        // Encoded before the lock is taken: it is most of the work.
+        let bytes = request
+            .messages
+            .iter()
+            .map(|m| m.content_bytes() as usize + 64)
+            .sum();
+        let mut records = EncodedRecords::with_capacity(bytes);
+        for message in &request.messages {
+            records.push_original(message);
+        }
+        let (done, committed) = oneshot::channel();
+        let header = {
+            let mut core = broker.lock()?;
+            let header = RunHeader {
+                first_offset: Offset(core.state.queue(request.queue).end),
+                first_position: Position(core.state.next_position),
+                stored_at: self.now().max(core.state.last_time),
+                count: records.count,
+            };
+            let head = Head::Append {
+                queue: request.queue,
+            };
+            let run = Some((&header, &records.bytes[..]));
+            self.submit(&broker, &mut core, &head, run, Some(done))?;
+            header
+        };
+        match committed.await {
+            Ok(Ok(_)) => {}
+            Ok(Err(_)) | Err(_) => return Err(outcome_unknown()),
+        }
+        let message_ids = request.messages.iter().zip(header.first_position.0..);
+        let message_ids = message_ids
+            .map(|(message, position)| {
+                message.message_id.unwrap_or_else(|| {
+                    MessageId::server_made(broker.key.broker, header.stored_at, Position(position))
+                })
+            })
+            .collect();
+        Ok(Appended {
+            offset: header.first_offset,
+            position: header.first_position,
+            stored_at: header.stored_at,
+            message_ids,
+        })
+    }
+}

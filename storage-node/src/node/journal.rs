@@ -1,0 +1,130 @@
+//! The one way by which a broker changes: an entry goes into the log and, under
+//! the same lock, into the state.
+
+use firn_protocol::error::{ApiError, ErrorCode};
+
+use super::StorageNode;
+use crate::broker::entry::Head;
+use crate::broker::owner::{Broker, Core};
+use crate::log::{Completion, FrameClass, FrameHeader, Lsn, SubmitError};
+use crate::record::{RunHeader, encode_run_header};
+
+impl StorageNode {
+    /// Writes an entry and applies it; the caller holds the broker's lock. The
+    /// entry is durable when the log has come to the place returned, which `done`
+    /// is told, and which [`Self::settled`] waits for.
+    pub(super) fn submit(
+        &self,
+        broker: &Broker,
+        core: &mut Core,
+        head: &Head,
+        run: Option<(&RunHeader, &[u8])>,
+        done: Option<Completion>,
+    ) -> Result<Lsn, ApiError> {
+        let seq = core.state.seq + 1;
+        let header = FrameHeader {
+            tenant: broker.key.tenant,
+            instance: broker.key.instance,
+            broker: broker.key.broker,
+            generation: core.generation,
+            seq,
+            kind: head.kind(),
+        };
+        // Acks and leases go on when the disk is too full for sends (RULES 5).
+        let class = match head {
+            Head::Append { .. } => FrameClass::Send,
+            Head::Subscribe(_)
+            | Head::Unsubscribe { .. }
+            | Head::Receive(_)
+            | Head::Ack { .. }
+            | Head::Renew { .. }
+            | Head::GiveBack { .. }
+            | Head::Transfer(_)
+            | Head::Seek { .. }
+            | Head::DropTopic { .. }
+            | Head::DropGroup { .. } => FrameClass::Other,
+        };
+        let mut start = Vec::with_capacity(64);
+        head.encode(&mut start);
+        let run_start = run.map(|(header, records)| encode_run_header(header, records));
+        let records = run.map_or(&[][..], |(_, records)| records);
+        let parts = [
+            &start[..],
+            run_start.as_ref().map_or(&[][..], |bytes| &bytes[..]),
+            records,
+        ];
+        // The queue's tail must know what was visible before the run is applied.
+        if let Some(queue) = head.run_queue() {
+            core.tail_mut(queue);
+        }
+        let lsn = self
+            .log
+            .submit(header, class, &parts, done)
+            .map_err(submit_error)?;
+        if let Err(error) = core
+            .state
+            .apply(seq, core.generation, head, run.map(|(run, _)| run))
+        {
+            // The entry is on its way and the state did not take it: our own
+            // fault. Nothing more is built on this state.
+            tracing::error!(%error, broker = %broker.key.broker, "entry does not apply");
+            core.suspended = true;
+            self.shared.failed.notify_one();
+            return Err(ApiError::new(
+                ErrorCode::Internal,
+                "the broker's state is inconsistent",
+            ));
+        }
+        core.last_lsn = lsn;
+        core.dirty = true;
+        self.shared.timers.arm(broker.key.broker, core);
+        Ok(lsn)
+    }
+
+    /// Waits until everything that a state was read from is durable, so that
+    /// nobody is told what a failed write could still undo (RULES 1).
+    pub(super) async fn settled(&self, lsn: Lsn) -> Result<(), ApiError> {
+        if self.log.durable() >= lsn {
+            return Ok(());
+        }
+        let waiter = self.shared.durable.register(lsn);
+        // The commit may have come between the check and the registration.
+        self.shared.durable.committed(self.log.durable());
+        match waiter.await {
+            Ok(true) => Ok(()),
+            Ok(false) | Err(_) => Err(ApiError::new(
+                ErrorCode::StorageUnavailable,
+                "the log could not be written",
+            )),
+        }
+    }
+
+    /// Waits until a change is durable; the error says that the outcome is not known.
+    pub(super) async fn outcome(&self, lsn: Lsn) -> Result<(), ApiError> {
+        self.settled(lsn).await.map_err(|_| outcome_unknown())
+    }
+}
+
+/// What a caller is told whose entry may or may not survive.
+pub(super) fn outcome_unknown() -> ApiError {
+    ApiError::outcome_unknown("the log could not be written; whether this took effect is not known")
+}
+
+fn submit_error(error: SubmitError) -> ApiError {
+    match error {
+        SubmitError::DiskFull => ApiError::new(
+            ErrorCode::DiskFull,
+            "the node's disk is full; sends are refused",
+        ),
+        SubmitError::Overloaded => {
+            ApiError::new(ErrorCode::Overloaded, "the node's log is behind; try again")
+        }
+        SubmitError::TooLarge { .. } => {
+            ApiError::new(ErrorCode::RequestTooLarge, error.to_string())
+        }
+        SubmitError::Failed | SubmitError::Closed => ApiError::new(
+            ErrorCode::StorageUnavailable,
+            "the node's log is not writable now",
+        ),
+    }
+}

@@ -1,0 +1,164 @@
+//! Queries: by place, position, key and id.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use firn_protocol::api::storage::{KeyQuery, QueryPage};
+use firn_protocol::context::RequestContext;
+use firn_protocol::error::{ApiError, ErrorCode};
+use firn_protocol::ids::{BrokerId, Offset, Position, QueueKey, TopicKey};
+use firn_protocol::limits::ANSWER_BYTES_MAX;
+use firn_protocol::message::Message;
+use firn_runtime::tasks;
+
+use super::StorageNode;
+use super::read::{ReadLimit, to_message};
+use crate::broker::owner::Broker;
+use crate::hot::hash::{id_hash, key_hash};
+use crate::hot::{HotError, HotStore};
+
+/// How long a query waits for the hot store to catch up with the log.
+const FILL_WAIT: Duration = Duration::from_secs(10);
+
+impl StorageNode {
+    pub(super) async fn read_messages(
+        &self,
+        ctx: &RequestContext,
+        broker: BrokerId,
+        queue: QueueKey,
+        offset: Offset,
+        max: usize,
+    ) -> Result<Vec<Message>, ApiError> {
+        let broker = self.broker(ctx, broker)?;
+        let min = broker.lock()?.state.queue(queue).min;
+        if offset.0 < min {
+            return Ok(Vec::new());
+        }
+        let limit = ReadLimit {
+            records: max,
+            bytes: ANSWER_BYTES_MAX,
+        };
+        let range = offset.0..offset.0.saturating_add(max as u64);
+        let found = self.read_range(&broker, queue, range, limit).await?;
+        found
+            .records
+            .iter()
+            .map(|record| to_message(&broker, queue, record))
+            .collect()
+    }
+
+    pub(super) async fn message_at(
+        &self,
+        ctx: &RequestContext,
+        broker: BrokerId,
+        position: Position,
+    ) -> Result<Option<Message>, ApiError> {
+        let broker = self.broker(ctx, broker)?;
+        if position.0 >= broker.lock()?.state.next_position {
+            return Ok(None);
+        }
+        self.filled(&broker).await?;
+        let place = self
+            .ask_hot(&broker, move |hot, key| hot.locate(key, position))
+            .await?;
+        let Some((queue, offset)) = place else {
+            return Ok(None);
+        };
+        // Bodies that wait for their time are nobody's messages yet.
+        if queue.topic == TopicKey::Waiting {
+            return Ok(None);
+        }
+        self.read_one(&broker, queue, offset.0).await
+    }
+
+    pub(super) async fn find_messages(
+        &self,
+        ctx: &RequestContext,
+        broker: BrokerId,
+        topic: Option<TopicKey>,
+        query: KeyQuery,
+        from: u64,
+        max: usize,
+    ) -> Result<QueryPage, ApiError> {
+        let broker = self.broker(ctx, broker)?;
+        if broker.lock()?.state.next_position <= from {
+            return Ok(QueryPage::default());
+        }
+        self.filled(&broker).await?;
+        let hash = match &query {
+            KeyQuery::Key(key) => key_hash(key),
+            KeyQuery::MessageId(id) => id_hash(id),
+        };
+        let mut page = QueryPage::default();
+        let mut from = from;
+        let mut bytes = 0;
+        loop {
+            let wanted = (max - page.messages.len()).max(1);
+            let at = Position(from);
+            let hits = self
+                .ask_hot(&broker, move |hot, key| {
+                    hot.find(key, topic, hash, at, wanted)
+                })
+                .await?;
+            let is_last = hits.len() < wanted;
+            for hit in hits {
+                from = hit.position.0 + 1;
+                if hit.queue.topic == TopicKey::Waiting {
+                    continue;
+                }
+                let message = self.read_one(&broker, hit.queue, hit.offset.0).await?;
+                // Equal hashes are not equal keys (RULES 24).
+                let Some(message) = message.filter(|message| is_match(message, &query)) else {
+                    continue;
+                };
+                bytes += message.content_bytes();
+                page.messages.push(message);
+            }
+            if is_last {
+                return Ok(page);
+            }
+            if page.messages.len() >= max || bytes >= ANSWER_BYTES_MAX {
+                page.next = Some(from);
+                return Ok(page);
+            }
+        }
+    }
+
+    /// Waits until the hot store knows all that is committed of a broker.
+    async fn filled(&self, broker: &Arc<Broker>) -> Result<(), ApiError> {
+        let lsn = broker.lock()?.last_lsn;
+        self.settled(lsn).await?;
+        let filled = self.shared.wait_filled(lsn.next());
+        tokio::select! {
+            () = filled => Ok(()),
+            () = self.clock.sleep(FILL_WAIT) => Err(ApiError::new(
+                ErrorCode::Overloaded,
+                "the index is behind the log; try again",
+            )),
+        }
+    }
+
+    async fn ask_hot<T: Send + 'static>(
+        &self,
+        broker: &Arc<Broker>,
+        ask: impl FnOnce(&dyn HotStore, crate::hot::BrokerKey) -> Result<T, HotError> + Send + 'static,
+    ) -> Result<T, ApiError> {
+        let hot = self.stores.hot.clone();
+        let key = broker.key;
+        let answer = tasks::blocking(move || ask(&*hot, key)).await;
+        answer.map_err(|error| {
+            tracing::error!(%error, "hot store cannot answer");
+            ApiError::new(
+                ErrorCode::StorageUnavailable,
+                "the index cannot be read now",
+            )
+        })
+    }
+}
+
+fn is_match(message: &Message, query: &KeyQuery) -> bool {
+    match query {
+        KeyQuery::Key(key) => message.content.keys.iter().any(|found| found == key),
+        KeyQuery::MessageId(id) => message.message_id == *id,
+    }
+}

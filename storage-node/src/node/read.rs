@@ -1,0 +1,306 @@
+//! Reading records wherever they are: memory, the log, the hot store. One
+//! sequence to the caller.
+
+use std::ops::Range;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use firn_protocol::error::{ApiError, ErrorCode};
+use firn_protocol::ids::QueueKey;
+use firn_protocol::message::Message;
+use firn_runtime::tasks;
+
+use super::StorageNode;
+use crate::broker::entry::Entry;
+use crate::broker::owner::Broker;
+use crate::broker::tail::TailRun;
+use crate::hot::HotStore;
+use crate::log::{Log, Lsn};
+use crate::record::{Run, StoredRecord, header_of, runs_of};
+
+/// What a read found.
+#[derive(Debug, Default)]
+pub(super) struct Found {
+    /// In order of offset. A record that is missing below `upto` is lost.
+    pub(super) records: Vec<StoredRecord>,
+    /// The read has looked at everything before this offset.
+    pub(super) upto: u64,
+}
+
+/// How much a read may bring.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct ReadLimit {
+    pub(super) records: usize,
+    /// The first record comes whatever its size.
+    pub(super) bytes: u64,
+}
+
+impl StorageNode {
+    /// Reads committed records of `range` from its start.
+    pub(super) async fn read_range(
+        &self,
+        broker: &Arc<Broker>,
+        queue: QueueKey,
+        range: Range<u64>,
+        limit: ReadLimit,
+    ) -> Result<Found, ApiError> {
+        let range = {
+            let core = broker.lock()?;
+            let state = core.state.queue(queue);
+            range.start.max(state.min)..range.end.min(core.visible_end(queue))
+        };
+        let mut found = Found {
+            records: Vec::new(),
+            upto: range.start,
+        };
+        collect_from_memory(broker, queue, range.clone(), limit, &mut found)?;
+        if found.is_complete(&range, limit) {
+            return Ok(found);
+        }
+        let reader = Reader {
+            broker: broker.clone(),
+            hot: self.stores.hot.clone(),
+            log: self.log.clone(),
+            metrics: self.metrics.clone(),
+        };
+        tasks::blocking(move || {
+            reader.collect(queue, range, limit, &mut found)?;
+            Ok(found)
+        })
+        .await
+    }
+
+    /// Reads one record, decoded; `None` if nothing is stored there.
+    pub(super) async fn read_one(
+        &self,
+        broker: &Arc<Broker>,
+        queue: QueueKey,
+        offset: u64,
+    ) -> Result<Option<Message>, ApiError> {
+        let limit = ReadLimit {
+            records: 1,
+            bytes: 0,
+        };
+        let found = self
+            .read_range(broker, queue, offset..offset + 1, limit)
+            .await?;
+        found
+            .records
+            .first()
+            .map(|record| to_message(broker, queue, record))
+            .transpose()
+    }
+}
+
+/// Decodes a stored record.
+pub(super) fn to_message(
+    broker: &Broker,
+    queue: QueueKey,
+    record: &StoredRecord,
+) -> Result<Message, ApiError> {
+    record.to_message(broker.key.broker, queue).map_err(|error| {
+        tracing::error!(%error, broker = %broker.key.broker, %queue, offset = %record.offset, "damaged record");
+        ApiError::new(ErrorCode::Internal, "a stored record is damaged")
+    })
+}
+
+impl Found {
+    fn is_complete(&self, range: &Range<u64>, limit: ReadLimit) -> bool {
+        self.upto >= range.end || self.is_full(limit)
+    }
+
+    fn is_full(&self, limit: ReadLimit) -> bool {
+        let bytes: u64 = self
+            .records
+            .iter()
+            .map(|record| record.bytes_len() as u64)
+            .sum();
+        self.records.len() >= limit.records || (!self.records.is_empty() && bytes >= limit.bytes)
+    }
+
+    fn take(&mut self, run: &Run, range: &Range<u64>, limit: ReadLimit) -> Result<(), ApiError> {
+        let mut bytes: u64 = self
+            .records
+            .iter()
+            .map(|record| record.bytes_len() as u64)
+            .sum();
+        for record in run.records() {
+            let record = record.map_err(|_| damaged())?;
+            let offset = record.offset.0;
+            if offset < self.upto {
+                continue;
+            }
+            let full = self.records.len() >= limit.records
+                || (!self.records.is_empty() && bytes >= limit.bytes);
+            if offset >= range.end || full {
+                return Ok(());
+            }
+            bytes += record.bytes_len() as u64;
+            self.records.push(record);
+            self.upto = offset + 1;
+        }
+        Ok(())
+    }
+}
+
+fn damaged() -> ApiError {
+    ApiError::new(ErrorCode::StorageUnavailable, "a stored record is damaged")
+}
+
+/// Takes what is in memory, as far as it goes without a gap.
+fn collect_from_memory(
+    broker: &Broker,
+    queue: QueueKey,
+    range: Range<u64>,
+    limit: ReadLimit,
+    found: &mut Found,
+) -> Result<(), ApiError> {
+    for run in tail_runs(broker, queue, found.upto..range.end, limit.records)? {
+        let Some(bytes) = run.bytes else {
+            return Ok(());
+        };
+        let run = Run::parse(bytes).map_err(|_| damaged())?;
+        found.take(&run, &range, limit)?;
+        if found.is_full(limit) {
+            break;
+        }
+    }
+    Ok(())
+}
+
+fn tail_runs(
+    broker: &Broker,
+    queue: QueueKey,
+    range: Range<u64>,
+    records: usize,
+) -> Result<Vec<TailRun>, ApiError> {
+    // A run has at least one record, so more runs than records are never needed.
+    let end = range.end.min(range.start.saturating_add(records as u64));
+    let core = broker.lock()?;
+    Ok(core
+        .tails
+        .get(&queue)
+        .map(|tail| tail.runs(range.start..end))
+        .unwrap_or_default())
+}
+
+/// Reads that block on disk.
+struct Reader {
+    broker: Arc<Broker>,
+    hot: Arc<dyn HotStore>,
+    log: Log,
+    metrics: crate::metrics::Metrics,
+}
+
+impl Reader {
+    fn collect(
+        &self,
+        queue: QueueKey,
+        range: Range<u64>,
+        limit: ReadLimit,
+        found: &mut Found,
+    ) -> Result<(), ApiError> {
+        while !found.is_complete(&range, limit) {
+            let before = found.upto;
+            let runs = tail_runs(&self.broker, queue, found.upto..range.end, limit.records)?;
+            if runs.is_empty() {
+                self.collect_chunk(queue, &range, limit, found)?;
+            }
+            for run in runs {
+                let bytes = match run.bytes {
+                    Some(bytes) => bytes,
+                    None => self.read_log(&run)?,
+                };
+                let run = Run::parse(bytes).map_err(|_| damaged())?;
+                found.take(&run, &range, limit)?;
+            }
+            assert!(found.upto > before, "a read makes progress");
+        }
+        Ok(())
+    }
+
+    fn read_log(&self, run: &TailRun) -> Result<Bytes, ApiError> {
+        let payload = self.log.read_at(run.place).map_err(|error| {
+            tracing::error!(%error, lsn = %run.place.lsn, "cannot read the log");
+            ApiError::new(ErrorCode::StorageUnavailable, "the log cannot be read")
+        })?;
+        let entry = Entry::decode(&payload).map_err(|_| damaged())?;
+        entry.run.ok_or_else(damaged)
+    }
+
+    fn collect_chunk(
+        &self,
+        queue: QueueKey,
+        range: &Range<u64>,
+        limit: ReadLimit,
+        found: &mut Found,
+    ) -> Result<(), ApiError> {
+        let offset = firn_protocol::ids::Offset(found.upto);
+        let chunk = match self.hot.chunk_at(self.broker.key, queue, offset) {
+            Ok(Some(chunk)) => Some(chunk.runs),
+            Ok(None) => None,
+            Err(error) => {
+                tracing::warn!(%error, "hot store cannot answer, reading the log");
+                None
+            }
+        };
+        let before = found.upto;
+        if let Some(runs) = chunk.and_then(|bytes| runs_of(bytes).ok()) {
+            for run in runs {
+                found.take(&run, range, limit)?;
+            }
+        }
+        if found.upto > before {
+            return Ok(());
+        }
+        self.metrics.hot_misses.inc();
+        match self.find_in_log(queue, before)? {
+            Some(run) => found.take(&run, range, limit)?,
+            None => {
+                self.metrics.records_lost.inc();
+                tracing::error!(
+                    broker = %self.broker.key.broker, %queue, offset = before,
+                    "record is neither in the hot store nor in the log"
+                );
+                found.upto = before + 1;
+            }
+        }
+        if found.upto == before {
+            found.upto = before + 1;
+        }
+        Ok(())
+    }
+
+    /// The slow way, for what the hot store should have and has not: through the
+    /// whole log. Rare, and correct as long as the log is kept.
+    fn find_in_log(&self, queue: QueueKey, offset: u64) -> Result<Option<Run>, ApiError> {
+        let mut hit = None;
+        let outcome = self.log.replay_committed(Lsn::ZERO, &mut |frame| {
+            if hit.is_some() || frame.header.broker != self.broker.key.broker {
+                return Ok(());
+            }
+            let payload = Bytes::copy_from_slice(frame.payload);
+            let Ok(entry) = Entry::decode(&payload) else {
+                return Ok(());
+            };
+            if entry.head.run_queue() == Some(queue)
+                && let Some(run) = entry.run
+                && let Ok(header) = header_of(&run)
+                && (header.first_offset.0..header.end_offset().0).contains(&offset)
+            {
+                hit = Run::parse(run).ok();
+            }
+            Ok(())
+        });
+        match outcome {
+            Ok(_) => Ok(hit),
+            Err(error) => {
+                tracing::error!(%error, "cannot read the log");
+                Err(ApiError::new(
+                    ErrorCode::StorageUnavailable,
+                    "the log cannot be read",
+                ))
+            }
+        }
+    }
+}

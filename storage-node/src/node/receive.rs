@@ -1,0 +1,450 @@
+//! Receive: reserve under the lock, read and filter outside, lease under the lock.
+
+use std::ops::Range;
+use std::sync::Arc;
+
+use firn_protocol::api::storage::{Delivery, ReceiveRequest, Received};
+use firn_protocol::context::RequestContext;
+use firn_protocol::error::{ApiError, ErrorCode};
+use firn_protocol::filter::Filter;
+use firn_protocol::ids::{Offset, QueueId, QueueKey, TopicKey};
+use firn_protocol::limits::{ANSWER_BYTES_MAX, FILTER_LIVE_MS, FILTERS_LIVE_MAX};
+use firn_protocol::message::Message;
+use firn_protocol::receipt::Receipt;
+use firn_protocol::time::Timestamp;
+
+use super::StorageNode;
+use super::read::{ReadLimit, to_message};
+use crate::broker::entry::{Head, Receive, ReceivePart};
+use crate::broker::owner::{Broker, Core};
+use crate::broker::state::retry_queue;
+use crate::consume::ranges::Ranges;
+use crate::record::StoredRecord;
+
+/// Rounds of one receive that skip records nobody wants; then the caller asks again.
+const ROUNDS_MAX: usize = 64;
+/// Records looked at in one round by a filtered receive.
+const SCAN_RECORDS: u64 = 1024;
+
+/// Ranges reserved for one round. Released when dropped, whatever happened.
+struct Claim<'a> {
+    broker: &'a Arc<Broker>,
+    request: &'a ReceiveRequest,
+    life: u64,
+    epoch: u32,
+    ranges: Vec<(QueueKey, Range<u64>)>,
+}
+
+/// What one round found out about its records.
+#[derive(Default)]
+struct Sorted {
+    wanted: Vec<Message>,
+    /// No live filter wants them.
+    unwanted: Vec<(QueueKey, Range<u64>)>,
+    /// Another live filter wants them.
+    passed: Vec<(QueueKey, Range<u64>)>,
+}
+
+impl StorageNode {
+    pub(super) async fn receive_records(
+        &self,
+        ctx: &RequestContext,
+        request: ReceiveRequest,
+    ) -> Result<Received, ApiError> {
+        let broker = self.broker(ctx, request.broker)?;
+        self.settle(&broker).await?;
+        let (group, topic) = (request.group, request.topic);
+        self.subscribe_group(&broker, group, topic, Some(&request.filter))
+            .await?;
+        for _ in 0..ROUNDS_MAX {
+            let claim = match self.claim(&broker, &request)? {
+                Ok(claim) => claim,
+                Err(seen) => {
+                    return Ok(Received {
+                        deliveries: Vec::new(),
+                        seen,
+                    });
+                }
+            };
+            let sorted = self.read_claim(&claim).await?;
+            let deliveries = self.finish_claim(claim, sorted)?;
+            if !deliveries.is_empty() {
+                return Ok(Received {
+                    deliveries,
+                    seen: 0,
+                });
+            }
+        }
+        // So much was skipped that the caller should look again without waiting.
+        Ok(Received {
+            deliveries: Vec::new(),
+            seen: 0,
+        })
+    }
+
+    /// Reserves records to look at; the event count if there are none.
+    fn claim<'a>(
+        &self,
+        broker: &'a Arc<Broker>,
+        request: &'a ReceiveRequest,
+    ) -> Result<Result<Claim<'a>, u64>, ApiError> {
+        let mut core = broker.lock()?;
+        let (group, topic) = (request.group.id, request.topic.key);
+        self.note_filter(broker, &mut core, request)?;
+        let Some(state) = core.state.groups.get(&group) else {
+            return Err(ApiError::new(ErrorCode::GroupNotFound, "group not found"));
+        };
+        let epoch = state.topics.get(&topic).map_or(0, |topic| topic.epoch);
+        let wanted = match request.filter {
+            Filter::All => request.max as u64,
+            Filter::Tags(_) => SCAN_RECORDS,
+        };
+        let mut ranges = open_retries(&core, request, wanted);
+        let mut left = wanted - ranges.len() as u64;
+        let queues = request.topic.queues;
+        let turn = core.members.entry((group, topic)).or_default().turn;
+        for step in 0..usize::from(queues) {
+            if left == 0 {
+                break;
+            }
+            let queue = QueueId(((turn + step) % usize::from(queues)) as u16);
+            let queue = QueueKey { topic, queue };
+            for range in open_records(&core, request, queue, left) {
+                left -= range.end - range.start;
+                ranges.push((queue, range));
+            }
+        }
+        if ranges.is_empty() {
+            return Ok(Err(core.events(group, topic, queues)));
+        }
+        if let Some(members) = core.members.get_mut(&(group, topic)) {
+            members.turn = (turn + 1) % usize::from(queues.max(1));
+        }
+        for (queue, range) in &ranges {
+            core.claims
+                .entry((group, *queue))
+                .or_default()
+                .insert(range.clone());
+        }
+        Ok(Ok(Claim {
+            broker,
+            request,
+            life: core.life,
+            epoch,
+            ranges,
+        }))
+    }
+
+    /// Remembers that a filter has a member, and lets go of filters that have none.
+    fn note_filter(
+        &self,
+        broker: &Broker,
+        core: &mut Core,
+        request: &ReceiveRequest,
+    ) -> Result<(), ApiError> {
+        let (group, topic) = (request.group.id, request.topic.key);
+        let now = self.now();
+        let live = core.live_filters(group, topic);
+        let members = core.members.entry((group, topic)).or_default();
+        members.seen.insert(request.filter.clone(), now);
+        let mut idle = Vec::new();
+        for filter in &live {
+            // After a restart a filter counts as just seen (RULES 18).
+            let seen = *members.seen.entry(filter.clone()).or_insert(now);
+            if now.since_ms(seen) > FILTER_LIVE_MS {
+                idle.push(filter.clone());
+            }
+        }
+        if live.len() - idle.len() > FILTERS_LIVE_MAX {
+            return Err(ApiError::new(
+                ErrorCode::Conflict,
+                format!("the group has more than {FILTERS_LIVE_MAX} different live filters here"),
+            ));
+        }
+        if idle.is_empty() {
+            return Ok(());
+        }
+        members.passed.clear();
+        members.seen.retain(|filter, _| !idle.contains(filter));
+        for filter in idle {
+            let head = Head::Unsubscribe {
+                group,
+                topic,
+                filter,
+            };
+            self.submit(broker, core, &head, None, None)?;
+        }
+        Ok(())
+    }
+
+    async fn read_claim(&self, claim: &Claim<'_>) -> Result<Sorted, ApiError> {
+        let live = {
+            let core = claim.broker.lock()?;
+            core.live_filters(claim.request.group.id, claim.request.topic.key)
+        };
+        let mut sorted = Sorted::default();
+        let mut bytes_left = ANSWER_BYTES_MAX;
+        for (queue, range) in &claim.ranges {
+            let left = claim.request.max - sorted.wanted.len();
+            if left == 0 || bytes_left == 0 {
+                break;
+            }
+            let records = match claim.request.filter {
+                Filter::All => left,
+                Filter::Tags(_) => SCAN_RECORDS as usize,
+            };
+            let limit = ReadLimit {
+                records,
+                bytes: bytes_left,
+            };
+            let found = self
+                .read_range(claim.broker, *queue, range.clone(), limit)
+                .await?;
+            let mut next = range.start;
+            for record in found.records {
+                if sorted.wanted.len() == claim.request.max {
+                    break;
+                }
+                let offset = record.offset.0;
+                // What a complete read did not bring is lost; it was reported there.
+                if offset > next {
+                    sorted.unwanted.push((*queue, next..offset));
+                }
+                next = offset + 1;
+                sort(claim, *queue, &record, &live, &mut sorted)?;
+                bytes_left = bytes_left.saturating_sub(record.bytes_len() as u64);
+            }
+            if sorted.wanted.len() < claim.request.max && next < found.upto.min(range.end) {
+                sorted
+                    .unwanted
+                    .push((*queue, next..found.upto.min(range.end)));
+            }
+        }
+        Ok(sorted)
+    }
+
+    /// Turns what was read into leases, if nothing has changed in between.
+    fn finish_claim(
+        &self,
+        mut claim: Claim<'_>,
+        sorted: Sorted,
+    ) -> Result<Vec<Delivery>, ApiError> {
+        let (group, topic) = (claim.request.group.id, claim.request.topic.key);
+        let mut core = claim.broker.lock()?;
+        let epoch = core
+            .state
+            .groups
+            .get(&group)
+            .and_then(|state| state.topics.get(&topic));
+        if core.life != claim.life || epoch.map(|topic| topic.epoch) != Some(claim.epoch) {
+            drop(core);
+            return Ok(Vec::new());
+        }
+        let members = core.members.entry((group, topic)).or_default();
+        for (queue, range) in &sorted.passed {
+            let key = (claim.request.filter.clone(), *queue);
+            members.passed.entry(key).or_default().insert(range.clone());
+        }
+        let deadline = self
+            .now()
+            .max(core.state.last_time)
+            .plus_ms(claim.request.invisible_ms);
+        let first_lease = core.state.next_lease;
+        let parts = parts_of(&sorted);
+        if !parts.is_empty() {
+            let head = Head::Receive(Receive {
+                group,
+                topic,
+                deadline,
+                parts,
+            });
+            self.submit(claim.broker, &mut core, &head, None, None)?;
+        }
+        let generation = core.generation;
+        let has_more = claim.release(&mut core);
+        if has_more && !sorted.wanted.is_empty() {
+            // One append woke us; what is left is another waiter's turn.
+            let id = claim.broker.key.broker;
+            core.waiters.wake_one(id, group, topic, &|_| true);
+        }
+        drop(core);
+        let deliveries = sorted.wanted.into_iter().zip(first_lease..);
+        Ok(deliveries
+            .map(|(message, lease)| deliver(message, topic, &claim, generation, lease, deadline))
+            .collect())
+    }
+}
+
+fn deliver(
+    message: Message,
+    topic: TopicKey,
+    claim: &Claim<'_>,
+    generation: firn_protocol::ids::Generation,
+    lease: u64,
+    deadline: Timestamp,
+) -> Delivery {
+    let receipt = Receipt {
+        broker: message.broker,
+        group: claim.request.group.id,
+        topic,
+        queue: message.queue,
+        offset: message.offset,
+        attempt: message.attempt,
+        epoch: claim.epoch,
+        generation,
+        lease,
+    };
+    Delivery {
+        message,
+        receipt,
+        invisible_until: deadline,
+    }
+}
+
+/// Copies that are ready for this topic, each a range of one.
+fn open_retries(core: &Core, request: &ReceiveRequest, max: u64) -> Vec<(QueueKey, Range<u64>)> {
+    let (group, topic) = (request.group.id, request.topic.key);
+    let queue = retry_queue(group);
+    let Some(ready) = core
+        .state
+        .groups
+        .get(&group)
+        .and_then(|state| state.retry.ready.get(&topic))
+    else {
+        return Vec::new();
+    };
+    let visible = core.visible_end(queue);
+    let taken = taken(core, request, queue);
+    ready
+        .range(..visible)
+        .filter(|offset| !taken.contains(**offset))
+        .take(max as usize)
+        .map(|&offset| (queue, offset..offset + 1))
+        .collect()
+}
+
+fn open_records(
+    core: &Core,
+    request: &ReceiveRequest,
+    queue: QueueKey,
+    max: u64,
+) -> Vec<Range<u64>> {
+    let progress = core
+        .state
+        .groups
+        .get(&request.group.id)
+        .and_then(|g| g.progress(queue));
+    progress.map_or_else(Vec::new, |progress| {
+        progress.open_ranges(core.visible_end(queue), &taken(core, request, queue), max)
+    })
+}
+
+/// What this receive must leave alone: others read it, or its filter has seen it.
+fn taken(core: &Core, request: &ReceiveRequest, queue: QueueKey) -> Ranges {
+    let group = request.group.id;
+    let mut taken = core
+        .claims
+        .get(&(group, queue))
+        .cloned()
+        .unwrap_or_default();
+    if let Some(members) = core.members.get(&(group, request.topic.key))
+        && let Some(passed) = members.passed.get(&(request.filter.clone(), queue))
+    {
+        for range in passed.iter() {
+            taken.insert(range);
+        }
+    }
+    taken
+}
+
+fn sort(
+    claim: &Claim<'_>,
+    queue: QueueKey,
+    record: &StoredRecord,
+    live: &[Filter],
+    sorted: &mut Sorted,
+) -> Result<(), ApiError> {
+    let Offset(offset) = record.offset;
+    let summary = record.summary().map_err(|_| {
+        tracing::error!(broker = %claim.broker.key.broker, %queue, offset, "damaged record");
+        ApiError::new(ErrorCode::StorageUnavailable, "a stored record is damaged")
+    })?;
+    if claim.request.filter.matches(summary.tag) {
+        sorted.wanted.push(to_message(claim.broker, queue, record)?);
+    } else if live.iter().any(|filter| filter.matches(summary.tag)) {
+        sorted.passed.push((queue, offset..offset + 1));
+    } else {
+        sorted.unwanted.push((queue, offset..offset + 1));
+    }
+    Ok(())
+}
+
+/// Groups leases and skips by queue, leases in the order of delivery.
+fn parts_of(sorted: &Sorted) -> Vec<ReceivePart> {
+    let mut parts: Vec<ReceivePart> = Vec::new();
+    let part = |queue: QueueKey, parts: &mut Vec<ReceivePart>| {
+        let at = parts.iter().position(|part| part.queue == queue);
+        at.unwrap_or_else(|| {
+            parts.push(ReceivePart {
+                queue,
+                leased: Vec::new(),
+                skipped: Vec::new(),
+            });
+            parts.len() - 1
+        })
+    };
+    for message in &sorted.wanted {
+        let at = part(message.queue, &mut parts);
+        extend(
+            &mut parts[at].leased,
+            message.offset.0..message.offset.0 + 1,
+        );
+    }
+    for (queue, range) in &sorted.unwanted {
+        let at = part(*queue, &mut parts);
+        extend(&mut parts[at].skipped, range.clone());
+    }
+    parts
+}
+
+fn extend(ranges: &mut Vec<(u64, u64)>, range: Range<u64>) {
+    match ranges.last_mut() {
+        Some(last) if last.1 == range.start => last.1 = range.end,
+        _ => ranges.push((range.start, range.end)),
+    }
+}
+
+impl Claim<'_> {
+    /// Lets the ranges go, once; whether there is more to hand out on their queues.
+    fn release(&mut self, core: &mut Core) -> bool {
+        let ranges = std::mem::take(&mut self.ranges);
+        if core.life != self.life || ranges.is_empty() {
+            return false;
+        }
+        let group = self.request.group.id;
+        for (queue, range) in ranges {
+            if let Some(claims) = core.claims.get_mut(&(group, queue)) {
+                claims.remove(range);
+                if claims.is_empty() {
+                    core.claims.remove(&(group, queue));
+                }
+            }
+        }
+        let topic = self.request.topic;
+        !open_retries(core, self.request, 1).is_empty()
+            || (0..topic.queues).any(|queue| {
+                let queue = QueueKey {
+                    topic: topic.key,
+                    queue: QueueId(queue),
+                };
+                !open_records(core, self.request, queue, 1).is_empty()
+            })
+    }
+}
+
+impl Drop for Claim<'_> {
+    fn drop(&mut self) {
+        let broker = self.broker;
+        self.release(&mut broker.lock_any());
+    }
+}

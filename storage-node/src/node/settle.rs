@@ -1,0 +1,297 @@
+//! What happens by itself: leases that pass and waiting copies that become due.
+//! Bodies are read outside the lock; each decision is made again under it.
+
+use std::sync::Arc;
+
+use firn_protocol::error::{ApiError, ErrorCode};
+use firn_protocol::ids::{BrokerId, Offset, Position, QueueKey};
+use firn_protocol::limits::retry_pause_ms;
+use firn_protocol::message::{Message, Origin};
+use firn_runtime::Stop;
+
+use super::StorageNode;
+use crate::broker::entry::{Copy, Head, Transfer, TransferReason};
+use crate::broker::owner::{Broker, Core};
+use crate::broker::state::{Due, dead_letter_queue, retry_queue};
+use crate::consume::group::WAITING_QUEUE;
+use crate::consume::progress::Standing;
+use crate::log::Lsn;
+use crate::record::{EncodedRecords, RunHeader};
+
+/// Events handled between two looks at the clock.
+const BATCH: usize = 256;
+/// Pause before what could not be read is tried again.
+const RETRY_MS: u64 = 1000;
+
+impl StorageNode {
+    /// Handles everything of a broker that is due.
+    pub(super) async fn settle(&self, broker: &Arc<Broker>) -> Result<(), ApiError> {
+        loop {
+            let now = self.now();
+            let due: Vec<Due> = {
+                let core = broker.lock()?;
+                core.state
+                    .due
+                    .iter()
+                    .take_while(|due| due.at <= now)
+                    .take(BATCH)
+                    .copied()
+                    .collect()
+            };
+            if due.is_empty() {
+                return Ok(());
+            }
+            for due in due {
+                self.settle_one(broker, due).await?;
+            }
+        }
+    }
+
+    /// Runs until told to stop, waking when the next event of any broker is due.
+    pub(super) async fn run_timers(self: Arc<Self>, stop: Stop) {
+        while !stop.is_cancelled() {
+            for id in self.shared.timers.take_due(self.now()) {
+                self.settle_in_background(id).await;
+            }
+            let next = self.shared.timers.next();
+            let sleep = async {
+                match next {
+                    Some(at) => self.clock.sleep_until_ms(at.0).await,
+                    None => std::future::pending().await,
+                }
+            };
+            tokio::select! {
+                () = stop.cancelled() => break,
+                () = self.shared.timers.earlier() => {}
+                () = sleep => {}
+            }
+        }
+    }
+
+    async fn settle_in_background(&self, id: BrokerId) {
+        let Some(broker) = self.shared.brokers.read().get(&id).cloned() else {
+            return;
+        };
+        broker.lock_any().armed = None;
+        let outcome = self.settle(&broker).await;
+        let mut core = broker.lock_any();
+        match outcome {
+            Ok(()) => self.shared.timers.arm(id, &mut core),
+            Err(error) => {
+                tracing::warn!(%error, broker = %id, "cannot redeliver now, trying again");
+                let at = self.now().plus_ms(RETRY_MS);
+                self.shared.timers.arm_at(id, &mut core, at);
+            }
+        }
+    }
+
+    async fn settle_one(&self, broker: &Arc<Broker>, due: Due) -> Result<(), ApiError> {
+        let message = self.read_one(broker, due.queue, due.offset).await?;
+        let mut core = broker.lock()?;
+        // Acked, renewed or settled by somebody else while the body was read.
+        if !core.state.due.contains(&due) {
+            return Ok(());
+        }
+        let Some(message) = message else {
+            return self.give_up(broker, &mut core, due);
+        };
+        if due.queue == WAITING_QUEUE {
+            let Some(waiting) = core
+                .state
+                .groups
+                .get(&due.group)
+                .and_then(|g| g.retry.waiting.get(&due.offset))
+            else {
+                return Ok(());
+            };
+            let copy = waiting.copy;
+            let to = retry_queue(due.group);
+            let reason = TransferReason::Due;
+            self.transfer(
+                broker,
+                &mut core,
+                Step {
+                    due,
+                    reason,
+                    to,
+                    copy,
+                },
+                &message,
+            )?;
+            return Ok(());
+        }
+        self.metrics.leases_expired.inc();
+        let (to, copy) = next_place(&core, due, &message);
+        let reason = if to == dead_letter_queue(due.group) {
+            TransferReason::Exhausted
+        } else {
+            TransferReason::Expired
+        };
+        self.transfer(
+            broker,
+            &mut core,
+            Step {
+                due,
+                reason,
+                to,
+                copy,
+            },
+            &message,
+        )?;
+        Ok(())
+    }
+
+    /// A record that cannot be found any more is finished, so that nothing waits
+    /// for it for ever; the loss has been reported where it was noticed.
+    fn give_up(&self, broker: &Broker, core: &mut Core, due: Due) -> Result<(), ApiError> {
+        tracing::error!(
+            broker = %broker.key.broker, queue = %due.queue, offset = due.offset,
+            "a record in flight is lost and cannot be redelivered"
+        );
+        let head = Head::Ack {
+            group: due.group,
+            records: vec![(due.queue, vec![due.offset])],
+        };
+        self.submit(broker, core, &head, None, None)?;
+        Ok(())
+    }
+
+    /// A member reported a failure: the copy waits for the pause of its attempt,
+    /// or is a dead letter. The time of the next delivery, if there is one.
+    pub(super) fn fail(
+        &self,
+        broker: &Broker,
+        core: &mut Core,
+        due: Due,
+        message: &Message,
+    ) -> Result<(Lsn, Option<firn_protocol::Timestamp>), ApiError> {
+        let (to, copy) = next_place(core, due, message);
+        if to == dead_letter_queue(due.group) {
+            let step = Step {
+                due,
+                reason: TransferReason::Exhausted,
+                to,
+                copy,
+            };
+            return Ok((self.transfer(broker, core, step, message)?, None));
+        }
+        let pause = retry_pause_ms(copy.attempt - 1);
+        let at = self.now().max(core.state.last_time).plus_ms(pause);
+        let step = Step {
+            due: Due { at, ..due },
+            reason: TransferReason::Failed,
+            to: WAITING_QUEUE,
+            copy,
+        };
+        Ok((self.transfer(broker, core, step, message)?, Some(at)))
+    }
+
+    /// Moves a record on as a copy.
+    pub(super) fn transfer(
+        &self,
+        broker: &Broker,
+        core: &mut Core,
+        step: Step,
+        message: &Message,
+    ) -> Result<Lsn, ApiError> {
+        let Step {
+            due,
+            reason,
+            to,
+            copy,
+        } = step;
+        let origin = message.origin.unwrap_or_else(|| origin_of(message));
+        let mut records = EncodedRecords::with_capacity(message.content_bytes() as usize + 128);
+        records.push_copy(&message.content, message.message_id, copy.attempt, origin);
+        let header = RunHeader {
+            first_offset: Offset(core.state.queue(to).end),
+            first_position: Position(core.state.next_position),
+            stored_at: self.now().max(core.state.last_time),
+            count: 1,
+        };
+        let head = Head::Transfer(Transfer {
+            group: due.group,
+            reason,
+            from: due.queue,
+            from_offset: due.offset,
+            to,
+            copy,
+            due: (reason == TransferReason::Failed).then_some(due.at),
+        });
+        self.submit(broker, core, &head, Some((&header, &records.bytes)), None)
+    }
+}
+
+/// One move of a record.
+#[derive(Clone, Copy)]
+pub(super) struct Step {
+    /// The record, its group, and for a failure when the copy is due.
+    pub(super) due: Due,
+    pub(super) reason: TransferReason,
+    pub(super) to: QueueKey,
+    pub(super) copy: Copy,
+}
+
+fn origin_of(message: &Message) -> Origin {
+    Origin {
+        topic: message.queue.topic,
+        queue: message.queue.queue,
+        offset: message.offset,
+        position: message.position,
+        stored_at: message.stored_at,
+    }
+}
+
+/// Where a record goes after a delivery that failed: back to the group, or, once
+/// all redeliveries are used up, to its dead letters (SEED_SPEC 2.3).
+fn next_place(core: &Core, due: Due, message: &Message) -> (QueueKey, Copy) {
+    let state = core.state.groups.get(&due.group);
+    let copy = state.and_then(|state| state.retry.copies.get(&due.offset).copied());
+    let copy = match (due.queue == retry_queue(due.group), copy) {
+        (true, Some(copy)) => copy,
+        _ => Copy {
+            topic: message.queue.topic,
+            queue: message.queue.queue,
+            offset: message.offset.0,
+            attempt: 1,
+        },
+    };
+    let redeliveries = copy.attempt - 1;
+    if redeliveries >= state.map_or(0, |state| state.max_retries) {
+        (dead_letter_queue(due.group), copy)
+    } else {
+        (
+            retry_queue(due.group),
+            Copy {
+                attempt: copy.attempt + 1,
+                ..copy
+            },
+        )
+    }
+}
+
+/// The due entry of a leased record; `None` if it is not leased.
+pub(super) fn due_of_lease(
+    core: &Core,
+    group: firn_protocol::ids::GroupId,
+    queue: QueueKey,
+    offset: u64,
+) -> Result<Due, ApiError> {
+    let standing = core
+        .state
+        .groups
+        .get(&group)
+        .and_then(|state| state.progress(queue))
+        .map(|progress| progress.standing(offset));
+    match standing {
+        Some(Standing::Leased(lease)) => Ok(Due {
+            at: lease.deadline,
+            group,
+            queue,
+            offset,
+        }),
+        Some(Standing::Finished | Standing::Open) | None => {
+            Err(ApiError::new(ErrorCode::Conflict, "the lease has passed"))
+        }
+    }
+}

@@ -1,0 +1,361 @@
+//! What the commit path and the operations share: brokers, the memory budget of
+//! their tails, and who waits for durability.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+
+use bytes::Bytes;
+use firn_protocol::filter::Filter;
+use firn_protocol::ids::{BrokerId, Generation, QueueKey, TopicKey};
+use parking_lot::{Mutex, RwLock};
+use rustc_hash::FxHashMap;
+use tokio::sync::{Notify, oneshot};
+
+use super::timers::Timers;
+use crate::broker::entry::{Entry, Head};
+use crate::broker::owner::{Broker, Core};
+use crate::broker::state::BrokerState;
+use crate::broker::tail::TailRun;
+use crate::hot::HotError;
+use crate::hot::fill::{FillItem, FillObserver, Filler};
+use crate::log::{CommitSink, CommittedBatch, LogPlace, Lsn};
+use crate::record::{Run, header_of};
+
+pub(super) struct Shared {
+    pub(super) brokers: RwLock<FxHashMap<BrokerId, Arc<Broker>>>,
+    pub(super) timers: Timers,
+    pub(super) durable: DurableWaiters,
+    /// Set when the log has failed and the node must recover.
+    pub(super) failed: Notify,
+    tails: Mutex<TailBudget>,
+    filler: std::sync::OnceLock<Arc<Filler>>,
+    /// The hot store has everything before this place.
+    filled: AtomicU64,
+    filled_changed: Notify,
+    recovering: AtomicBool,
+}
+
+/// Runs in memory, oldest first, under one budget for the node.
+struct TailBudget {
+    bytes: u64,
+    bytes_max: u64,
+    runs: VecDeque<HeldRun>,
+    /// Out of memory and not yet in the hot store.
+    unfilled: VecDeque<(Lsn, BrokerId, QueueKey)>,
+}
+
+struct HeldRun {
+    lsn: Lsn,
+    broker: BrokerId,
+    queue: QueueKey,
+    first: u64,
+    bytes: u64,
+}
+
+impl Shared {
+    pub(super) fn new(tail_bytes_max: u64) -> Self {
+        Self {
+            brokers: RwLock::default(),
+            timers: Timers::default(),
+            durable: DurableWaiters::default(),
+            failed: Notify::new(),
+            tails: Mutex::new(TailBudget {
+                bytes: 0,
+                bytes_max: tail_bytes_max,
+                runs: VecDeque::new(),
+                unfilled: VecDeque::new(),
+            }),
+            filler: std::sync::OnceLock::new(),
+            filled: AtomicU64::new(0),
+            filled_changed: Notify::new(),
+            recovering: AtomicBool::new(false),
+        }
+    }
+
+    pub(super) fn set_filler(&self, filler: Arc<Filler>) {
+        let _ = self.filler.set(filler);
+    }
+
+    pub(super) fn filled(&self) -> Lsn {
+        Lsn(self.filled.load(Ordering::Acquire))
+    }
+
+    /// The hot store has everything before `upto`: frees what was kept for it.
+    pub(super) fn on_filled(&self, upto: Lsn) {
+        self.filled.fetch_max(upto.0, Ordering::AcqRel);
+        let done: Vec<(BrokerId, QueueKey)> = {
+            let mut tails = self.tails.lock();
+            let count = tails
+                .unfilled
+                .iter()
+                .take_while(|(lsn, ..)| *lsn < upto)
+                .count();
+            tails
+                .unfilled
+                .drain(..count)
+                .map(|(_, broker, queue)| (broker, queue))
+                .collect()
+        };
+        for (broker, queue) in done {
+            self.with_core(broker, |core| {
+                if let Some(tail) = core.tails.get_mut(&queue) {
+                    tail.forget_filled(upto);
+                }
+                core.trim_tail(queue);
+            });
+        }
+        self.filled_changed.notify_waiters();
+    }
+
+    /// Waits until the hot store has everything before `upto`.
+    pub(super) async fn wait_filled(&self, upto: Lsn) {
+        loop {
+            let changed = self.filled_changed.notified();
+            tokio::pin!(changed);
+            changed.as_mut().enable();
+            if self.filled() >= upto {
+                return;
+            }
+            changed.await;
+        }
+    }
+
+    /// A run that is in the log but not in memory, found at recovery.
+    pub(super) fn note_unfilled(&self, lsn: Lsn, broker: BrokerId, queue: QueueKey) {
+        self.tails.lock().unfilled.push_back((lsn, broker, queue));
+    }
+
+    /// Forgets all tails, when the state they belong to is thrown away.
+    pub(super) fn clear_tails(&self) {
+        let mut tails = self.tails.lock();
+        tails.bytes = 0;
+        tails.runs.clear();
+        tails.unfilled.clear();
+    }
+
+    pub(super) fn is_recovering(&self) -> bool {
+        self.recovering.load(Ordering::Acquire)
+    }
+
+    /// Nobody reads or changes a broker any more, and no new one is made.
+    pub(super) fn suspend_all(&self) {
+        // Under the write lock, so that no broker is made unseen meanwhile.
+        let brokers = self.brokers.write();
+        self.recovering.store(true, Ordering::Release);
+        for broker in brokers.values() {
+            broker.lock_any().suspended = true;
+        }
+    }
+
+    /// Every broker starts from nothing, still suspended; those with a durable
+    /// state get it next.
+    pub(super) fn reset_all(&self, generation: Generation) {
+        for broker in self.brokers.read().values() {
+            let mut core = broker.lock_any();
+            core.rebuild(BrokerState::default(), generation);
+            core.suspended = true;
+        }
+    }
+
+    /// Work goes on.
+    pub(super) fn resume_all(&self) {
+        for broker in self.brokers.read().values() {
+            broker.lock_any().suspended = false;
+        }
+        self.recovering.store(false, Ordering::Release);
+    }
+
+    fn with_core(&self, broker: BrokerId, work: impl FnOnce(&mut Core)) {
+        let broker = self.brokers.read().get(&broker).cloned();
+        if let Some(broker) = broker {
+            work(&mut broker.lock_any());
+        }
+    }
+
+    fn hold(&self, run: HeldRun) {
+        let evicted: Vec<HeldRun> = {
+            let mut tails = self.tails.lock();
+            tails.bytes += run.bytes;
+            tails.runs.push_back(run);
+            let mut evicted = Vec::new();
+            while tails.bytes > tails.bytes_max {
+                let Some(oldest) = tails.runs.pop_front() else {
+                    break;
+                };
+                tails.bytes -= oldest.bytes;
+                evicted.push(oldest);
+            }
+            let filled = self.filled();
+            let unfilled = evicted.iter().filter(|run| run.lsn >= filled);
+            let unfilled: Vec<_> = unfilled.map(|r| (r.lsn, r.broker, r.queue)).collect();
+            tails.unfilled.extend(unfilled);
+            evicted
+        };
+        let filled = self.filled();
+        for run in evicted {
+            self.with_core(run.broker, |core| {
+                if let Some(tail) = core.tails.get_mut(&run.queue) {
+                    tail.evict(run.first, filled);
+                }
+                core.trim_tail(run.queue);
+            });
+        }
+    }
+
+    fn on_run(&self, broker: &Broker, place: LogPlace, head: &Head, run: &Bytes) {
+        let Some(queue) = head.run_queue() else {
+            return;
+        };
+        let Ok(header) = header_of(run) else { return };
+        {
+            let mut core = broker.lock_any();
+            if core.suspended {
+                return;
+            }
+            core.tail_mut(queue).push(TailRun {
+                first: header.first_offset.0,
+                count: header.count,
+                place,
+                bytes: Some(run.clone()),
+            });
+            wake(broker.key.broker, &mut core, head, run);
+        }
+        self.hold(HeldRun {
+            lsn: place.lsn,
+            broker: broker.key.broker,
+            queue,
+            first: header.first_offset.0,
+            bytes: run.len() as u64,
+        });
+    }
+}
+
+/// Wakes those who wait for what a run brings.
+fn wake(broker: BrokerId, core: &mut Core, head: &Head, run: &Bytes) {
+    match head {
+        Head::Append { queue } => {
+            if core.waiters.has_any(queue.topic) {
+                let matches = |filter: &Filter| run_matches(run, filter);
+                core.waiters.wake_each_group(broker, queue.topic, &matches);
+            }
+        }
+        Head::Transfer(transfer) => match transfer.to.topic {
+            TopicKey::Retry(group) => {
+                let topic = transfer.copy.topic;
+                core.waiters
+                    .wake_one(broker, group, topic, &|filter| run_matches(run, filter));
+            }
+            TopicKey::DeadLetter(_) => {
+                core.waiters
+                    .wake_each_group(broker, transfer.to.topic, &|filter| {
+                        run_matches(run, filter)
+                    });
+            }
+            TopicKey::Waiting | TopicKey::User(_) => {}
+        },
+        Head::Subscribe(_)
+        | Head::Unsubscribe { .. }
+        | Head::Receive(_)
+        | Head::Ack { .. }
+        | Head::Renew { .. }
+        | Head::GiveBack { .. }
+        | Head::Seek { .. }
+        | Head::DropTopic { .. }
+        | Head::DropGroup { .. } => {}
+    }
+}
+
+/// Whether any record of a run passes a filter; a run that cannot be read is
+/// left to the reader to report.
+fn run_matches(run: &Bytes, filter: &Filter) -> bool {
+    *filter == Filter::All
+        || Run::parse(run.clone()).is_ok_and(|run| {
+            run.records().flatten().any(|record| {
+                record
+                    .summary()
+                    .is_ok_and(|summary| filter.matches(summary.tag))
+            })
+        })
+}
+
+impl CommitSink for Shared {
+    /// Runs on the commit thread, in log order, before anybody is answered.
+    fn committed(&self, batch: CommittedBatch) {
+        let mut items = Vec::with_capacity(batch.frames.len());
+        let mut reached = Lsn::ZERO;
+        for frame in batch.frames {
+            reached = frame.lsn.next();
+            let Ok(entry) = Entry::decode(&frame.payload) else {
+                continue;
+            };
+            let Some(run) = entry.run else { continue };
+            let broker = self.brokers.read().get(&frame.header.broker).cloned();
+            if let (Some(broker), Some(queue)) = (broker, entry.head.run_queue()) {
+                self.on_run(&broker, frame.place, &entry.head, &run);
+                items.push(FillItem {
+                    lsn: frame.lsn,
+                    broker: broker.key,
+                    queue,
+                    run,
+                });
+            }
+        }
+        if let Some(filler) = self.filler.get() {
+            filler.push(items, reached);
+        }
+    }
+
+    fn published(&self, durable: Lsn) {
+        self.durable.committed(durable);
+    }
+
+    /// The log takes nothing any more until it has been recovered.
+    fn failed(&self, _durable: Lsn) {
+        self.durable.failed();
+        self.failed.notify_one();
+    }
+}
+
+impl FillObserver for Shared {
+    fn filled(&self, upto: Lsn) {
+        self.on_filled(upto);
+    }
+
+    fn failed(&self, error: &HotError) {
+        tracing::error!(%error, "the hot store takes nothing any more; reads come from the log");
+    }
+}
+
+/// Those who wait until a place in the log is durable.
+#[derive(Default)]
+pub(super) struct DurableWaiters(Mutex<BTreeMap<Lsn, Vec<oneshot::Sender<bool>>>>);
+
+impl DurableWaiters {
+    /// Resolves to true once `lsn` is durable, to false if the log fails first.
+    pub(super) fn register(&self, lsn: Lsn) -> oneshot::Receiver<bool> {
+        let (tx, rx) = oneshot::channel();
+        self.0.lock().entry(lsn).or_default().push(tx);
+        rx
+    }
+
+    pub(super) fn committed(&self, upto: Lsn) {
+        let mut waiters = self.0.lock();
+        if waiters.is_empty() {
+            return;
+        }
+        let rest = waiters.split_off(&upto.next());
+        for waiter in std::mem::replace(&mut *waiters, rest)
+            .into_values()
+            .flatten()
+        {
+            let _ = waiter.send(true);
+        }
+    }
+
+    fn failed(&self) {
+        for waiter in std::mem::take(&mut *self.0.lock()).into_values().flatten() {
+            let _ = waiter.send(false);
+        }
+    }
+}

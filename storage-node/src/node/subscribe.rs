@@ -1,0 +1,88 @@
+//! A group takes up a topic.
+
+use std::sync::Arc;
+
+use firn_protocol::api::storage::{GroupSpec, TopicSpec};
+use firn_protocol::catalogue::StartPosition;
+use firn_protocol::error::ApiError;
+use firn_protocol::filter::Filter;
+use firn_protocol::ids::{QueueId, QueueKey};
+
+use super::StorageNode;
+use crate::broker::entry::{Head, Subscribe};
+use crate::broker::owner::{Broker, Core};
+
+impl StorageNode {
+    /// Makes sure that the group has progress on every queue of the topic and
+    /// that its settings and the filter are known.
+    pub(super) async fn subscribe_group(
+        &self,
+        broker: &Arc<Broker>,
+        group: GroupSpec,
+        topic: TopicSpec,
+        filter: Option<&Filter>,
+    ) -> Result<(), ApiError> {
+        let Some((missing, is_new)) = self.missing(&*broker.lock()?, group, topic, filter) else {
+            return Ok(());
+        };
+        let mut starts = Vec::with_capacity(missing.len());
+        for queue in missing {
+            let key = QueueKey {
+                topic: topic.key,
+                queue,
+            };
+            // Queues added to a topic later are read from their beginning.
+            let start = if is_new {
+                group.start
+            } else {
+                StartPosition::Earliest
+            };
+            let offset = match start {
+                StartPosition::Earliest => broker.lock()?.state.queue(key).min,
+                StartPosition::Latest => broker.lock()?.visible_end(key),
+                StartPosition::Time(time) => self.offset_of_time(broker, key, time).await?,
+            };
+            starts.push((queue, offset));
+        }
+        let mut core = broker.lock()?;
+        // Somebody else may have been here while the lock was free.
+        if self.missing(&core, group, topic, filter).is_some() {
+            let head = Head::Subscribe(Subscribe {
+                group: group.id,
+                version: group.version,
+                max_retries: group.max_retries,
+                topic: topic.key,
+                starts,
+                filter: filter.cloned(),
+            });
+            // Not awaited: it stands in the log before whatever relies on it.
+            self.submit(broker, &mut core, &head, None, None)?;
+        }
+        Ok(())
+    }
+
+    /// The queues that the group has no progress on, and whether the topic is
+    /// new to it; `None` if there is nothing to do.
+    fn missing(
+        &self,
+        core: &Core,
+        group: GroupSpec,
+        topic: TopicSpec,
+        filter: Option<&Filter>,
+    ) -> Option<(Vec<QueueId>, bool)> {
+        let all = || (0..topic.queues).map(QueueId);
+        let Some(state) = core.state.groups.get(&group.id) else {
+            return Some((all().collect(), true));
+        };
+        let Some(progress) = state.topics.get(&topic.key) else {
+            return Some((all().collect(), true));
+        };
+        let queues: Vec<QueueId> = all()
+            .filter(|queue| !progress.queues.contains_key(queue))
+            .collect();
+        let news = !queues.is_empty()
+            || group.version > state.version
+            || filter.is_some_and(|filter| !progress.filters.contains(filter));
+        news.then_some((queues, false))
+    }
+}

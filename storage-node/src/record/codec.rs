@@ -1,0 +1,218 @@
+//! Bytes of one record: flags, id, born fields, optional parts, then the body
+//! to the end. Numbers are little-endian base-128.
+
+use bytes::Bytes;
+use firn_protocol::ids::{Offset, Position, QueueId, TopicKey};
+use firn_protocol::message::{MessageId, NewMessage, Origin};
+use firn_protocol::time::Timestamp;
+
+use super::{RecordError, RecordSummary};
+use crate::varint::{self, Reader};
+
+const HAS_ID: u8 = 1;
+const HAS_TAG: u8 = 2;
+const HAS_KEYS: u8 = 4;
+const HAS_PROPERTIES: u8 = 8;
+const HAS_GROUP: u8 = 16;
+const HAS_ORIGIN: u8 = 32;
+const KNOWN: u8 = 63;
+
+pub(super) fn encode_record(
+    out: &mut Vec<u8>,
+    content: &NewMessage,
+    id: Option<MessageId>,
+    attempt: u32,
+    origin: Option<Origin>,
+) {
+    let start = out.len();
+    out.extend_from_slice(&[0; 4]);
+    let flag = |present: bool, bit: u8| if present { bit } else { 0 };
+    out.push(
+        flag(id.is_some(), HAS_ID)
+            | flag(content.tag.is_some(), HAS_TAG)
+            | flag(!content.keys.is_empty(), HAS_KEYS)
+            | flag(!content.properties.is_empty(), HAS_PROPERTIES)
+            | flag(content.message_group.is_some(), HAS_GROUP)
+            | flag(origin.is_some(), HAS_ORIGIN),
+    );
+    if let Some(id) = id {
+        varint::put_bytes(out, id.as_bytes());
+    }
+    varint::put(out, content.born_at.0);
+    varint::put_bytes(out, content.born_host.as_bytes());
+    if let Some(origin) = origin {
+        varint::put(out, u64::from(attempt));
+        out.push(origin.topic.kind());
+        varint::put(out, origin.topic.number());
+        varint::put(out, u64::from(origin.queue.0));
+        varint::put(out, origin.offset.0);
+        varint::put(out, origin.position.0);
+        varint::put(out, origin.stored_at.0);
+    }
+    if let Some(tag) = &content.tag {
+        varint::put_bytes(out, tag.as_bytes());
+    }
+    if !content.keys.is_empty() {
+        varint::put(out, content.keys.len() as u64);
+        for key in &content.keys {
+            varint::put_bytes(out, key.as_bytes());
+        }
+    }
+    if !content.properties.is_empty() {
+        varint::put(out, content.properties.len() as u64);
+        for (name, value) in &content.properties {
+            varint::put_bytes(out, name.as_bytes());
+            varint::put_bytes(out, value.as_bytes());
+        }
+    }
+    if let Some(group) = &content.message_group {
+        varint::put_bytes(out, group.as_bytes());
+    }
+    out.extend_from_slice(&content.body);
+    let len = (out.len() - start - 4) as u32;
+    out[start..start + 4].copy_from_slice(&len.to_le_bytes());
+}
+
+/// The encoded keys of a record.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Keys<'a> {
+    count: u64,
+    bytes: &'a [u8],
+}
+
+impl<'a> Keys<'a> {
+    /// Keys were checked when the summary was read, so none is lost here.
+    pub(super) fn iter(&self) -> impl Iterator<Item = &'a str> + use<'a> {
+        let mut reader = Reader::new(self.bytes);
+        (0..self.count).map_while(move |_| reader.text())
+    }
+}
+
+struct Head<'a> {
+    summary: RecordSummary<'a>,
+    born_at: u64,
+    born_host: &'a str,
+    properties: Option<(u64, usize)>,
+    group: Option<&'a str>,
+}
+
+pub(super) fn summary(bytes: &[u8]) -> Result<RecordSummary<'_>, RecordError> {
+    Ok(head(bytes)?.summary)
+}
+
+pub(super) fn decode_record(bytes: &Bytes) -> Result<(NewMessage, RecordSummary<'_>), RecordError> {
+    let head = head(bytes)?;
+    let mut properties = Vec::new();
+    if let Some((count, at)) = head.properties {
+        let mut reader = Reader::new(&bytes[at..]);
+        for _ in 0..count {
+            let pair = reader.text().zip(reader.text());
+            let (name, value) = pair.ok_or(RecordError("property is cut"))?;
+            properties.push((name.to_owned(), value.to_owned()));
+        }
+    }
+    let content = NewMessage {
+        message_id: None,
+        tag: head.summary.tag.map(str::to_owned),
+        keys: head.summary.keys().map(str::to_owned).collect(),
+        properties,
+        message_group: head.group.map(str::to_owned),
+        born_at: Timestamp(head.born_at),
+        born_host: head.born_host.to_owned(),
+        body: bytes.slice(head.summary.body_at..),
+    };
+    Ok((content, head.summary))
+}
+
+fn head(bytes: &[u8]) -> Result<Head<'_>, RecordError> {
+    let mut reader = Reader::new(bytes);
+    let flags = reader.byte().ok_or(RecordError("record is empty"))?;
+    if flags & !KNOWN != 0 {
+        return Err(RecordError("record has unknown flags"));
+    }
+    let has = |bit: u8| flags & bit != 0;
+    let message_id = if has(HAS_ID) {
+        let raw = reader.bytes().ok_or(RecordError("id is cut"))?;
+        Some(MessageId::from_bytes(raw).ok_or(RecordError("id has a wrong length"))?)
+    } else {
+        None
+    };
+    let born_at = reader.number().ok_or(RecordError("born time is cut"))?;
+    let born_host = reader.text().ok_or(RecordError("born host is cut"))?;
+    let (attempt, origin) = if has(HAS_ORIGIN) {
+        origin(&mut reader)?
+    } else {
+        (1, None)
+    };
+    let tag = if has(HAS_TAG) {
+        Some(reader.text().ok_or(RecordError("tag is cut"))?)
+    } else {
+        None
+    };
+    let mut keys = Keys::default();
+    if has(HAS_KEYS) {
+        let count = reader.number().ok_or(RecordError("keys are cut"))?;
+        let start = reader.at();
+        skip_texts(&mut reader, count)?;
+        keys = Keys {
+            count,
+            bytes: &bytes[start..reader.at()],
+        };
+    }
+    let mut properties = None;
+    if has(HAS_PROPERTIES) {
+        let count = reader.number().ok_or(RecordError("properties are cut"))?;
+        properties = Some((count, reader.at()));
+        skip_texts(&mut reader, count.saturating_mul(2))?;
+    }
+    let group = if has(HAS_GROUP) {
+        Some(reader.text().ok_or(RecordError("message group is cut"))?)
+    } else {
+        None
+    };
+    let summary = RecordSummary {
+        tag,
+        message_id,
+        attempt,
+        origin,
+        keys,
+        body_at: reader.at(),
+    };
+    Ok(Head {
+        summary,
+        born_at,
+        born_host,
+        properties,
+        group,
+    })
+}
+
+fn skip_texts(reader: &mut Reader<'_>, count: u64) -> Result<(), RecordError> {
+    for _ in 0..count {
+        reader.text().ok_or(RecordError("text is cut"))?;
+    }
+    Ok(())
+}
+
+fn origin(reader: &mut Reader<'_>) -> Result<(u32, Option<Origin>), RecordError> {
+    let mut read = || {
+        let attempt = u32::try_from(reader.number()?).ok()?;
+        let kind = reader.byte()?;
+        let topic = TopicKey::from_parts(kind, reader.number()?)?;
+        let queue = QueueId(u16::try_from(reader.number()?).ok()?);
+        let offset = Offset(reader.number()?);
+        let position = Position(reader.number()?);
+        let stored_at = Timestamp(reader.number()?);
+        Some((
+            attempt,
+            Some(Origin {
+                topic,
+                queue,
+                offset,
+                position,
+                stored_at,
+            }),
+        ))
+    };
+    read().ok_or(RecordError("origin is malformed"))
+}
