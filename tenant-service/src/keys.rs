@@ -125,7 +125,7 @@ fn read_key(path: &Path, file: File, mode: u32) -> Result<Keys, OpenError> {
         return refuse("must not be open to group or others (chmod 600)");
     }
     let mut text = Zeroizing::new(String::new());
-    // One digit more than a key and a line end shows that there is too much.
+    // Bounded: a wrong path may lead to a file of any size.
     if let Err(source) = file.take(128).read_to_string(&mut text) {
         return Err(OpenError::KeyFile {
             path: path.to_owned(),
