@@ -30,6 +30,8 @@ pub struct Core {
     pub generation: Generation,
     /// Last frame submitted; what the state says is durable once this is.
     pub last_lsn: Lsn,
+    /// Last frame submitted that stores records; the hot store knows them once it is filled.
+    pub last_run_lsn: Lsn,
     pub tails: FxHashMap<QueueKey, QueueTail>,
     /// Ranges that a receive is reading right now.
     pub claims: HashMap<(GroupId, QueueKey), Ranges>,
@@ -95,6 +97,7 @@ impl Core {
             state,
             generation,
             last_lsn: Lsn::default(),
+            last_run_lsn: Lsn::default(),
             tails: FxHashMap::default(),
             claims: HashMap::new(),
             members: HashMap::new(),

@@ -76,6 +76,9 @@ impl StorageNode {
             ));
         }
         core.last_lsn = lsn;
+        if run.is_some() {
+            core.last_run_lsn = lsn;
+        }
         core.dirty = true;
         self.shared.timers.arm(broker.key.broker, core);
         Ok(lsn)

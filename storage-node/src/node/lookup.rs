@@ -126,9 +126,13 @@ impl StorageNode {
 
     /// Waits until the hot store knows all that is committed of a broker.
     async fn filled(&self, broker: &Arc<Broker>) -> Result<(), ApiError> {
-        let lsn = broker.lock()?.last_lsn;
+        // Frames without records move the hot store's marker only now and then.
+        let (lsn, run) = {
+            let core = broker.lock()?;
+            (core.last_lsn, core.last_run_lsn)
+        };
         self.settled(lsn).await?;
-        let filled = self.shared.wait_filled(lsn.next());
+        let filled = self.shared.wait_filled(run.next());
         tokio::select! {
             () = filled => Ok(()),
             () = self.clock.sleep(FILL_WAIT) => Err(ApiError::new(

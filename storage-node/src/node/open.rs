@@ -171,6 +171,7 @@ impl StorageNode {
             core.rebuild(rebuilt.state, generation);
             for (queue, run) in rebuilt.unfilled {
                 if core.state.queues.contains_key(&queue) {
+                    core.last_run_lsn = core.last_run_lsn.max(run.place.lsn);
                     self.shared.note_unfilled(run.place.lsn, id, queue);
                     core.tail_mut(queue).push(run);
                 }
