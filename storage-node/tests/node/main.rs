@@ -1,0 +1,5 @@
+//! The storage node from outside, over a disk that misbehaves.
+
+mod harness;
+mod machine;
+mod model;
