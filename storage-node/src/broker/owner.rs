@@ -24,12 +24,22 @@ pub struct Broker {
     core: Mutex<Core>,
 }
 
+/// A place in the log as one life of the log gave it out. After a failure the
+/// same numbers go to other entries, so the number alone says nothing.
+#[derive(Clone, Copy, Debug)]
+pub struct Mark {
+    pub lsn: Lsn,
+    pub generation: Generation,
+}
+
 /// What the lock protects.
 pub struct Core {
     pub state: BrokerState,
     pub generation: Generation,
     /// Last frame submitted; what the state says is durable once this is.
     pub last_lsn: Lsn,
+    /// Last frame by which a group took something up; nothing is handed out before it is durable.
+    pub last_subscribe_lsn: Lsn,
     /// Last frame submitted that stores records; the hot store knows them once it is filled.
     pub last_run_lsn: Lsn,
     pub tails: FxHashMap<QueueKey, QueueTail>,
@@ -97,6 +107,7 @@ impl Core {
             state,
             generation,
             last_lsn: Lsn::default(),
+            last_subscribe_lsn: Lsn::default(),
             last_run_lsn: Lsn::default(),
             tails: FxHashMap::default(),
             claims: HashMap::new(),
@@ -119,6 +130,24 @@ impl Core {
         self.waiters = waiters;
         self.returns = returns + 1;
         self.dirty = true;
+    }
+
+    /// What must be durable so that the state is.
+    #[must_use]
+    pub fn mark(&self) -> Mark {
+        Mark {
+            lsn: self.last_lsn,
+            generation: self.generation,
+        }
+    }
+
+    /// What must be durable so that every subscription is.
+    #[must_use]
+    pub fn subscribed(&self) -> Mark {
+        Mark {
+            lsn: self.last_subscribe_lsn,
+            ..self.mark()
+        }
     }
 
     /// One past the last committed record of a queue.

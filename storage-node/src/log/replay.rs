@@ -266,8 +266,10 @@ impl Replay<'_> {
     fn accepts(&self, index: usize, batch: &BatchHeader) -> bool {
         let follows = batch.first_lsn == self.expected
             || (batch.first_lsn > self.expected && batch.synced >= self.expected);
-        let current = batch.incarnation >= self.outcome.incarnation
-            && batch.first_lsn < self.limit(index, batch.incarnation);
+        let limit = self.limit(index, batch.incarnation);
+        // A terminator without a batch behind it stands right where a later life began.
+        let counts = batch.first_lsn < limit || (batch.terminator && batch.first_lsn == limit);
+        let current = batch.incarnation >= self.outcome.incarnation && counts;
         follows && (current || self.mutant == Some(Mutant::AcceptOldIncarnation))
     }
 

@@ -40,7 +40,10 @@ impl Drop for Line {
     fn drop(&mut self) {
         // Out of every line first: nobody can wake us afterwards.
         let brokers: Vec<_> = self.parked.iter().map(|p| p.broker.clone()).collect();
-        let place = self.parked.first().map(|parked| (parked.group, parked.topic));
+        let place = self
+            .parked
+            .first()
+            .map(|parked| (parked.group, parked.topic));
         self.parked.clear();
         // A wake that nobody heard is the next one's.
         if let (Ok(id), Some((group, topic))) = (self.woken.try_recv(), place) {

@@ -187,7 +187,10 @@ impl Bench {
         log.close().expect("closes");
         assert_eq!(saved.len(), states.len(), "every broker was written out");
         for (key, _, bytes) in saved {
-            let (_, state) = states.iter().find(|(found, _)| *found == key).expect("known");
+            let (_, state) = states
+                .iter()
+                .find(|(found, _)| *found == key)
+                .expect("known");
             assert_eq!(state.snapshot(), bytes, "live state and log of {key:?}");
             let read = BrokerState::from_snapshot(&bytes).expect("reads");
             assert_eq!(read, *state, "a snapshot loses something");

@@ -374,7 +374,9 @@ impl BrokerModel {
         };
         let place = copy.map_or(key.2, |copy| copy);
         if message.attempt != attempt || retry != copy.is_some() || message.offset.0 != place {
-            return Err(format!("R15: attempt or place is wrong, expected {state:?}"));
+            return Err(format!(
+                "R15: attempt or place is wrong, expected {state:?}"
+            ));
         }
         let lease = lease_of(receipt);
         group.set(
@@ -406,7 +408,9 @@ impl BrokerModel {
         if same && place {
             Ok(())
         } else {
-            Err(format!("R2: {key:?} is altered: {message:?}, sent {record:?}"))
+            Err(format!(
+                "R2: {key:?} is altered: {message:?}, sent {record:?}"
+            ))
         }
     }
 
@@ -443,9 +447,7 @@ impl BrokerModel {
         let group = self.groups.get_mut(&group).expect("known");
         let gone: Vec<Key> = group
             .touched()
-            .filter(|(key, state)| {
-                key.0 == topic && (state.copy().is_some() || state.is_waiting())
-            })
+            .filter(|(key, state)| key.0 == topic && (state.copy().is_some() || state.is_waiting()))
             .map(|(key, _)| key)
             .collect();
         for key in gone {

@@ -43,7 +43,10 @@ pub(crate) async fn observe(node: &StorageNode, broker: usize, group: u64, keys:
 pub(crate) fn fit(model: &mut BrokerModel, group: u64, seen: &Seen) -> Result<(), String> {
     let Some(mut state) = model.groups.get(&group).cloned() else {
         let nothing = seen.rows.is_empty() && seen.letters.is_empty();
-        let open = seen.statuses.values().all(|s| *s == ConsumeStatus::ToConsume);
+        let open = seen
+            .statuses
+            .values()
+            .all(|s| *s == ConsumeStatus::ToConsume);
         return if nothing && open {
             Ok(())
         } else {
@@ -86,7 +89,9 @@ pub(crate) fn fit(model: &mut BrokerModel, group: u64, seen: &Seen) -> Result<()
             | State::Finished { .. }
             | State::Dead => {
                 if expected.status() != status {
-                    return Err(format!("group {group}: {key:?} is {status:?}, {expected:?}"));
+                    return Err(format!(
+                        "group {group}: {key:?} is {status:?}, {expected:?}"
+                    ));
                 }
             }
         }
@@ -131,7 +136,9 @@ fn rows_fit(
             queue: QueueId(0),
         };
         let low = copies.iter().min().copied().unwrap_or(state.retry_end);
-        let in_flight = states.iter().filter(|s| s.is_leased() && s.copy().is_some());
+        let in_flight = states
+            .iter()
+            .filter(|s| s.is_leased() && s.copy().is_some());
         let oldest = rows.last().and_then(|row| row.oldest_at).map(|at| at.0);
         expected.push((
             queue,
@@ -156,7 +163,9 @@ fn rows_fit(
     if found == expected {
         Ok(())
     } else {
-        Err(format!("R11: group {group} shows\n{found:?}, counted\n{expected:?}"))
+        Err(format!(
+            "R11: group {group} shows\n{found:?}, counted\n{expected:?}"
+        ))
     }
 }
 
@@ -168,7 +177,9 @@ fn letters_fit(model: &BrokerModel, state: &GroupModel, found: &[Message]) -> Re
         .collect();
     let expected: Vec<Option<Key>> = state.letters.iter().map(|(key, _)| Some(*key)).collect();
     if places != expected {
-        return Err(format!("R15: dead letters {places:?}, expected {expected:?}"));
+        return Err(format!(
+            "R15: dead letters {places:?}, expected {expected:?}"
+        ));
     }
     for (letter, (key, _)) in found.iter().zip(&state.letters) {
         if model.queues.contains_key(&(key.0, key.1)) {

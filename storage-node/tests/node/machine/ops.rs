@@ -30,7 +30,9 @@ pub(crate) enum Op {
     GiveBack(Vec<usize>),
     Advance(u64),
     /// To the next lease or pause that ends, or just before it.
-    AdvanceToNext { early: bool },
+    AdvanceToNext {
+        early: bool,
+    },
     Seek {
         broker: usize,
         group: usize,
@@ -54,8 +56,13 @@ pub(crate) enum Op {
         key: u8,
     },
     Stranger,
-    Restart { keep_stores: bool },
-    Crash { seed: u64, keep_stores: bool },
+    Restart {
+        keep_stores: bool,
+    },
+    Crash {
+        seed: u64,
+        keep_stores: bool,
+    },
     DropTopic(usize),
     DropGroup(usize),
 }
@@ -109,16 +116,24 @@ fn append() -> impl Strategy<Value = Op> {
 fn receive() -> impl Strategy<Value = Op> {
     let invisible = prop::sample::select(vec![1_000_u64, 10_000, 30_000, 60_000]);
     let filter = prop_oneof![3 => Just(0_u8), 2 => 1..4_u8];
-    (0..2_usize, 0..2_usize, 0..2_usize, 1..5_usize, invisible, filter).prop_map(
-        |(broker, group, topic, max, invisible_ms, filter)| Op::Receive {
-            broker,
-            group,
-            topic,
-            max,
-            invisible_ms,
-            filter,
-        },
+    (
+        0..2_usize,
+        0..2_usize,
+        0..2_usize,
+        1..5_usize,
+        invisible,
+        filter,
     )
+        .prop_map(
+            |(broker, group, topic, max, invisible_ms, filter)| Op::Receive {
+                broker,
+                group,
+                topic,
+                max,
+                invisible_ms,
+                filter,
+            },
+        )
 }
 
 fn rare() -> impl Strategy<Value = Op> {
@@ -130,7 +145,14 @@ fn rare() -> impl Strategy<Value = Op> {
         any::<bool>(),
         1..4_u64,
     );
-    let query = (0..2_usize, 0..2_usize, 0..3_u16, 0..8_u64, 0..5_usize, 0..3_u8);
+    let query = (
+        0..2_usize,
+        0..2_usize,
+        0..3_u16,
+        0..8_u64,
+        0..5_usize,
+        0..3_u8,
+    );
     prop_oneof![
         3 => seek.prop_map(|(broker, group, topic, target, dry_run)| Op::Seek {
             broker, group, topic, target, dry_run,

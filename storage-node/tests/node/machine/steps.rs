@@ -55,7 +55,14 @@ impl System {
                 filter: index,
             } => {
                 let (topic, group) = ((*topic, self.topics[*topic]), *group);
-                self.receive(*broker, group, topic.0, *max, *invisible_ms, &filter(*index));
+                self.receive(
+                    *broker,
+                    group,
+                    topic.0,
+                    *max,
+                    *invisible_ms,
+                    &filter(*index),
+                );
             }
             Op::Ack(picks) => self.ack(picks),
             Op::Forge(pick, how) => self.forge(*pick, *how),
@@ -120,10 +127,17 @@ impl System {
         };
         let answer = self.wait(node.append(&context(1), request)).expect("sent");
         let (now, model) = (self.now(), &mut self.models[broker]);
-        assert_eq!(answer.offset.0, model.end(topic, queue), "R3: offsets are dense");
+        assert_eq!(
+            answer.offset.0,
+            model.end(topic, queue),
+            "R3: offsets are dense"
+        );
         assert_eq!(answer.stored_at, Timestamp(now));
         let last = self.positions[broker].replace(answer.position.0 + contents.len() as u64 - 1);
-        assert!(last.is_none_or(|last| last < answer.position.0), "positions rise");
+        assert!(
+            last.is_none_or(|last| last < answer.position.0),
+            "positions rise"
+        );
         let records = model.queues.entry((topic, queue)).or_default();
         for (at, content) in contents.into_iter().enumerate() {
             records.push(crate::model::Record {
@@ -251,7 +265,10 @@ impl System {
             assert!(
                 allowed.contains(&status),
                 "ack of {handle:?} is {status:?}, not one of {allowed:?}: {:?}",
-                model.groups.get(&group).map(|g| g.topics.get(&handle.key.0)),
+                model
+                    .groups
+                    .get(&group)
+                    .map(|g| g.topics.get(&handle.key.0)),
             );
             if status == AckStatus::Ok {
                 let by = Some(lease_of(&handle.receipt));
@@ -298,7 +315,11 @@ impl System {
         let node = self.bench.node().clone();
         let (ctx, broker) = (context(1), BROKERS[handle.broker]);
         let answer = node.ack(&ctx, broker, GroupId(group), vec![receipt]);
-        assert_eq!(self.wait(answer).expect("answered"), [expected], "forged: {how}");
+        assert_eq!(
+            self.wait(answer).expect("answered"),
+            [expected],
+            "forged: {how}"
+        );
         if how < 6 {
             let request = VisibilityRequest {
                 broker,
@@ -306,7 +327,9 @@ impl System {
                 receipt,
                 invisible_ms: 1000,
             };
-            let answer = self.wait(node.change_visibility(&ctx, request)).expect("answered");
+            let answer = self
+                .wait(node.change_visibility(&ctx, request))
+                .expect("answered");
             assert_eq!(answer, VisibilityAnswer::Refused(expected), "forged: {how}");
         }
         let back = node.give_back(&ctx, broker, GroupId(group), vec![receipt]);
@@ -316,7 +339,9 @@ impl System {
 
     /// A new deadline, or for 0 a failure.
     fn change(&mut self, pick: usize, ms: u64) {
-        let Some(handle) = self.pick(pick) else { return };
+        let Some(handle) = self.pick(pick) else {
+            return;
+        };
         let Handle {
             broker,
             group,
@@ -421,9 +446,9 @@ impl System {
                 Target::Earliest => SeekTarget::Earliest,
                 Target::Latest => SeekTarget::Latest,
                 Target::Time(ms) => SeekTarget::Time(Timestamp(START_MS + ms)),
-                Target::Offsets(all) => SeekTarget::Offsets(
-                    all.iter().map(|&(q, o)| (QueueId(q), Offset(o))).collect(),
-                ),
+                Target::Offsets(all) => {
+                    SeekTarget::Offsets(all.iter().map(|&(q, o)| (QueueId(q), Offset(o))).collect())
+                }
             },
             dry_run: dry,
         };
@@ -461,7 +486,9 @@ impl System {
             .collect();
         // What a filter may have finished shows in the committed offset only.
         let but_committed = |rows: &[[u64; 5]]| {
-            rows.iter().map(|r| [r[0], r[1], r[3], r[4]]).collect::<Vec<_>>()
+            rows.iter()
+                .map(|r| [r[0], r[1], r[3], r[4]])
+                .collect::<Vec<_>>()
         };
         assert_eq!(but_committed(&rows), but_committed(&expected));
         self.durable();
@@ -472,14 +499,7 @@ impl System {
         }
     }
 
-    fn redrive(
-        &mut self,
-        broker: usize,
-        group: usize,
-        topic: Option<u64>,
-        named: bool,
-        max: u64,
-    ) {
+    fn redrive(&mut self, broker: usize, group: usize, topic: Option<u64>, named: bool, max: u64) {
         let spec = self.group_spec(group);
         self.look();
         let Some(state) = self.models[broker].groups.get(&spec.id.0) else {
@@ -496,7 +516,10 @@ impl System {
         let keys: Vec<Key> = letters.iter().map(|&at| state.letters[at].0).collect();
         let is_single = |key: &Key| keys.iter().filter(|k| *k == key).count() == 1;
         // Two living copies of one record are more than the model can tell apart.
-        if !keys.iter().all(|key| is_single(key) && state.state(*key) == State::Dead) {
+        if !keys
+            .iter()
+            .all(|key| is_single(key) && state.state(*key) == State::Dead)
+        {
             return;
         }
         let message_ids = named.then(|| {
@@ -513,7 +536,9 @@ impl System {
             max,
         };
         let node = self.bench.node().clone();
-        let sent = self.wait(node.redrive(&context(1), request)).expect("redriven");
+        let sent = self
+            .wait(node.redrive(&context(1), request))
+            .expect("redriven");
         assert_eq!(sent, letters.len() as u64, "redriven");
         for letter in letters {
             self.models[broker].redrive(spec.id.0, letter);
@@ -525,21 +550,41 @@ impl System {
         let (node, ctx, id) = (self.bench.node().clone(), context(1), BROKERS[broker]);
         let topic = self.topics[slot];
         let (model, place) = (&self.models[broker], queue_key(topic, queue));
-        let records = model.queues.get(&(topic, queue)).map_or(&[][..], Vec::as_slice);
-        let found = self.wait(node.read(&ctx, id, place, Offset(offset), max)).expect("read");
+        let records = model
+            .queues
+            .get(&(topic, queue))
+            .map_or(&[][..], Vec::as_slice);
+        let found = self
+            .wait(node.read(&ctx, id, place, Offset(offset), max))
+            .expect("read");
         let count = records.len().saturating_sub(offset as usize).min(max);
         assert_eq!(found.len(), count, "R1: read from {offset}");
         for (at, message) in found.iter().enumerate() {
-            assert_eq!((message.offset.0, message.queue), (offset + at as u64, place));
+            assert_eq!(
+                (message.offset.0, message.queue),
+                (offset + at as u64, place)
+            );
             assert_eq!((message.attempt, message.origin), (1, None));
-            model.compare((topic, queue, message.offset.0), message).expect("equal");
+            model
+                .compare((topic, queue, message.offset.0), message)
+                .expect("equal");
         }
         let time = START_MS + offset * 20_000;
-        let at = self.wait(node.offset_at(&ctx, id, place, Timestamp(time))).expect("found");
-        let expected = records.iter().filter(|record| record.stored_at < time).count();
+        let at = self
+            .wait(node.offset_at(&ctx, id, place, Timestamp(time)))
+            .expect("found");
+        let expected = records
+            .iter()
+            .filter(|record| record.stored_at < time)
+            .count();
         assert_eq!(at.0, expected as u64, "offset at a time");
         if max == 0 {
-            self.query_index(broker, topic, key, &records.iter().map(|r| r.id).collect::<Vec<_>>());
+            self.query_index(
+                broker,
+                topic,
+                key,
+                &records.iter().map(|r| r.id).collect::<Vec<_>>(),
+            );
         }
     }
 
@@ -555,7 +600,9 @@ impl System {
         let in_topic = Some(TopicKey::User(TopicId(topic)));
         let text = format!("key {key}");
         let query = KeyQuery::Key(text.clone());
-        let page = self.wait(node.by_key(&ctx, id, in_topic, query, 0, 1000)).expect("found");
+        let page = self
+            .wait(node.by_key(&ctx, id, in_topic, query, 0, 1000))
+            .expect("found");
         let found: Vec<u64> = page.messages.iter().map(|m| m.position.0).collect();
         let mut expected: Vec<u64> = model
             .keys(topic)
@@ -566,12 +613,18 @@ impl System {
             .collect();
         expected.sort_unstable();
         assert_eq!(found, expected, "by key");
-        let Some(&message_id) = ids.first() else { return };
+        let Some(&message_id) = ids.first() else {
+            return;
+        };
         let query = KeyQuery::MessageId(message_id);
-        let page = self.wait(node.by_key(&ctx, id, in_topic, query, 0, 10)).expect("found");
+        let page = self
+            .wait(node.by_key(&ctx, id, in_topic, query, 0, 10))
+            .expect("found");
         assert_eq!(page.messages.len(), 1, "by id");
         let position = page.messages[0].position;
-        let message = self.wait(node.by_position(&ctx, id, position)).expect("found");
+        let message = self
+            .wait(node.by_position(&ctx, id, position))
+            .expect("found");
         assert_eq!(message.as_ref(), page.messages.first());
         let nothing = self.wait(node.by_position(&ctx, id, Position(1 << 50)));
         assert_eq!(nothing.expect("answered"), None);
@@ -629,11 +682,16 @@ impl System {
             Some(models)
         });
         self.models = fits.unwrap_or_else(|| {
-            panic!("R1: no state before the crash explains this:\n{}", problems.join("\n"))
+            panic!(
+                "R1: no state before the crash explains this:\n{}",
+                problems.join("\n")
+            )
         });
         for (broker, model) in self.models.iter_mut().enumerate() {
             for (group, state) in &mut model.groups {
-                let known = candidates.iter().filter_map(|c| c[broker].groups.get(group));
+                let known = candidates
+                    .iter()
+                    .filter_map(|c| c[broker].groups.get(group));
                 for known in known {
                     for (topic, known) in &known.topics {
                         let topic = state.topics.get_mut(topic);
@@ -649,10 +707,23 @@ impl System {
                 };
                 for (key, former) in former.touched() {
                     if let State::Leased { lease, .. } = former
-                        && let State::Open { attempt, copy, maybe, .. } = state.state(key)
+                        && let State::Open {
+                            attempt,
+                            copy,
+                            maybe,
+                            ..
+                        } = state.state(key)
                     {
                         let last = Some(*lease);
-                        state.set(key, State::Open { attempt, copy, last, maybe });
+                        state.set(
+                            key,
+                            State::Open {
+                                attempt,
+                                copy,
+                                last,
+                                maybe,
+                            },
+                        );
                     }
                 }
             }
@@ -741,7 +812,9 @@ impl System {
                     if handles.is_empty() {
                         let due = self.models[broker].due();
                         let mine = |d: &&crate::model::Due| d.group == self.groups[group];
-                        let Some(next) = due.iter().find(mine) else { break };
+                        let Some(next) = due.iter().find(mine) else {
+                            break;
+                        };
                         let ms = next.at.saturating_sub(self.now());
                         self.bench.advance(ms);
                         if self.due_is_elsewhere(broker, group, slot) {
