@@ -1,15 +1,24 @@
 //! A node on a disk in memory, with a clock that stands still: opening, stopping
 //! and crashing it. What the stores know may outlive it or not, as on a disk.
 
+use std::future::Future;
+use std::pin::Pin;
 use std::sync::Arc;
+use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use bytes::Bytes;
+use firn_protocol::api::storage::{
+    AckStatus, AppendRequest, GroupSpec, ReceiveRequest, Received, StorageApi, TopicSpec,
+};
+use firn_protocol::catalogue::StartPosition;
 use firn_protocol::context::RequestContext;
+use firn_protocol::filter::Filter;
 use firn_protocol::ids::{
-    BrokerId, InstanceId, Offset, Position, QueueId, QueueKey, TenantId, TopicId, TopicKey,
+    BrokerId, GroupId, InstanceId, Offset, Position, QueueId, QueueKey, TenantId, TopicId, TopicKey,
 };
 use firn_protocol::message::NewMessage;
+use firn_protocol::receipt::Receipt;
 use firn_protocol::time::Timestamp;
 use firn_runtime::Clock;
 use firn_storage_node::broker::entry::Entry;
@@ -21,8 +30,11 @@ use firn_storage_node::hot::metrics::HotMetrics;
 use firn_storage_node::hot::{
     BrokerKey, Chunk, Hit, HotBatch, HotError, HotStore, Lsn, StateStore,
 };
-use firn_storage_node::log::{CommitSink, CommittedBatch, Log, LogConfig};
+use firn_storage_node::log::{
+    CommitSink, CommittedBatch, CrashPoint, CrashPoints, Log, LogConfig,
+};
 use firn_storage_node::node::{StorageNode, Stores};
+use parking_lot::{Condvar, Mutex};
 
 /// Where the clock starts.
 pub(crate) const START_MS: u64 = 1_700_000_000_000;
@@ -266,3 +278,110 @@ impl StateStore for Keeping<MemoryStateStore> {
 
 /// Brokers of the bench.
 pub(crate) const BROKERS: [BrokerId; 2] = [BrokerId(1), BrokerId(2)];
+
+/// Holds up the commits of a log, so that what was taken is not durable.
+#[derive(Clone, Default)]
+pub(crate) struct Gate(Arc<(Mutex<bool>, Condvar)>);
+
+impl Gate {
+    pub(crate) fn points(&self) -> CrashPoints {
+        let gate = self.clone();
+        CrashPoints::new(move |point| {
+            if point == CrashPoint::BeforeWrite {
+                let (shut, changed) = &*gate.0;
+                changed.wait_while(&mut shut.lock(), |shut| *shut);
+            }
+            true
+        })
+    }
+
+    pub(crate) fn shut(&self) {
+        *self.0.0.lock() = true;
+    }
+
+    pub(crate) fn open(&self) {
+        *self.0.0.lock() = false;
+        self.0.1.notify_all();
+    }
+}
+
+pub(crate) const GROUP: GroupId = GroupId(7);
+pub(crate) const TOPIC: u64 = 3;
+
+/// A group that starts at the beginning and has two redeliveries.
+pub(crate) fn group(id: GroupId) -> GroupSpec {
+    GroupSpec {
+        id,
+        max_retries: 2,
+        start: StartPosition::Earliest,
+        version: 1,
+    }
+}
+
+pub(crate) fn topic(queues: u16) -> TopicSpec {
+    TopicSpec {
+        key: TopicKey::User(TopicId(TOPIC)),
+        queues,
+    }
+}
+
+pub(crate) fn tags(tags: &[&str]) -> Filter {
+    if tags.is_empty() {
+        return Filter::All;
+    }
+    Filter::Tags(tags.iter().map(|&tag| tag.to_owned()).collect())
+}
+
+/// A receive of `GROUP` from one queue.
+pub(crate) fn receive(max: usize, filter: &Filter) -> ReceiveRequest {
+    ReceiveRequest {
+        broker: BROKERS[0],
+        group: group(GROUP),
+        topic: topic(1),
+        max,
+        invisible_ms: 30_000,
+        filter: filter.clone(),
+        member: "member".to_owned(),
+    }
+}
+
+impl Bench {
+    /// Sends message `n` to the first queue.
+    pub(crate) async fn send(&self, n: u64, tag: Option<&str>) {
+        self.send_all(vec![message(n, tag)]).await;
+    }
+
+    pub(crate) async fn send_all(&self, messages: Vec<NewMessage>) {
+        let request = AppendRequest {
+            broker: BROKERS[0],
+            queue: queue_key(TOPIC, 0),
+            messages,
+        };
+        let sent = self.node().append(&context(1), request).await;
+        sent.expect("sent");
+    }
+
+    /// What a receive with this filter brings.
+    pub(crate) async fn take(&self, max: usize, filter: &Filter) -> Received {
+        let received = self.node().receive(&context(1), receive(max, filter));
+        received.await.expect("received")
+    }
+
+    pub(crate) async fn ack(&self, receipt: Receipt) -> AckStatus {
+        let acked = self
+            .node()
+            .ack(&context(1), BROKERS[0], receipt.group, vec![receipt]);
+        acked.await.expect("answered")[0]
+    }
+}
+
+/// Offsets of what was delivered.
+pub(crate) fn offsets(received: &Received) -> Vec<u64> {
+    let deliveries = received.deliveries.iter();
+    deliveries.map(|d| d.message.offset.0).collect()
+}
+
+/// Polls once, as far as it goes without waiting.
+pub(crate) fn poll_once<F: Future + Unpin>(work: &mut F) -> Poll<F::Output> {
+    Pin::new(work).poll(&mut Context::from_waker(Waker::noop()))
+}

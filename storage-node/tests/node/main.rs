@@ -11,6 +11,7 @@ mod machine;
 mod model;
 mod mutants;
 mod power;
+mod races;
 mod stores;
 mod waiting;
 mod work;

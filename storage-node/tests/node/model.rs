@@ -295,21 +295,28 @@ impl BrokerModel {
         Some(due)
     }
 
-    /// A member with a filter calls: which filters are let go.
-    pub(crate) fn note_filter(&mut self, group: u64, topic: u64, filter: &Filter, now: u64) {
+    /// A member with a filter calls, and idle filters are let go; whether it was known.
+    pub(crate) fn note_filter(
+        &mut self,
+        group: u64,
+        topic: u64,
+        filter: &Filter,
+        now: u64,
+    ) -> bool {
         let group = self.groups.get_mut(&group).expect("known");
         let topic = group.topics.get_mut(&topic).expect("known");
         let seen = Seen {
             call: now,
             since: Some(now),
         };
-        topic.filters.insert(filter.clone(), seen);
+        let is_known = topic.filters.insert(filter.clone(), seen).is_some();
         for seen in topic.filters.values_mut() {
             seen.since.get_or_insert(now);
         }
         topic
             .filters
             .retain(|_, seen| now - seen.since.unwrap_or(now) <= FILTER_LIVE_MS);
+        is_known
     }
 
     /// A receive with `filter` has looked: what it may and what it must have finished.

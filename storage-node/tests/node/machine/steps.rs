@@ -177,7 +177,12 @@ impl System {
         self.unsure();
         let model = &mut self.models[broker];
         model.subscribe(group, spec.max_retries, topic, QUEUES[slot]);
-        model.note_filter(group, topic, filter, now);
+        let is_known = model.note_filter(group, topic, filter, now);
+        if !is_known {
+            // Nothing is handed out before the subscription is durable.
+            self.durable();
+        }
+        self.unsure();
         let request = ReceiveRequest {
             broker: BROKERS[broker],
             group: spec,
@@ -193,6 +198,7 @@ impl System {
         let mut found = first.expect("received").deliveries;
         if found.is_empty() && self.must_find(broker, group, topic, filter) {
             // Copies made just now are shown once they are durable.
+            self.models[broker].filter_out(group, topic, now, true);
             self.look();
             self.unsure();
             let again = self.wait(node.receive(&ctx, request));
@@ -259,24 +265,34 @@ impl System {
         let ctx = context(1);
         let answer = node.ack(&ctx, BROKERS[broker], GroupId(group), receipts);
         let answer = self.runtime.block_on(answer).expect("acked");
+        // Handles of one request count together: what one of them finishes is
+        // acked already for the others.
         let model = &mut self.models[broker];
-        for (handle, status) in handles.iter().zip(answer) {
-            let allowed = model.judge(group, handle.key, &handle.receipt);
-            assert!(
-                allowed.contains(&status),
-                "ack of {handle:?} is {status:?}, not one of {allowed:?}: {:?}",
-                model
-                    .groups
-                    .get(&group)
-                    .map(|g| g.topics.get(&handle.key.0)),
-            );
-            if status == AckStatus::Ok {
+        let before = model.clone();
+        for (handle, status) in handles.iter().zip(&answer) {
+            if *status == AckStatus::Ok {
+                let allowed = model.judge(group, handle.key, &handle.receipt);
+                assert!(allowed.contains(status), "{handle:?} is acked, not {allowed:?}");
                 let by = Some(lease_of(&handle.receipt));
                 let group = model.groups.get_mut(&group).expect("known");
                 group.set(handle.key, State::Finished { by });
             }
         }
-        self.durable();
+        for (handle, status) in handles.iter().zip(&answer) {
+            let mut allowed = before.judge(group, handle.key, &handle.receipt);
+            if before.groups.contains_key(&group) {
+                allowed.extend(model.judge(group, handle.key, &handle.receipt));
+            }
+            assert!(
+                allowed.contains(status),
+                "ack of {handle:?} is {status:?}, not one of {allowed:?}: {:?}",
+                model.groups.get(&group).map(|g| g.topics.get(&handle.key.0)),
+            );
+        }
+        // What changes nothing waits for its own broker only.
+        if answer.contains(&AckStatus::Ok) {
+            self.durable();
+        }
     }
 
     /// Whether a handle is that of the lease that holds its record.
@@ -491,8 +507,8 @@ impl System {
                 .collect::<Vec<_>>()
         };
         assert_eq!(but_committed(&rows), but_committed(&expected));
-        self.durable();
         if !dry && !starts.is_empty() {
+            self.durable();
             self.models[broker].seek(group, topic, &starts);
             self.committed
                 .retain(|key, _| (key.0, key.1, key.2) != (broker, group, topic));
