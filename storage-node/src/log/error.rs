@@ -18,7 +18,9 @@ pub enum LogError {
         #[source]
         source: io::Error,
     },
-    #[error("log file {file:016x} has format version {version}, this program reads up to 1; use a newer one")]
+    #[error(
+        "log file {file:016x} has format version {version}, this program reads up to 1; use a newer one"
+    )]
     Newer { file: u64, version: u16 },
     #[error("log file {file:016x} belongs to another log")]
     Foreign { file: u64 },

@@ -71,7 +71,10 @@ pub struct BatchHeader {
 pub(super) enum Found<T> {
     Valid(T),
     /// A valid header of a later version of the format.
-    Newer { version: u16, log_id: u64 },
+    Newer {
+        version: u16,
+        log_id: u64,
+    },
     Nothing,
 }
 

@@ -11,8 +11,8 @@
 //! On disk: `format` (headers) and `frame`. Reading: `window`, `walk`, `replay`,
 //! `inspect`. Writing: `queue`, `commit`, `writer`, `spares`, `open`.
 
-mod config;
 mod commit;
+mod config;
 mod error;
 mod files;
 mod format;
@@ -38,11 +38,11 @@ use bytes::Bytes;
 use firn_runtime::tasks;
 use parking_lot::Mutex;
 
+pub use commit::{CommitSink, CommittedBatch, CommittedFrame, FrameClass};
 pub use config::{
     BATCH_BYTES_DEFAULT, CrashPoint, CrashPoints, FILE_BYTES_DEFAULT, FILE_BYTES_MIN,
     FILES_AHEAD_DEFAULT, FILES_RESERVED, LogConfig, Mutant, PENDING_BYTES_DEFAULT,
 };
-pub use commit::{CommitSink, CommittedBatch, CommittedFrame, FrameClass};
 pub use error::{CommitError, LogError, ReadAtError, SubmitError, VisitError};
 pub use format::{BatchHeader, FILE_BYTES_MAX, FileHeader};
 pub use frame::{FrameHeader, LogPlace, Lsn};

@@ -12,8 +12,8 @@ use std::sync::atomic::{AtomicBool, AtomicU64};
 
 use parking_lot::{Condvar, Mutex};
 
-use super::config::{CrashPoint, LogConfig, Mutant};
 use super::commit::{CommitSink, Core};
+use super::config::{CrashPoint, LogConfig, Mutant};
 use super::error::LogError;
 use super::files::{Files, Listing, LogFile, list, load};
 use super::format::{BATCH_HEADER_BYTES, BLOCK};
@@ -205,6 +205,8 @@ fn settle(
 }
 
 /// Writes the last batch again, and a terminator behind it if there is room.
+/// Two syncs: the terminator calls the batch durable, so it must not reach the
+/// disk first.
 fn settle_tail(
     base: &Base,
     files: &[Arc<LogFile>],
@@ -219,9 +221,7 @@ fn settle_tail(
         let file = &files[unit.index];
         let bytes = unit_bytes(file, &unit)?;
         file.handle.write_at(&bytes, unit.at)?;
-        if unit.index != outcome.index || !terminate {
-            file.handle.sync_data()?;
-        }
+        file.handle.sync_data()?;
     }
     if terminate {
         let block = here.terminator(&base.parts(), outcome.end);
@@ -243,7 +243,9 @@ fn unit_bytes(file: &LogFile, unit: &LastUnit) -> io::Result<Vec<u8>> {
     let mut walk = Walk::new(*header, unit.at);
     while let Some(step) = walk.step(&mut window)? {
         if let Step::Bad { .. } = step {
-            return Err(io::Error::other("the log's last batch reads differently each time"));
+            return Err(io::Error::other(
+                "the log's last batch reads differently each time",
+            ));
         }
     }
     header.encode(&mut bytes);

@@ -178,7 +178,8 @@ impl Queue {
         let frames = self.filling.frames.len();
         if frames > 0 && (grown > batch_bytes || frames == BATCH_FRAMES_MAX) {
             let next = Batch::new(self.next_lsn(), self.buffer_bytes);
-            self.full.push_back(std::mem::replace(&mut self.filling, next));
+            self.full
+                .push_back(std::mem::replace(&mut self.filling, next));
         }
         let lsn = self.next_lsn();
         self.pending_bytes = pending;

@@ -41,7 +41,10 @@ fn frames_come_back_in_order_across_many_files() {
         assert_eq!(frame.payload, payload(seq));
         assert_eq!(again.places[n], frame.place);
         assert_eq!(again.frames[n], (frame.lsn, header(seq), payload(seq)));
-        assert_eq!(again.log.read_at(frame.place).expect("reads"), frame.payload);
+        assert_eq!(
+            again.log.read_at(frame.place).expect("reads"),
+            frame.payload
+        );
     }
 }
 
@@ -144,7 +147,15 @@ fn an_inspection_names_everything() {
     let rows = rows.expect("reads");
     let count = |wanted: fn(&Row) -> bool| rows.iter().filter(|row| wanted(row)).count();
     assert_eq!(count(|row| matches!(row, Row::Frame { .. })), 57);
-    assert!(count(|row| matches!(row, Row::File { header: Some(_), .. })) > 1);
+    assert!(
+        count(|row| matches!(
+            row,
+            Row::File {
+                header: Some(_),
+                ..
+            }
+        )) > 1
+    );
     assert!(count(|row| matches!(row, Row::Batch { header, .. } if header.terminator)) > 0);
     assert!(rows.contains(&Row::BadFrames {
         file: place.file,
@@ -152,6 +163,8 @@ fn an_inspection_names_everything() {
         lsns: place.lsn..place.lsn.next(),
         header: Some(header(12)),
     }));
-    let unused = rows.iter().all(|row| !matches!(row, Row::Unknown { is_zero: false, .. }));
+    let unused = rows
+        .iter()
+        .all(|row| !matches!(row, Row::Unknown { is_zero: false, .. }));
     assert!(unused);
 }

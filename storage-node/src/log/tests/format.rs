@@ -53,8 +53,14 @@ fn frame_header(broker: u32, generation: u32, seq: u64, tenant: u64, kind: u8) -
 
 /// Hex of some bytes without the zeros at their end.
 fn hex(bytes: &[u8]) -> String {
-    let end = bytes.iter().rposition(|byte| *byte != 0).map_or(0, |at| at + 1);
-    bytes[..end].iter().map(|byte| format!("{byte:02x}")).collect()
+    let end = bytes
+        .iter()
+        .rposition(|byte| *byte != 0)
+        .map_or(0, |at| at + 1);
+    bytes[..end]
+        .iter()
+        .map(|byte| format!("{byte:02x}"))
+        .collect()
 }
 
 #[test]
@@ -86,7 +92,9 @@ fn version_1_is_written_as_it_always_was() {
     let mut queue = Queue::new(Lsn(42), limits);
     let first = frame_header(9, 2, 100, 11, 5);
     let second = frame_header(8, 1, 200, 13, 6);
-    queue.push(first, &[b"he", b"llo"], None, None).expect("fits");
+    queue
+        .push(first, &[b"he", b"llo"], None, None)
+        .expect("fits");
     queue.push(second, &[], None, None).expect("fits");
     let mut batch = queue.pop().expect("two frames wait");
     batch.seal(BatchHeader {
@@ -119,7 +127,13 @@ fn a_newer_version_is_refused_and_a_damaged_version_is_not() {
     block[64..68].copy_from_slice(&crc.to_le_bytes());
     disk.overwrite(&file(1), 0, &block);
     let error = try_open(&disk, config(), Lsn::ZERO).err().expect("refused");
-    assert!(matches!(error, LogError::Newer { file: 1, version: 2 }));
+    assert!(matches!(
+        error,
+        LogError::Newer {
+            file: 1,
+            version: 2
+        }
+    ));
     assert!(error.to_string().contains("use a newer one"));
 }
 

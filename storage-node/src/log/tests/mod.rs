@@ -140,12 +140,27 @@ fn submit_bytes(log: &Log, seq: u64, bytes: &[u8]) -> Result<(Lsn, Answer), Subm
 /// Submits and waits for the answer.
 fn put(log: &Log, seq: u64) -> Result<Lsn, CommitError> {
     let (lsn, answer) = submit(log, seq).expect("taken");
-    let result = answer.blocking_recv().expect("every completion is answered");
+    let result = answer
+        .blocking_recv()
+        .expect("every completion is answered");
     if let Ok(answered) = result {
         assert_eq!(answered, lsn);
         assert!(log.durable() >= lsn);
     }
     result
+}
+
+/// Waits, without a clock, until something is so.
+fn until(what: impl Fn() -> bool) {
+    while !what() {
+        std::thread::yield_now();
+    }
+}
+
+/// Waits until the spare files are made, so that the next operation of the disk
+/// is one of a commit.
+fn quiet(log: &Log) {
+    until(|| log.0.core.spares.is_idle());
 }
 
 /// Waits for an answer; `None` when the power goes off first.
@@ -172,6 +187,8 @@ struct Model {
     possible: BTreeMap<Lsn, Vec<u64>>,
     /// What must stand there: answered, or shown by a replay.
     certain: BTreeMap<Lsn, u64>,
+    /// What is below was given back.
+    truncated: Lsn,
 }
 
 impl Model {
