@@ -6,14 +6,14 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use super::*;
 
 /// A reproducible choice of numbers.
-pub(super) struct Dice(u64);
+struct Dice(u64);
 
 impl Dice {
-    pub(super) fn new(seed: u64) -> Self {
+    fn new(seed: u64) -> Self {
         Self(seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1)
     }
 
-    pub(super) fn below(&mut self, n: u64) -> u64 {
+    fn below(&mut self, n: u64) -> u64 {
         self.0 ^= self.0 << 13;
         self.0 ^= self.0 >> 7;
         self.0 ^= self.0 << 17;
@@ -78,10 +78,10 @@ impl Plan {
 pub(super) struct Story {
     pub(super) disk: FaultyDisk,
     pub(super) model: Model,
-    pub(super) dice: Dice,
-    pub(super) mutant: Option<Mutant>,
+    dice: Dice,
+    mutant: Option<Mutant>,
     /// How often something was stopped or failed.
-    pub(super) troubles: u64,
+    troubles: u64,
 }
 
 impl Story {
@@ -192,7 +192,7 @@ impl Story {
     }
 
     /// What happens to the machine between two lives.
-    pub(super) fn between(&mut self) {
+    fn between(&mut self) {
         let seed = self.dice.below(u64::MAX);
         match self.dice.below(4) {
             0 => self.disk.restart(),
@@ -201,7 +201,7 @@ impl Story {
     }
 
     /// The last word: an undisturbed opening, twice.
-    pub(super) fn end(&mut self) -> Result<(), String> {
+    fn end(&mut self) -> Result<(), String> {
         for _ in 0..2 {
             self.between();
             self.live(Plan::Nothing, 2)?;

@@ -66,11 +66,20 @@ fn a_small_disk_starts_full_rather_than_without_room_for_acks() {
 fn a_commit_waits_for_room_and_a_closing_log_does_not() {
     for closes in [false, true] {
         let disk = FaultyDisk::new(1);
-        let opened = open(&disk);
+        let held = Arc::new(Mutex::new(()));
+        let gate = held.clone();
+        let mut config = config();
+        config.crash_points = CrashPoints::new(move |point| {
+            if point == CrashPoint::BeforeWrite {
+                drop(gate.lock());
+            }
+            true
+        });
+        let opened = try_open(&disk, config, Lsn::ZERO).expect("opens");
         let log = &opened.log;
         quiet(log);
-        // Taken before anybody knows that the disk is full.
-        let held = Arc::new(Mutex::new(()));
+        // Taken before anybody knows that the disk is full: more than all files
+        // at hand have room for.
         disk.set_budget(Some(disk.used()));
         let stalled = held.lock();
         let mut answers = Vec::new();
@@ -80,17 +89,25 @@ fn a_commit_waits_for_room_and_a_closing_log_does_not() {
                 break;
             }
         }
+        assert_eq!(answers.len(), 20);
         drop(stalled);
+        until(|| log.space().spare_files == 0);
         if closes {
             let _ = log.close();
         } else {
             disk.set_budget(None);
             log.retry_space();
         }
-        for answer in answers {
-            let result = answer.blocking_recv().expect("answered either way");
-            assert!(result.is_ok() || closes);
-        }
+        let results = answers.into_iter().map(|answer| answer.blocking_recv());
+        let results: Vec<_> = results.map(|it| it.expect("answered either way")).collect();
+        let lost = results.iter().filter(|it| it.is_err()).count();
+        assert_eq!(lost > 0, closes);
+        let first_lost = results.iter().position(Result::is_err);
+        drop(opened);
+        disk.crash(1);
+        disk.set_budget(None);
+        let again = try_open(&disk, super::config(), Lsn::ZERO).expect("opens");
+        assert!(again.frames.len() >= first_lost.unwrap_or(results.len()));
     }
 }
 
