@@ -17,11 +17,17 @@ async fn cost_of_a_send() {
     const ROUNDS: u32 = 200_000;
     let world = World::with(Clock::system(), GatewayConfig::default()).await;
     let app = test::init_service(App::new().configure(app_config(&world.state))).await;
-    let body = json!({"messages": [{"body": "x".repeat(1024), "tag": "t", "keys": ["k-1"]}]}).to_string();
+    let body =
+        json!({"messages": [{"body": "x".repeat(1024), "tag": "t", "keys": ["k-1"]}]}).to_string();
     let auth = demo();
     let request = |path: &str| {
-        TestRequest::post().uri(path).insert_header(("authorization", auth.as_str())).insert_header(("content-type", "application/json"))
-            .peer_addr("127.0.0.1:5000".parse().expect("an address")).set_payload(body.clone()).to_request()
+        TestRequest::post()
+            .uri(path)
+            .insert_header(("authorization", auth.as_str()))
+            .insert_header(("content-type", "application/json"))
+            .peer_addr("127.0.0.1:5000".parse().expect("an address"))
+            .set_payload(body.clone())
+            .to_request()
     };
     for (name, path) in [("send", MESSAGES), ("unknown path", "/nothing")] {
         let mut spent = std::time::Duration::ZERO;
@@ -32,7 +38,10 @@ async fn cost_of_a_send() {
             spent += watch.elapsed();
             drop(response);
         }
-        println!("{name}: {:.2} µs", spent.as_secs_f64() * 1e6 / f64::from(ROUNDS));
+        println!(
+            "{name}: {:.2} µs",
+            spent.as_secs_f64() * 1e6 / f64::from(ROUNDS)
+        );
         world.storage.forget();
     }
 }

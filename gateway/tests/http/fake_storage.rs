@@ -96,13 +96,22 @@ impl FakeStorage {
         copy.message_id = from.message_id;
         copy.attempt = attempt;
         copy.origin = Some(origin);
-        let list = inner.queues.get_mut(&(from.broker, queue)).expect("just appended");
+        let list = inner
+            .queues
+            .get_mut(&(from.broker, queue))
+            .expect("just appended");
         *list.last_mut().expect("just appended") = copy.clone();
         copy
     }
 
     pub(crate) fn all(&self) -> Vec<Message> {
-        self.inner.lock().queues.values().flatten().cloned().collect()
+        self.inner
+            .lock()
+            .queues
+            .values()
+            .flatten()
+            .cloned()
+            .collect()
     }
 
     fn now(&self) -> Timestamp {
@@ -156,7 +165,10 @@ impl Inner {
             if *broker != request.broker || !(own || retry) {
                 continue;
             }
-            let next = self.progress.entry((request.group.id, (*broker, *queue))).or_insert(0);
+            let next = self
+                .progress
+                .entry((request.group.id, (*broker, *queue)))
+                .or_insert(0);
             while taken.len() < request.max && (*next as usize) < list.len() {
                 let message = &list[*next as usize];
                 *next += 1;
@@ -200,7 +212,10 @@ impl StorageApi for FakeStorage {
         topic: TopicSpec,
     ) -> ApiResult<()> {
         self.check()?;
-        self.inner.lock().subscribed.push((broker, group.id, topic.key));
+        self.inner
+            .lock()
+            .subscribed
+            .push((broker, group.id, topic.key));
         Ok(())
     }
 
@@ -227,9 +242,16 @@ impl StorageApi for FakeStorage {
                 lease: inner.next_lease,
             };
             inner.leases.insert(receipt.lease, receipt);
-            Delivery { message, receipt, invisible_until: until }
+            Delivery {
+                message,
+                receipt,
+                invisible_until: until,
+            }
         });
-        Ok(Received { deliveries: deliveries.collect(), seen })
+        Ok(Received {
+            deliveries: deliveries.collect(),
+            seen,
+        })
     }
 
     async fn wait(&self, _: &RequestContext, request: WaitRequest) -> ApiResult<Option<BrokerId>> {
@@ -241,7 +263,11 @@ impl StorageApi for FakeStorage {
         woken.as_mut().enable();
         let missed = {
             let inner = self.inner.lock();
-            request.brokers.iter().find(|(_, seen)| *seen < inner.seen).map(|(broker, _)| *broker)
+            request
+                .brokers
+                .iter()
+                .find(|(_, seen)| *seen < inner.seen)
+                .map(|(broker, _)| *broker)
         };
         if missed.is_some() {
             return Ok(missed);
@@ -283,11 +309,18 @@ impl StorageApi for FakeStorage {
         let mut inner = self.inner.lock();
         if inner.leases.remove(&request.receipt.lease).is_none() {
             let acked = inner.acked.contains(&request.receipt);
-            let status = if acked { AckStatus::AlreadyAcked } else { AckStatus::LeaseExpired };
+            let status = if acked {
+                AckStatus::AlreadyAcked
+            } else {
+                AckStatus::LeaseExpired
+            };
             return Ok(VisibilityAnswer::Refused(status));
         }
         inner.next_lease += 1;
-        let receipt = Receipt { lease: inner.next_lease, ..request.receipt };
+        let receipt = Receipt {
+            lease: inner.next_lease,
+            ..request.receipt
+        };
         inner.leases.insert(receipt.lease, receipt);
         Ok(VisibilityAnswer::Changed {
             receipt,
@@ -315,7 +348,10 @@ impl StorageApi for FakeStorage {
         let mut inner = self.inner.lock();
         let queues = 0..request.topic.queues;
         let rows = queues.map(|queue| {
-            let key = QueueKey { topic: request.topic.key, queue: QueueId(queue) };
+            let key = QueueKey {
+                topic: request.topic.key,
+                queue: QueueId(queue),
+            };
             let at = (request.broker, key);
             let end = inner.queues.get(&at).map_or(0, |list| list.len() as u64);
             let before = *inner.progress.entry((request.group.id, at)).or_insert(0);
@@ -352,7 +388,10 @@ impl StorageApi for FakeStorage {
     ) -> ApiResult<Vec<QueueLag>> {
         self.check()?;
         let inner = self.inner.lock();
-        let own = inner.progress.iter().filter(|((g, (b, _)), _)| *g == group && *b == broker);
+        let own = inner
+            .progress
+            .iter()
+            .filter(|((g, (b, _)), _)| *g == group && *b == broker);
         let rows = own.map(|((_, at), next)| {
             let list = inner.queues.get(at).map_or(&[][..], Vec::as_slice);
             let in_flight = inner.leases.values().filter(|r| r.queue == at.1).count() as u64;
@@ -363,7 +402,11 @@ impl StorageApi for FakeStorage {
                 committed: Offset(*next - in_flight.min(*next)),
                 lag: list.len() as u64 - next + in_flight,
                 in_flight,
-                scheduled: if matches!(at.1.topic, TopicKey::Retry(_)) { 2 } else { 0 },
+                scheduled: if matches!(at.1.topic, TopicKey::Retry(_)) {
+                    2
+                } else {
+                    0
+                },
                 oldest_at: list.first().map(|message| message.stored_at),
             }
         });
@@ -378,8 +421,13 @@ impl StorageApi for FakeStorage {
     ) -> ApiResult<Vec<(QueueId, Offset, Offset)>> {
         self.check()?;
         let inner = self.inner.lock();
-        let own = inner.queues.iter().filter(|((b, q), _)| *b == broker && q.topic == topic);
-        Ok(own.map(|((_, q), list)| (q.queue, Offset(0), Offset(list.len() as u64))).collect())
+        let own = inner
+            .queues
+            .iter()
+            .filter(|((b, q), _)| *b == broker && q.topic == topic);
+        Ok(own
+            .map(|((_, q), list)| (q.queue, Offset(0), Offset(list.len() as u64)))
+            .collect())
     }
 
     async fn read(
@@ -392,8 +440,13 @@ impl StorageApi for FakeStorage {
     ) -> ApiResult<Vec<Message>> {
         self.check()?;
         let inner = self.inner.lock();
-        let list = inner.queues.get(&(broker, queue)).map_or(&[][..], Vec::as_slice);
-        let from = usize::try_from(offset.0).unwrap_or(usize::MAX).min(list.len());
+        let list = inner
+            .queues
+            .get(&(broker, queue))
+            .map_or(&[][..], Vec::as_slice);
+        let from = usize::try_from(offset.0)
+            .unwrap_or(usize::MAX)
+            .min(list.len());
         Ok(list[from..].iter().take(max).cloned().collect())
     }
 
@@ -405,7 +458,9 @@ impl StorageApi for FakeStorage {
     ) -> ApiResult<Option<Message>> {
         self.check()?;
         let all = self.all();
-        Ok(all.into_iter().find(|m| m.broker == broker && m.position == position))
+        Ok(all
+            .into_iter()
+            .find(|m| m.broker == broker && m.position == position))
     }
 
     async fn by_key(
@@ -431,7 +486,10 @@ impl StorageApi for FakeStorage {
         found.sort_by_key(|m| m.position);
         let next = found.get(max).map(|m| m.position.0);
         found.truncate(max);
-        Ok(QueryPage { messages: found, next })
+        Ok(QueryPage {
+            messages: found,
+            next,
+        })
     }
 
     async fn offset_at(
@@ -442,8 +500,13 @@ impl StorageApi for FakeStorage {
         time: Timestamp,
     ) -> ApiResult<Offset> {
         let inner = self.inner.lock();
-        let list = inner.queues.get(&(broker, queue)).map_or(&[][..], Vec::as_slice);
-        Ok(Offset(list.partition_point(|message| message.stored_at < time) as u64))
+        let list = inner
+            .queues
+            .get(&(broker, queue))
+            .map_or(&[][..], Vec::as_slice);
+        Ok(Offset(
+            list.partition_point(|message| message.stored_at < time) as u64,
+        ))
     }
 
     async fn status(
@@ -455,8 +518,15 @@ impl StorageApi for FakeStorage {
     ) -> ApiResult<Vec<ConsumeStatus>> {
         let inner = self.inner.lock();
         let statuses = records.into_iter().map(|(queue, offset)| {
-            let next = inner.progress.get(&(group, (broker, queue))).copied().unwrap_or(0);
-            let leased = inner.leases.values().any(|r| r.queue == queue && r.offset == offset);
+            let next = inner
+                .progress
+                .get(&(group, (broker, queue)))
+                .copied()
+                .unwrap_or(0);
+            let leased = inner
+                .leases
+                .values()
+                .any(|r| r.queue == queue && r.offset == offset);
             match (offset.0 < next, leased) {
                 (true, true) => ConsumeStatus::Consuming,
                 (true, false) => ConsumeStatus::Consumed,
@@ -470,7 +540,10 @@ impl StorageApi for FakeStorage {
         self.check()?;
         let dead = TopicKey::DeadLetter(request.group.id);
         let inner = self.inner.lock();
-        let own = inner.queues.iter().filter(|((b, q), _)| *b == request.broker && q.topic == dead);
+        let own = inner
+            .queues
+            .iter()
+            .filter(|((b, q), _)| *b == request.broker && q.topic == dead);
         Ok((own.map(|(_, list)| list.len() as u64).sum::<u64>()).min(request.max))
     }
 

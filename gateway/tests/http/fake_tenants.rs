@@ -36,7 +36,10 @@ impl FakeTenants {
 
     fn change(&self) -> ApiResult<()> {
         if self.down.load(Ordering::Relaxed) {
-            return Err(ApiError::new(ErrorCode::CatalogueUnavailable, "the catalogue is away"));
+            return Err(ApiError::new(
+                ErrorCode::CatalogueUnavailable,
+                "the catalogue is away",
+            ));
         }
         Ok(())
     }
@@ -87,7 +90,9 @@ impl TenantApi for FakeTenants {
     fn instances(&self, tenant: Option<TenantId>) -> Vec<Arc<Instance>> {
         let catalogue = self.catalogue.lock();
         let all = catalogue.instances.values();
-        all.filter(|i| tenant.is_none_or(|t| t == i.tenant)).cloned().collect()
+        all.filter(|i| tenant.is_none_or(|t| t == i.tenant))
+            .cloned()
+            .collect()
     }
     fn find_instance(&self, tenant: Option<TenantId>, name: &str) -> ApiResult<Arc<Instance>> {
         let mut found = self.instances(tenant);
@@ -95,39 +100,70 @@ impl TenantApi for FakeTenants {
         match found.len() {
             0 => err(ErrorCode::InstanceNotFound, "the service's own text"),
             1 => Ok(found.remove(0)),
-            _ => err(ErrorCode::Conflict, "several tenants have an instance of this name"),
+            _ => err(
+                ErrorCode::Conflict,
+                "several tenants have an instance of this name",
+            ),
         }
     }
     fn instance(&self, id: InstanceId) -> Option<Arc<Instance>> {
         self.catalogue.lock().instances.get(&id).cloned()
     }
     fn topic(&self, instance: InstanceId, name: &str) -> Option<Arc<Topic>> {
-        self.catalogue.lock().topics.get(&(instance, name.to_owned())).cloned()
+        self.catalogue
+            .lock()
+            .topics
+            .get(&(instance, name.to_owned()))
+            .cloned()
     }
     fn topic_by_id(&self, instance: InstanceId, id: TopicId) -> Option<Arc<Topic>> {
-        self.topics(instance).into_iter().find(|topic| topic.id == id)
+        self.topics(instance)
+            .into_iter()
+            .find(|topic| topic.id == id)
     }
     fn topics(&self, instance: InstanceId) -> Vec<Arc<Topic>> {
         let catalogue = self.catalogue.lock();
-        catalogue.topics.values().filter(|t| t.instance == instance).cloned().collect()
+        catalogue
+            .topics
+            .values()
+            .filter(|t| t.instance == instance)
+            .cloned()
+            .collect()
     }
     fn group(&self, instance: InstanceId, name: &str) -> Option<Arc<Group>> {
-        self.catalogue.lock().groups.get(&(instance, name.to_owned())).cloned()
+        self.catalogue
+            .lock()
+            .groups
+            .get(&(instance, name.to_owned()))
+            .cloned()
     }
     fn group_by_id(&self, instance: InstanceId, id: GroupId) -> Option<Arc<Group>> {
-        self.groups(instance).into_iter().find(|group| group.id == id)
+        self.groups(instance)
+            .into_iter()
+            .find(|group| group.id == id)
     }
     fn groups(&self, instance: InstanceId) -> Vec<Arc<Group>> {
         let catalogue = self.catalogue.lock();
-        catalogue.groups.values().filter(|g| g.instance == instance).cloned().collect()
+        catalogue
+            .groups
+            .values()
+            .filter(|g| g.instance == instance)
+            .cloned()
+            .collect()
     }
     fn user(&self, access_key: &str) -> Option<Arc<AppUser>> {
-        self.catalogue.lock().users.get(access_key).map(|(user, _)| user.clone())
+        self.catalogue
+            .lock()
+            .users
+            .get(access_key)
+            .map(|(user, _)| user.clone())
     }
     fn users(&self, instance: InstanceId) -> Vec<Arc<AppUser>> {
         let catalogue = self.catalogue.lock();
         let all = catalogue.users.values().map(|(user, _)| user);
-        all.filter(|user| user.instance == instance).cloned().collect()
+        all.filter(|user| user.instance == instance)
+            .cloned()
+            .collect()
     }
     fn authenticate(&self, access_key: &str, secret_key: &str) -> Option<Arc<AppUser>> {
         let catalogue = self.catalogue.lock();
@@ -156,7 +192,10 @@ impl TenantApi for FakeTenants {
     }
     async fn console_user(&self, tenant: Option<TenantId>, username: &str) -> Option<ConsoleUser> {
         let catalogue = self.catalogue.lock();
-        catalogue.people.get(&(tenant, username.to_owned())).map(|(user, _)| user.clone())
+        catalogue
+            .people
+            .get(&(tenant, username.to_owned()))
+            .map(|(user, _)| user.clone())
     }
     async fn revoke_token(&self, token_id: &str, _: Timestamp) -> ApiResult<()> {
         self.catalogue.lock().revoked.insert(token_id.to_owned());
@@ -172,7 +211,12 @@ impl TenantApi for FakeTenants {
         catalogue.tenants.insert(tenant.id, tenant.clone());
         Ok(tenant)
     }
-    async fn rename_tenant(&self, _: &Caller, id: TenantId, name: String) -> ApiResult<Arc<Tenant>> {
+    async fn rename_tenant(
+        &self,
+        _: &Caller,
+        id: TenantId,
+        name: String,
+    ) -> ApiResult<Arc<Tenant>> {
         let tenant = Arc::new(Tenant { id, name });
         self.catalogue.lock().tenants.insert(id, tenant.clone());
         Ok(tenant)
@@ -187,12 +231,19 @@ impl TenantApi for FakeTenants {
     }
     async fn create_plan(&self, _: &Caller, plan: Plan) -> ApiResult<Arc<Plan>> {
         let plan = Arc::new(plan);
-        self.catalogue.lock().plans.insert(plan.name.clone(), plan.clone());
+        self.catalogue
+            .lock()
+            .plans
+            .insert(plan.name.clone(), plan.clone());
         Ok(plan)
     }
     async fn create_instance(&self, _: &Caller, new: NewInstance) -> ApiResult<Arc<Instance>> {
         let id = self.id();
-        let names = if new.brokers.is_empty() { vec!["a".to_owned()] } else { new.brokers };
+        let names = if new.brokers.is_empty() {
+            vec!["a".to_owned()]
+        } else {
+            new.brokers
+        };
         let brokers = names.into_iter().zip(0..);
         let instance = Arc::new(Instance {
             id: InstanceId(id),
@@ -201,7 +252,10 @@ impl TenantApi for FakeTenants {
             name: new.name,
             plan: new.plan.unwrap_or_else(|| "basic".into()),
             brokers: brokers
-                .map(|(name, n)| Broker { id: BrokerId((id * 10 + n) as u32), name })
+                .map(|(name, n)| Broker {
+                    id: BrokerId((id * 10 + n) as u32),
+                    name,
+                })
                 .collect(),
             durability: new.durability.unwrap_or_default(),
             retention_hours: new.retention_hours.unwrap_or(72),
@@ -213,7 +267,10 @@ impl TenantApi for FakeTenants {
             time_zone: "UTC".into(),
             message_bytes: 524_288,
         });
-        self.catalogue.lock().instances.insert(instance.id, instance.clone());
+        self.catalogue
+            .lock()
+            .instances
+            .insert(instance.id, instance.clone());
         Ok(instance)
     }
     async fn change_instance(
@@ -277,7 +334,10 @@ impl TenantApi for FakeTenants {
         fields: TopicFields,
     ) -> ApiResult<Arc<Topic>> {
         let mut catalogue = self.catalogue.lock();
-        let topic = catalogue.topics.get_mut(&(instance, name.to_owned())).expect("exists");
+        let topic = catalogue
+            .topics
+            .get_mut(&(instance, name.to_owned()))
+            .expect("exists");
         apply_topic(Arc::make_mut(topic), fields);
         Ok(topic.clone())
     }
@@ -287,7 +347,11 @@ impl TenantApi for FakeTenants {
         instance: InstanceId,
         name: &str,
     ) -> ApiResult<Arc<Topic>> {
-        let gone = self.catalogue.lock().topics.remove(&(instance, name.to_owned()));
+        let gone = self
+            .catalogue
+            .lock()
+            .topics
+            .remove(&(instance, name.to_owned()));
         Ok(gone.expect("exists"))
     }
     async fn create_group(
@@ -314,7 +378,10 @@ impl TenantApi for FakeTenants {
         };
         apply_group(&mut group, fields);
         let group = Arc::new(group);
-        self.catalogue.lock().groups.insert((instance, name.to_owned()), group.clone());
+        self.catalogue
+            .lock()
+            .groups
+            .insert((instance, name.to_owned()), group.clone());
         Ok(group)
     }
     async fn change_group(
@@ -325,7 +392,10 @@ impl TenantApi for FakeTenants {
         fields: GroupFields,
     ) -> ApiResult<Arc<Group>> {
         let mut catalogue = self.catalogue.lock();
-        let group = catalogue.groups.get_mut(&(instance, name.to_owned())).expect("exists");
+        let group = catalogue
+            .groups
+            .get_mut(&(instance, name.to_owned()))
+            .expect("exists");
         apply_group(Arc::make_mut(group), fields);
         Ok(group.clone())
     }
@@ -335,7 +405,11 @@ impl TenantApi for FakeTenants {
         instance: InstanceId,
         name: &str,
     ) -> ApiResult<Arc<Group>> {
-        let gone = self.catalogue.lock().groups.remove(&(instance, name.to_owned()));
+        let gone = self
+            .catalogue
+            .lock()
+            .groups
+            .remove(&(instance, name.to_owned()));
         Ok(gone.expect("exists"))
     }
     async fn create_user(
@@ -346,7 +420,9 @@ impl TenantApi for FakeTenants {
         fields: UserFields,
     ) -> ApiResult<UserWithSecret> {
         names::check("accessKey", access_key)?;
-        let secret_key = fields.secret_key.unwrap_or_else(|| format!("secret-{}", self.id()));
+        let secret_key = fields
+            .secret_key
+            .unwrap_or_else(|| format!("secret-{}", self.id()));
         let mut catalogue = self.catalogue.lock();
         let user = Arc::new(AppUser {
             access_key: access_key.to_owned(),
@@ -387,7 +463,10 @@ impl TenantApi for FakeTenants {
         let mut catalogue = self.catalogue.lock();
         let row = catalogue.users.get_mut(access_key).expect("exists");
         row.1.clone_from(&secret_key);
-        Ok(UserWithSecret { user: row.0.clone(), secret_key })
+        Ok(UserWithSecret {
+            user: row.0.clone(),
+            secret_key,
+        })
     }
     async fn reveal_user(
         &self,

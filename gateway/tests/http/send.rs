@@ -24,7 +24,11 @@ async fn a_message_sent_as_json_arrives_with_everything() {
         "body": "grüße 消息 \"quoted\" \n", "tag": "urgent", "keys": ["k-1", "schlüssel"],
         "properties": {"b": "2", "a": "1 ü"}, "messageId": "0a8e5a1d000020d00000000001943b5e",
     });
-    let sent = world.post(MESSAGES, json!({"messages": [entry]})).await.expect(200).json();
+    let sent = world
+        .post(MESSAGES, json!({"messages": [entry]}))
+        .await
+        .expect(200)
+        .json();
     let result = &sent["results"][0];
     assert_eq!(result["messageId"], "0A8E5A1D000020D00000000001943B5E");
     assert_eq!(result["durability"], "local");
@@ -35,7 +39,14 @@ async fn a_message_sent_as_json_arrives_with_everything() {
             assert_eq!(got[field], *value);
         }
     }
-    for field in ["messageId", "offsetMessageId", "broker", "queueId", "queueOffset", "storeTimestamp"] {
+    for field in [
+        "messageId",
+        "offsetMessageId",
+        "broker",
+        "queueId",
+        "queueOffset",
+        "storeTimestamp",
+    ] {
         assert_eq!(got[field], result[field], "{field}");
     }
     assert_eq!(got["bornHost"], "10.9.8.7:5167");
@@ -43,7 +54,12 @@ async fn a_message_sent_as_json_arrives_with_everything() {
     assert_eq!(got["attempt"], 1);
     assert_eq!(got["topic"], "orders");
     assert_eq!(got["invisibleUntil"], NOW + 30_000);
-    assert!(got["storeHost"].as_str().is_some_and(|host| host.starts_with("10.")), "{got}");
+    assert!(
+        got["storeHost"]
+            .as_str()
+            .is_some_and(|host| host.starts_with("10.")),
+        "{got}"
+    );
     let text = got.to_string();
     assert!(text.find("\"b\":\"2\"") < text.find("\"a\":\"1 ü\"") || got["properties"].is_object());
 }
@@ -57,7 +73,10 @@ async fn a_raw_body_is_one_message() {
         .insert_header(("firn-property-Colour", "gr%C3%BCn"))
         .insert_header(("firn-message-id", "010A8E5A1D000020D00000000001943B5E"));
     let sent = world.call(request).await.expect(200).json();
-    assert_eq!(sent["results"][0]["messageId"], "010A8E5A1D000020D00000000001943B5E");
+    assert_eq!(
+        sent["results"][0]["messageId"],
+        "010A8E5A1D000020D00000000001943B5E"
+    );
     let got = &world.receive(json!({})).await[0];
     assert_eq!(got["bodyBase64"], STANDARD.encode([0, 255, 7]));
     assert_eq!(got["body"], Value::Null);
@@ -65,13 +84,23 @@ async fn a_raw_body_is_one_message() {
     assert_eq!(got["keys"], json!(["a", "schlüssel"]));
     assert_eq!(got["properties"], json!({"colour": "grün"}));
     for (name, value) in [
-        ("firn-tag", "%zz"), ("firn-tag", "%ff"), ("firn-unknown", "x"), ("firn-delay-level", "-1"),
-        ("firn-deliver-at", "soon"), ("firn-message-id", "12"), ("firn-property-", "x"),
+        ("firn-tag", "%zz"),
+        ("firn-tag", "%ff"),
+        ("firn-unknown", "x"),
+        ("firn-delay-level", "-1"),
+        ("firn-deliver-at", "soon"),
+        ("firn-message-id", "12"),
+        ("firn-property-", "x"),
     ] {
-        let reply = world.call(raw("x").insert_header((name, value))).await.expect(400);
+        let reply = world
+            .call(raw("x").insert_header((name, value)))
+            .await
+            .expect(400);
         assert_eq!(reply.code(), "BAD_REQUEST", "{name}");
     }
-    let twice = raw("x").append_header(("firn-tag", "a")).append_header(("firn-tag", "b"));
+    let twice = raw("x")
+        .append_header(("firn-tag", "a"))
+        .append_header(("firn-tag", "b"));
     world.call(twice).await.expect(400);
 }
 
@@ -83,8 +112,15 @@ async fn sizes_up_to_the_bound_are_taken() {
         let body = "x".repeat(bytes);
         let replies = [
             world.call(raw(body.clone())).await,
-            world.post(MESSAGES, json!({"messages": [{"body": body}]})).await,
-            world.post(MESSAGES, json!({"messages": [{"bodyBase64": STANDARD.encode(&body)}]})).await,
+            world
+                .post(MESSAGES, json!({"messages": [{"body": body}]}))
+                .await,
+            world
+                .post(
+                    MESSAGES,
+                    json!({"messages": [{"bodyBase64": STANDARD.encode(&body)}]}),
+                )
+                .await,
         ];
         for reply in replies {
             let reply = reply.expect(status);
@@ -111,26 +147,73 @@ async fn entries_are_held_against_the_rules() {
         (json!({"keys": ["a b"]}), "BAD_REQUEST", "keys[0]"),
         (json!({"keys": ["ok", ""]}), "BAD_REQUEST", "keys[1]"),
         (json!({"keys": vec!["k"; 17]}), "BAD_REQUEST", "keys"),
-        (json!({"properties": {"sp ace": "x"}}), "BAD_REQUEST", "properties"),
-        (json!({"properties": {"": "x"}}), "BAD_REQUEST", "properties"),
-        (json!({"properties": {"UNIQ_KEY": "x"}}), "BAD_REQUEST", "UNIQ_KEY"),
+        (
+            json!({"properties": {"sp ace": "x"}}),
+            "BAD_REQUEST",
+            "properties",
+        ),
+        (
+            json!({"properties": {"": "x"}}),
+            "BAD_REQUEST",
+            "properties",
+        ),
+        (
+            json!({"properties": {"UNIQ_KEY": "x"}}),
+            "BAD_REQUEST",
+            "UNIQ_KEY",
+        ),
         (json!({"properties": {"TAGS": "x"}}), "BAD_REQUEST", "TAGS"),
         (json!({"properties": many}), "BAD_REQUEST", "properties"),
-        (json!({"properties": {"p": "x".repeat(16_384)}}), "BAD_REQUEST", "16384"),
-        (json!({"body": "x", "bodyBase64": "eA=="}), "BAD_REQUEST", "bodyBase64"),
+        (
+            json!({"properties": {"p": "x".repeat(16_384)}}),
+            "BAD_REQUEST",
+            "16384",
+        ),
+        (
+            json!({"body": "x", "bodyBase64": "eA=="}),
+            "BAD_REQUEST",
+            "bodyBase64",
+        ),
         (json!({"bodyBase64": "é"}), "BAD_REQUEST", "bodyBase64"),
         (json!({"bodyBase64": "eA"}), "BAD_REQUEST", "bodyBase64"),
         (json!({"messageId": "xyz"}), "BAD_REQUEST", "messageId"),
-        (json!({"messageGroup": "g"}), "MESSAGE_TYPE_MISMATCH", "messageGroup"),
-        (json!({"deliverAt": NOW + 1000}), "MESSAGE_TYPE_MISMATCH", "deliverAt"),
-        (json!({"deliverAt": 0}), "MESSAGE_TYPE_MISMATCH", "deliverAt"),
-        (json!({"delayLevel": 1}), "MESSAGE_TYPE_MISMATCH", "delayLevel"),
-        (json!({"delayLevel": 0, "deliverAt": 0}), "MESSAGE_TYPE_MISMATCH", "deliverAt"),
+        (
+            json!({"messageGroup": "g"}),
+            "MESSAGE_TYPE_MISMATCH",
+            "messageGroup",
+        ),
+        (
+            json!({"deliverAt": NOW + 1000}),
+            "MESSAGE_TYPE_MISMATCH",
+            "deliverAt",
+        ),
+        (
+            json!({"deliverAt": 0}),
+            "MESSAGE_TYPE_MISMATCH",
+            "deliverAt",
+        ),
+        (
+            json!({"delayLevel": 1}),
+            "MESSAGE_TYPE_MISMATCH",
+            "delayLevel",
+        ),
+        (
+            json!({"delayLevel": 0, "deliverAt": 0}),
+            "MESSAGE_TYPE_MISMATCH",
+            "deliverAt",
+        ),
         (json!({"dedupId": "d"}), "BAD_REQUEST", "dedupId"),
-        (json!({"dedupId": "d".repeat(129)}), "BAD_REQUEST", "dedupId"),
+        (
+            json!({"dedupId": "d".repeat(129)}),
+            "BAD_REQUEST",
+            "dedupId",
+        ),
     ];
     for (entry, code, named) in table {
-        let reply = world.post(MESSAGES, json!({"messages": [entry]})).await.expect(400);
+        let reply = world
+            .post(MESSAGES, json!({"messages": [entry]}))
+            .await
+            .expect(400);
         assert_eq!(reply.code(), code, "{entry}");
         assert!(reply.message().contains(named), "{}", reply.message());
         // Beside a good one it fails alone.
@@ -143,28 +226,53 @@ async fn entries_are_held_against_the_rules() {
         "tag": "t".repeat(127), "keys": vec!["k"; 16], "delayLevel": 0, "messageGroup": "",
         "properties": {"p": "x".repeat(16_383)},
     });
-    world.post(MESSAGES, json!({"messages": [bounds]})).await.expect(200);
+    world
+        .post(MESSAGES, json!({"messages": [bounds]}))
+        .await
+        .expect(200);
 }
 
 #[actix_web::test]
 async fn topics_take_what_their_type_says() {
     let world = World::new().await;
     let later = json!({"deliverAt": NOW + 1});
-    let (past, group, level) = (json!({"deliverAt": NOW}), json!({"messageGroup": "g"}), json!({"delayLevel": 3}));
+    let (past, group, level) = (
+        json!({"deliverAt": NOW}),
+        json!({"messageGroup": "g"}),
+        json!({"delayLevel": 3}),
+    );
     let far = json!({"deliverAt": NOW + 40 * 86_400_000 + 1});
     let long = json!({"messageGroup": "g".repeat(65)});
     let both = json!({"messageGroup": "g", "deliverAt": 1});
     let (none, bad, no) = (json!({}), "BAD_REQUEST", "MESSAGE_TYPE_MISMATCH");
     let table = [
-        ("fifo", &group, ""), ("fifo", &none, no), ("fifo", &past, no), ("fifo", &both, no), ("fifo", &long, bad),
-        ("delay", &past, ""), ("delay", &none, no), ("delay", &group, no), ("delay", &later, bad),
-        ("delay", &level, bad), ("delay", &far, bad), ("mixed", &group, ""), ("mixed", &none, ""),
-        ("mixed", &past, ""), ("mixed", &both, ""), ("mixed", &later, bad), ("half", &none, no), ("half", &group, no),
+        ("fifo", &group, ""),
+        ("fifo", &none, no),
+        ("fifo", &past, no),
+        ("fifo", &both, no),
+        ("fifo", &long, bad),
+        ("delay", &past, ""),
+        ("delay", &none, no),
+        ("delay", &group, no),
+        ("delay", &later, bad),
+        ("delay", &level, bad),
+        ("delay", &far, bad),
+        ("mixed", &group, ""),
+        ("mixed", &none, ""),
+        ("mixed", &past, ""),
+        ("mixed", &both, ""),
+        ("mixed", &later, bad),
+        ("half", &none, no),
+        ("half", &group, no),
     ];
     for (topic, entry, code) in table {
         let path = MESSAGES.replace("orders", topic);
         let reply = world.post(&path, json!({"messages": [entry]})).await;
-        let found = if reply.status == 200 { String::new() } else { reply.code() };
+        let found = if reply.status == 200 {
+            String::new()
+        } else {
+            reply.code()
+        };
         assert_eq!(found, code, "{topic} {entry}");
     }
 }
@@ -173,11 +281,20 @@ async fn topics_take_what_their_type_says() {
 async fn groups_stay_on_their_queue_and_batches_in_order() {
     let world = World::new().await;
     let path = MESSAGES.replace("orders", "fifo");
-    let batch: Vec<Value> = (0..40).map(|n| json!({"body": n.to_string(), "messageGroup": format!("g{}", n % 5)})).collect();
-    let sent = world.post(&path, json!({"messages": batch})).await.expect(200).json();
+    let batch: Vec<Value> = (0..40)
+        .map(|n| json!({"body": n.to_string(), "messageGroup": format!("g{}", n % 5)}))
+        .collect();
+    let sent = world
+        .post(&path, json!({"messages": batch}))
+        .await
+        .expect(200)
+        .json();
     let place = |n: usize| {
         let r = &sent["results"][n];
-        (r["broker"].to_string() + &r["queueId"].to_string(), r["queueOffset"].as_u64().expect("an offset"))
+        (
+            r["broker"].to_string() + &r["queueId"].to_string(),
+            r["queueOffset"].as_u64().expect("an offset"),
+        )
     };
     let mut queues = std::collections::BTreeSet::new();
     for n in 0..40 {
@@ -208,7 +325,13 @@ async fn groups_stay_on_their_queue_and_batches_in_order() {
 async fn a_fault_of_all_is_the_requests_own() {
     let world = World::new().await;
     *world.storage.fault.lock() = Some(ErrorCode::DiskFull);
-    let reply = world.post(MESSAGES, json!({"messages": [{"body": "a"}, {"body": "b"}]})).await.expect(503);
+    let reply = world
+        .post(
+            MESSAGES,
+            json!({"messages": [{"body": "a"}, {"body": "b"}]}),
+        )
+        .await
+        .expect(503);
     assert_eq!(reply.code(), "DISK_FULL");
     assert_eq!(reply.json()["error"]["retryable"], true);
     assert!(!reply.header("retry-after").is_empty());
@@ -225,10 +348,22 @@ async fn state_is_checked_after_fields() {
     let good = json!({"messages": [{"body": "a"}]});
     world.edit_topic("orders", |topic| topic.permission = Permission::Read);
     world.edit_topic("mixed", |topic| topic.permission = Permission::Read);
-    assert_eq!(world.post(MESSAGES, good.clone()).await.expect(403).code(), "TOPIC_NOT_WRITABLE");
-    world.post(MESSAGES, json!({"messages": [{"tag": "|"}]})).await.expect(400);
+    assert_eq!(
+        world.post(MESSAGES, good.clone()).await.expect(403).code(),
+        "TOPIC_NOT_WRITABLE"
+    );
+    world
+        .post(MESSAGES, json!({"messages": [{"tag": "|"}]}))
+        .await
+        .expect(400);
     world.edit_instance(|instance| instance.status = InstanceStatus::Frozen);
-    assert_eq!(world.post(MESSAGES, good.clone()).await.expect(403).code(), "INSTANCE_FROZEN");
+    assert_eq!(
+        world.post(MESSAGES, good.clone()).await.expect(403).code(),
+        "INSTANCE_FROZEN"
+    );
     let dead = MESSAGES.replace("orders", "%25DLQ%25workers");
-    assert_eq!(world.post(&dead, good).await.expect(403).code(), "TOPIC_NOT_WRITABLE");
+    assert_eq!(
+        world.post(&dead, good).await.expect(403).code(),
+        "TOPIC_NOT_WRITABLE"
+    );
 }

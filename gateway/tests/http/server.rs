@@ -38,7 +38,13 @@ impl Server {
             stop = own.clone();
             bound.run(own)
         });
-        Self { world, http, ops, stop, tasks }
+        Self {
+            world,
+            http,
+            ops,
+            stop,
+            tasks,
+        }
     }
 
     async fn connect(&self, head: &str) -> TcpStream {
@@ -86,7 +92,10 @@ fn a_taken_port_is_one_line() {
     actix_web::rt::System::new().block_on(async {
         let taken = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
         let address = taken.local_addr().expect("bound");
-        let config = GatewayConfig { http_listen: address, ..GatewayConfig::default() };
+        let config = GatewayConfig {
+            http_listen: address,
+            ..GatewayConfig::default()
+        };
         let world = World::with(Clock::manual(NOW), config).await;
         let error = world.gateway().bind().err().expect("taken");
         assert!(matches!(error, GatewayError::Listen { .. }));
@@ -134,7 +143,9 @@ async fn expect_continue_and_endless_and_slow_bodies() {
     socket.write_all(body.as_bytes()).await.expect("open");
     assert!(read_all(&mut socket).await.contains("HTTP/1.1 200"));
 
-    let head = format!("POST {MESSAGES} HTTP/1.1\r\nhost: x\r\nauthorization: {auth}\r\ntransfer-encoding: chunked\r\n\r\n");
+    let head = format!(
+        "POST {MESSAGES} HTTP/1.1\r\nhost: x\r\nauthorization: {auth}\r\ntransfer-encoding: chunked\r\n\r\n"
+    );
     let socket = server.connect(&head).await;
     let (mut reader, mut writer) = socket.into_split();
     let piece = format!("10000\r\n{}\r\n", "x".repeat(0x10000));
@@ -154,7 +165,9 @@ async fn expect_continue_and_endless_and_slow_bodies() {
     };
     assert_eq!(&start, b"HTTP/1.1 413");
 
-    let head = format!("POST {MESSAGES} HTTP/1.1\r\nhost: x\r\nauthorization: {auth}\r\nconnection: close\r\ncontent-length: 10\r\n\r\nhalf");
+    let head = format!(
+        "POST {MESSAGES} HTTP/1.1\r\nhost: x\r\nauthorization: {auth}\r\nconnection: close\r\ncontent-length: 10\r\n\r\nhalf"
+    );
     let mut socket = server.connect(&head).await;
     let slow = async {
         // Whenever the server starts to wait, its time is over.
@@ -185,7 +198,10 @@ async fn health_and_metrics() {
     assert!(!metrics.contains("demo"), "a tenant's name is a label");
     *server.world.storage.fault.lock() = Some(ErrorCode::DiskFull);
     let answer = server.ops("/readyz").await;
-    assert!(answer.starts_with("HTTP/1.1 503") && answer.contains("DISK_FULL"), "{answer}");
+    assert!(
+        answer.starts_with("HTTP/1.1 503") && answer.contains("DISK_FULL"),
+        "{answer}"
+    );
     assert!(server.ops("/livez").await.starts_with("HTTP/1.1 200"));
     server.end().await;
 }

@@ -18,7 +18,10 @@ impl Events {
         let request = TestRequest::with_uri(&path).insert_header(("authorization", demo()));
         let response = world.open(request).await;
         assert_eq!(response.status(), 200);
-        assert_eq!(response.headers().get("content-type").expect("set"), "text/event-stream");
+        assert_eq!(
+            response.headers().get("content-type").expect("set"),
+            "text/event-stream"
+        );
         Self(response.into_body())
     }
 
@@ -46,7 +49,11 @@ fn handle(event: &str) -> String {
 
 async fn ack(world: &World, event: &str) {
     let body = json!({"receiptHandles": [handle(event)]});
-    let reply = world.post(&format!("{CONSUME}/ack"), body).await.expect(200).json();
+    let reply = world
+        .post(&format!("{CONSUME}/ack"), body)
+        .await
+        .expect(200)
+        .json();
     assert_eq!(reply["results"][0]["status"], "OK");
 }
 
@@ -59,7 +66,8 @@ async fn events_carry_messages_and_their_handles() {
     let lines: Vec<&str> = event.lines().collect();
     assert_eq!(lines.len(), 4, "{event}");
     assert_eq!(lines[0], "event: message");
-    let data: Value = serde_json::from_str(lines[2].strip_prefix("data: ").expect("data")).expect("json");
+    let data: Value =
+        serde_json::from_str(lines[2].strip_prefix("data: ").expect("data")).expect("json");
     assert_eq!(data["body"], "line\nbreak");
     assert_eq!(data["receiptHandle"], handle(&event).as_str());
     assert!(event.ends_with("\n\n"));
@@ -78,12 +86,18 @@ async fn no_more_than_the_window_is_unacknowledged() {
     assert!(events.is_silent().await);
     // A failure frees the place as well.
     let body = json!({"receiptHandle": handle(&second), "invisibleSeconds": 0});
-    world.post(&format!("{CONSUME}/visibility"), body).await.expect(200);
+    world
+        .post(&format!("{CONSUME}/visibility"), body)
+        .await
+        .expect(200);
     let third = events.next().await.expect("an event");
     assert!(events.is_silent().await);
     // A renewed lease keeps it, for as long as it was renewed.
     let body = json!({"receiptHandle": handle(&third), "invisibleSeconds": 7});
-    world.post(&format!("{CONSUME}/visibility"), body).await.expect(200);
+    world
+        .post(&format!("{CONSUME}/visibility"), body)
+        .await
+        .expect(200);
     world.clock.advance(Duration::from_secs(5));
     assert!(events.is_silent().await);
     world.clock.advance(Duration::from_secs(2));
@@ -123,7 +137,10 @@ async fn a_stream_ends_with_its_reason() {
     world.clock.advance(Duration::from_secs(10));
     assert_eq!(events.next().await.expect("a comment"), ": keep-alive\n\n");
     let last = events.next().await.expect("the reason");
-    assert!(last.starts_with("event: error\ndata: {\"code\":\"GROUP_DISABLED\""), "{last}");
+    assert!(
+        last.starts_with("event: error\ndata: {\"code\":\"GROUP_DISABLED\""),
+        "{last}"
+    );
     assert!(events.next().await.is_none());
 }
 
@@ -131,8 +148,16 @@ async fn a_stream_ends_with_its_reason() {
 async fn bounds_of_a_stream() {
     let world = World::new().await;
     for query in [
-        "max=0", "max=257", "max=x", "invisibleSeconds=0", "invisibleSeconds=43201", "filter=a%20|", "filterType=SQL92",
-        "consumerId=", "x=1", "max=1&max=2",
+        "max=0",
+        "max=257",
+        "max=x",
+        "invisibleSeconds=0",
+        "invisibleSeconds=43201",
+        "filter=a%20|",
+        "filterType=SQL92",
+        "consumerId=",
+        "x=1",
+        "max=1&max=2",
     ] {
         let reply = world.get(&format!("{CONSUME}/stream?{query}")).await;
         assert_eq!(reply.status, 400, "{query}");

@@ -42,8 +42,15 @@ pub(crate) struct Reply {
 impl Reply {
     pub(crate) async fn of(response: ServiceResponse<impl MessageBody>) -> Self {
         let (status, headers) = (response.status().as_u16(), response.headers().clone());
-        let bytes = actix_web::body::to_bytes(response.into_body()).await.ok().expect("a body");
-        Self { status, headers, bytes: bytes.to_vec() }
+        let bytes = actix_web::body::to_bytes(response.into_body())
+            .await
+            .ok()
+            .expect("a body");
+        Self {
+            status,
+            headers,
+            bytes: bytes.to_vec(),
+        }
     }
 
     pub(crate) fn json(&self) -> Value {
@@ -52,32 +59,48 @@ impl Reply {
     }
 
     pub(crate) fn header(&self, name: &str) -> &str {
-        self.headers.get(name).map_or("", |value| value.to_str().expect("ascii"))
+        self.headers
+            .get(name)
+            .map_or("", |value| value.to_str().expect("ascii"))
     }
 
     /// The error code; checks the shape of the error on the way.
     pub(crate) fn code(&self) -> String {
         let json = self.json();
         let error = &json["error"];
-        assert!(error["message"].as_str().is_some_and(|m| !m.is_empty()), "{json}");
+        assert!(
+            error["message"].as_str().is_some_and(|m| !m.is_empty()),
+            "{json}"
+        );
         assert!(error["retryable"].is_boolean(), "{json}");
         assert_eq!(error["requestId"], self.header("firn-request-id"), "{json}");
         error["code"].as_str().expect("a code").to_owned()
     }
 
     pub(crate) fn message(&self) -> String {
-        self.json()["error"]["message"].as_str().expect("a message").to_owned()
+        self.json()["error"]["message"]
+            .as_str()
+            .expect("a message")
+            .to_owned()
     }
 
     #[track_caller]
     pub(crate) fn expect(self, status: u16) -> Self {
-        assert_eq!(self.status, status, "{}", String::from_utf8_lossy(&self.bytes));
+        assert_eq!(
+            self.status,
+            status,
+            "{}",
+            String::from_utf8_lossy(&self.bytes)
+        );
         self
     }
 }
 
 pub(crate) fn basic(access_key: &str, secret_key: &str) -> String {
-    format!("Basic {}", STANDARD.encode(format!("{access_key}:{secret_key}")))
+    format!(
+        "Basic {}",
+        STANDARD.encode(format!("{access_key}:{secret_key}"))
+    )
 }
 
 pub(crate) fn demo() -> String {
@@ -95,7 +118,13 @@ impl World {
         fill(&tenants).await;
         let gateway = gateway(&config, &storage, &tenants, &clock);
         let state = gateway.state().clone();
-        Self { storage, tenants, clock, config, state }
+        Self {
+            storage,
+            tenants,
+            clock,
+            config,
+            state,
+        }
     }
 
     /// Another gateway over the same services.
@@ -116,7 +145,13 @@ impl World {
         response.map_into_boxed_body()
     }
 
-    pub(crate) async fn as_caller(&self, auth: &str, method: &str, path: &str, body: Value) -> Reply {
+    pub(crate) async fn as_caller(
+        &self,
+        auth: &str,
+        method: &str,
+        path: &str,
+        body: Value,
+    ) -> Reply {
         let method = Method::from_bytes(method.as_bytes()).expect("a method");
         let mut request = test::TestRequest::with_uri(path).method(method);
         if !auth.is_empty() {
@@ -142,45 +177,72 @@ impl World {
         if let Some(tenant) = tenant {
             form["tenant"] = json!(tenant);
         }
-        let reply = self.as_caller("", "POST", "/v1/auth/login", form).await.expect(200);
-        format!("Bearer {}", reply.json()["token"].as_str().expect("a token"))
+        let reply = self
+            .as_caller("", "POST", "/v1/auth/login", form)
+            .await
+            .expect(200);
+        format!(
+            "Bearer {}",
+            reply.json()["token"].as_str().expect("a token")
+        )
     }
 
     pub(crate) async fn send(&self, bodies: &[&str]) -> Vec<Value> {
         let messages: Vec<Value> = bodies.iter().map(|body| json!({"body": body})).collect();
-        let reply = self.post(MESSAGES, json!({"messages": messages})).await.expect(200);
+        let reply = self
+            .post(MESSAGES, json!({"messages": messages}))
+            .await
+            .expect(200);
         reply.json()["results"].as_array().expect("results").clone()
     }
 
     pub(crate) async fn receive(&self, body: Value) -> Vec<Value> {
-        let reply = self.post(&format!("{CONSUME}/receive"), body).await.expect(200);
-        reply.json()["messages"].as_array().expect("messages").clone()
+        let reply = self
+            .post(&format!("{CONSUME}/receive"), body)
+            .await
+            .expect(200);
+        reply.json()["messages"]
+            .as_array()
+            .expect("messages")
+            .clone()
     }
 
     /// Changes a topic of the demo instance in place.
     pub(crate) fn edit_topic(&self, name: &str, edit: impl FnOnce(&mut Topic)) {
         let mut catalogue = self.tenants.catalogue.lock();
-        let found = catalogue.topics.values_mut().find(|topic| topic.name == name);
+        let found = catalogue
+            .topics
+            .values_mut()
+            .find(|topic| topic.name == name);
         edit(Arc::make_mut(found.expect("a topic of that name")));
     }
 
     /// The demo instance's group `workers`.
     pub(crate) fn group_id(&self) -> firn_protocol::GroupId {
         let catalogue = self.tenants.catalogue.lock();
-        let demo = catalogue.instances.values().find(|instance| instance.name == "demo");
+        let demo = catalogue
+            .instances
+            .values()
+            .find(|instance| instance.name == "demo");
         let demo = demo.expect("the instance").id;
         catalogue.groups[&(demo, "workers".to_owned())].id
     }
 
     pub(crate) fn edit_group(&self, edit: impl FnOnce(&mut Group)) {
         let mut catalogue = self.tenants.catalogue.lock();
-        let found = catalogue.groups.values_mut().find(|group| group.name == "workers");
+        let found = catalogue
+            .groups
+            .values_mut()
+            .find(|group| group.name == "workers");
         edit(Arc::make_mut(found.expect("the group")));
     }
 
     pub(crate) fn edit_instance(&self, edit: impl FnOnce(&mut Instance)) {
         let mut catalogue = self.tenants.catalogue.lock();
-        let found = catalogue.instances.values_mut().find(|instance| instance.name == "demo");
+        let found = catalogue
+            .instances
+            .values_mut()
+            .find(|instance| instance.name == "demo");
         edit(Arc::make_mut(found.expect("the instance")));
     }
 }
@@ -192,7 +254,13 @@ fn gateway(
     clock: &Clock,
 ) -> Gateway {
     let registry = prometheus::Registry::new();
-    Gateway::new(config.clone(), storage.clone(), tenants.clone(), clock.clone(), registry)
+    Gateway::new(
+        config.clone(),
+        storage.clone(),
+        tenants.clone(),
+        clock.clone(),
+        registry,
+    )
 }
 
 /// Lets tasks that a request left behind run.
@@ -207,16 +275,29 @@ pub(crate) async fn settle(done: impl Fn() -> bool) {
 }
 
 async fn fill(tenants: &FakeTenants) {
-    let root = Caller { name: "bootstrap".into(), request_id: "r".into() };
+    let root = Caller {
+        name: "bootstrap".into(),
+        request_id: "r".into(),
+    };
     for (id, name) in [(2, "acme"), (3, "rival")] {
-        let tenant = Tenant { id: TenantId(id), name: name.into() };
+        let tenant = Tenant {
+            id: TenantId(id),
+            name: name.into(),
+        };
         tenants.create_tenant(&root, tenant).await.expect("made");
-        for (role, person) in [(ConsoleRole::Admin, "admin"), (ConsoleRole::Viewer, "viewer")] {
+        for (role, person) in [
+            (ConsoleRole::Admin, "admin"),
+            (ConsoleRole::Viewer, "viewer"),
+        ] {
             add_person(tenants, Some(TenantId(id)), person, role);
         }
     }
     add_person(tenants, None, "operator", ConsoleRole::Operator);
-    for (tenant, name, key) in [(2, "demo", "demo"), (2, "other", "neighbour"), (3, "foreign", "rival")] {
+    for (tenant, name, key) in [
+        (2, "demo", "demo"),
+        (2, "other", "neighbour"),
+        (3, "foreign", "rival"),
+    ] {
         let new = NewInstance {
             tenant: TenantId(tenant),
             name: name.into(),
@@ -232,12 +313,28 @@ async fn fill(tenants: &FakeTenants) {
             ("mixed", TopicType::Mixed),
             ("half", TopicType::Transaction),
         ] {
-            let fields = TopicFields { topic_type: Some(topic_type), ..TopicFields::default() };
-            tenants.create_topic(&root, instance, topic, fields).await.expect("made");
+            let fields = TopicFields {
+                topic_type: Some(topic_type),
+                ..TopicFields::default()
+            };
+            tenants
+                .create_topic(&root, instance, topic, fields)
+                .await
+                .expect("made");
         }
-        tenants.create_group(&root, instance, "workers", GroupFields::default()).await.expect("made");
+        tenants
+            .create_group(&root, instance, "workers", GroupFields::default())
+            .await
+            .expect("made");
         add_user(tenants, &root, instance, key, &[]).await;
-        add_user(tenants, &root, instance, &format!("{key}-limited"), &["orders"]).await;
+        add_user(
+            tenants,
+            &root,
+            instance,
+            &format!("{key}-limited"),
+            &["orders"],
+        )
+        .await;
     }
 }
 
@@ -253,10 +350,21 @@ async fn add_user(
         topics: Some(topics.iter().map(|topic| (*topic).to_owned()).collect()),
         ..UserFields::default()
     };
-    tenants.create_user(root, instance, key, fields).await.expect("made");
+    tenants
+        .create_user(root, instance, key, fields)
+        .await
+        .expect("made");
 }
 
 fn add_person(tenants: &FakeTenants, tenant: Option<TenantId>, name: &str, role: ConsoleRole) {
-    let user = ConsoleUser { tenant, username: name.into(), role };
-    tenants.catalogue.lock().people.insert((tenant, name.into()), (user, "pw".into()));
+    let user = ConsoleUser {
+        tenant,
+        username: name.into(),
+        role,
+    };
+    tenants
+        .catalogue
+        .lock()
+        .people
+        .insert((tenant, name.into()), (user, "pw".into()));
 }
