@@ -18,9 +18,9 @@ use crate::history::History;
 use crate::http::{Answer, Http};
 use crate::process::{Process, log_of};
 
-const ROUNDS: usize = 24;
+const ROUNDS: usize = 23;
 /// Every so many rounds the process is asked to stop instead.
-const GRACEFUL_EVERY: usize = 6;
+const GRACEFUL_EVERY: usize = 7;
 const INSTANCE: &str = "/v1/instances/demo";
 const QUEUES: u64 = 4;
 /// Leases of clients that were killed pass soon enough for the last drain.

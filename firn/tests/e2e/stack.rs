@@ -81,7 +81,6 @@ pub(crate) struct Stack {
     pub(crate) clock: Clock,
     pub(crate) disk: FaultyDisk,
     pub(crate) http: SocketAddr,
-    pub(crate) ops: SocketAddr,
     running: Option<(Tasks, Arc<StorageNode>, Arc<TenantService>)>,
     runtime: Runtime,
     _dir: TempDir,
@@ -110,7 +109,6 @@ impl Stack {
             clock,
             disk,
             http: started.http,
-            ops: started.ops,
             running: Some((started.tasks, started.storage, started.tenants)),
             runtime,
             _dir: dir,
@@ -154,11 +152,6 @@ impl Stack {
             .join()
             .unwrap_or_else(|panic| std::panic::resume_unwind(panic))
     }
-
-    /// Nothing on the operator's port may tell of a 5xx, or of a panic.
-    pub(crate) fn metrics(&self) -> String {
-        Http::new(self.ops).get("/metrics").text()
-    }
 }
 
 impl Drop for Stack {
@@ -175,7 +168,6 @@ impl Drop for Stack {
 
 struct Started {
     http: SocketAddr,
-    ops: SocketAddr,
     tasks: Tasks,
     storage: Arc<StorageNode>,
     tenants: Arc<TenantService>,
@@ -207,14 +199,13 @@ async fn serve(dir: &TempDir, config: GatewayConfig, clock: Clock, disk: FaultyD
     let storage = opened.await.expect("an empty disk").node;
     let gateway = Gateway::new(config, storage.clone(), tenants.clone(), clock, registry);
     let gateway = gateway.bind().expect("free ports");
-    let (http, ops) = (gateway.http_address(), gateway.ops_address());
+    let http = gateway.http_address();
     let mut tasks = Tasks::new();
     tenants.start(&mut tasks);
     storage.start(&mut tasks);
     tasks.spawn("gateway", |stop: Stop| gateway.run(stop));
     Started {
         http,
-        ops,
         tasks,
         storage,
         tenants,
