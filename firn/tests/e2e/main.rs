@@ -1,4 +1,13 @@
 //! Tests of the `firn` binary from outside.
 
 mod cli;
+mod consume;
+mod history;
+mod http;
+mod input;
+mod isolation;
+mod kill;
+mod machine;
+mod process;
+mod stack;
 mod stub;
