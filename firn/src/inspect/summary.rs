@@ -26,8 +26,11 @@ struct LogTotals {
     ranges_damaged: u64,
     bytes_unknown: u64,
     /// Entries by tenant, instance and broker: last sequence, and count by kind.
-    brokers: BTreeMap<(u64, u64, u32), (u64, BTreeMap<u8, u64>)>,
+    brokers: BTreeMap<(u64, u64, u32), Seen>,
 }
+
+/// Last sequence of a broker, and entries by kind.
+type Seen = (u64, BTreeMap<u8, u64>);
 
 impl LogTotals {
     fn add(&mut self, row: &Row) {

@@ -481,4 +481,42 @@ impl TenantApi for FakeTenants {
     fn health(&self) -> ApiResult<()> {
         self.change()
     }
+
+    fn console_users(&self, _tenant: TenantId) -> Vec<ConsoleUser> {
+        Vec::new()
+    }
+
+    async fn create_console_user(
+        &self,
+        _caller: &Caller,
+        _tenant: TenantId,
+        _username: &str,
+        _password: &str,
+        _role: ConsoleRole,
+    ) -> ApiResult<ConsoleUser> {
+        Err(unserved())
+    }
+
+    async fn delete_console_user(
+        &self,
+        _caller: &Caller,
+        _tenant: TenantId,
+        _username: &str,
+    ) -> ApiResult<()> {
+        Err(unserved())
+    }
+
+    async fn audit(
+        &self,
+        _tenant: Option<TenantId>,
+        _before: Option<u64>,
+        _max: usize,
+    ) -> ApiResult<Vec<AuditEntry>> {
+        Err(unserved())
+    }
+}
+
+/// The gateway has no route to these.
+fn unserved() -> ApiError {
+    ApiError::new(ErrorCode::Internal, "the gateway does not call this")
 }
