@@ -379,13 +379,12 @@ fn without_waiting(body: Vec<u8>) -> Vec<u8> {
     let Ok(mut json) = serde_json::from_slice::<Value>(&body) else {
         return body;
     };
-    if let Some(map) = json.as_object_mut() {
-        if map
-            .get("waitSeconds")
-            .is_some_and(|wait| wait.as_f64().is_some_and(|wait| wait > 0.0))
-        {
-            map.insert("waitSeconds".into(), json!(0));
-        }
+    let waits = json
+        .get("waitSeconds")
+        .and_then(Value::as_f64)
+        .is_some_and(|wait| wait > 0.0);
+    if let Some(wait) = json.get_mut("waitSeconds").filter(|_| waits) {
+        *wait = json!(0);
     }
     json.to_string().into_bytes()
 }

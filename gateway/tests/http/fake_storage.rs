@@ -37,7 +37,7 @@ pub(crate) struct FakeStorage {
     pub(crate) fault: Mutex<Option<ErrorCode>>,
     /// How many waits are open.
     pub(crate) waiting: AtomicUsize,
-    /// Receives stop here until it is notified, while set.
+    /// Receives that have made their leases stop here, while set.
     pub(crate) gate: Mutex<Option<std::sync::Arc<Notify>>>,
 }
 
@@ -221,37 +221,40 @@ impl StorageApi for FakeStorage {
 
     async fn receive(&self, _: &RequestContext, request: ReceiveRequest) -> ApiResult<Received> {
         self.check()?;
+        let received = {
+            let mut inner = self.inner.lock();
+            let seen = inner.seen;
+            let until = self.now().plus_ms(request.invisible_ms);
+            let deliveries = inner.take(&request).into_iter().map(|message| {
+                inner.next_lease += 1;
+                let receipt = Receipt {
+                    broker: request.broker,
+                    group: request.group.id,
+                    topic: request.topic.key,
+                    queue: message.queue,
+                    offset: message.offset,
+                    attempt: message.attempt,
+                    epoch: 0,
+                    generation: Generation(1),
+                    lease: inner.next_lease,
+                };
+                inner.leases.insert(receipt.lease, receipt);
+                Delivery {
+                    message,
+                    receipt,
+                    invisible_until: until,
+                }
+            });
+            Received {
+                deliveries: deliveries.collect(),
+                seen,
+            }
+        };
         let gate = self.gate.lock().clone();
         if let Some(gate) = gate {
             gate.notified().await;
         }
-        let mut inner = self.inner.lock();
-        let seen = inner.seen;
-        let until = self.now().plus_ms(request.invisible_ms);
-        let deliveries = inner.take(&request).into_iter().map(|message| {
-            inner.next_lease += 1;
-            let receipt = Receipt {
-                broker: request.broker,
-                group: request.group.id,
-                topic: request.topic.key,
-                queue: message.queue,
-                offset: message.offset,
-                attempt: message.attempt,
-                epoch: 0,
-                generation: Generation(1),
-                lease: inner.next_lease,
-            };
-            inner.leases.insert(receipt.lease, receipt);
-            Delivery {
-                message,
-                receipt,
-                invisible_until: until,
-            }
-        });
-        Ok(Received {
-            deliveries: deliveries.collect(),
-            seen,
-        })
+        Ok(received)
     }
 
     async fn wait(&self, _: &RequestContext, request: WaitRequest) -> ApiResult<Option<BrokerId>> {

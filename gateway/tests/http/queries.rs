@@ -29,6 +29,7 @@ async fn all(world: &World, query: &str) -> Vec<String> {
             "a page without progress"
         );
         bodies.extend(more);
+        assert!(bodies.len() <= 1000, "pages repeat");
         cursor = next;
     }
     bodies
