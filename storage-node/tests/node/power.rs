@@ -7,11 +7,12 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
+use firn_protocol::RequestContext;
 use firn_protocol::api::storage::{GroupSpec, StorageApi, TopicSpec};
+use firn_protocol::catalogue::StartPosition;
 use firn_protocol::ids::{
     BrokerId, GroupId, InstanceId, Offset, Position, QueueId, QueueKey, TenantId, TopicId, TopicKey,
 };
-use firn_protocol::{RequestContext, StartPosition};
 use firn_runtime::{Clock, Tasks};
 use firn_storage_node::config::StorageConfig;
 use firn_storage_node::disk::FaultyDisk;
@@ -218,7 +219,7 @@ impl Life {
     pub(crate) fn counter(&self, name: &str) -> u64 {
         let families = self.registry.gather();
         let family = families.iter().find(|family| family.name() == name);
-        family.map_or(0, |it| it.get_metric()[0].get_counter().value() as u64)
+        family.map_or(0, |it| it.get_metric()[0].get_counter().get_value() as u64)
     }
 
     /// After an error: waits for the recovery if there is one; false if it is over.
