@@ -25,12 +25,16 @@ struct LogTotals {
     frames: u64,
     ranges_damaged: u64,
     bytes_unknown: u64,
-    /// Entries by tenant, instance and broker: last sequence, and count by kind.
-    brokers: BTreeMap<(u64, u64, u32), Seen>,
+    /// By tenant, instance and broker.
+    brokers: BTreeMap<(u64, u64, u32), Entries>,
 }
 
-/// Last sequence of a broker, and entries by kind.
-type Seen = (u64, BTreeMap<u8, u64>);
+/// Entries of one broker.
+#[derive(Default)]
+struct Entries {
+    seq_last: u64,
+    by_kind: BTreeMap<u8, u64>,
+}
 
 impl LogTotals {
     fn add(&mut self, row: &Row) {
@@ -57,9 +61,9 @@ impl LogTotals {
 
     fn add_entry(&mut self, header: &FrameHeader) {
         let key = (header.tenant.0, header.instance.0, header.broker.0);
-        let (seq, kinds) = self.brokers.entry(key).or_default();
-        *seq = (*seq).max(header.seq);
-        *kinds.entry(header.kind).or_default() += 1;
+        let entries = self.brokers.entry(key).or_default();
+        entries.seq_last = entries.seq_last.max(header.seq);
+        *entries.by_kind.entry(header.kind).or_default() += 1;
     }
 }
 
@@ -113,11 +117,11 @@ fn print_log(totals: &LogTotals, out: &mut Printer<impl Write>) -> Result<(), In
         "rangesDamaged": totals.ranges_damaged, "bytesUnknown": totals.bytes_unknown,
     });
     out.row(0, "log", fields)?;
-    for ((tenant, instance, broker), (seq, kinds)) in &totals.brokers {
+    for ((tenant, instance, broker), entries) in &totals.brokers {
         let mut fields = json!({
-            "tenant": tenant, "instance": instance, "broker": broker, "lastSeq": seq,
+            "tenant": tenant, "instance": instance, "broker": broker, "lastSeq": entries.seq_last,
         });
-        for (kind, count) in kinds {
+        for (kind, count) in &entries.by_kind {
             fields[kind_name(*kind)] = json!(count);
         }
         out.row(1, "broker", fields)?;

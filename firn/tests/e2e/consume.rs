@@ -206,10 +206,8 @@ fn lag_is_what_is_stored_and_not_finished() {
     stack.advance_ms(1234);
     let row = |lag: &Value| {
         let topics = lag["topics"].as_array().expect("topics").iter();
-        topics
-            .filter(|topic| topic["topic"] == "single")
-            .cloned()
-            .next()
+        let mut own = topics.filter(|topic| topic["topic"] == "single");
+        own.next().cloned()
     };
     let before = lag(&stack, "workers");
     assert_eq!(
@@ -282,7 +280,6 @@ fn queries_find_by_every_name_and_tell_the_status() {
         {"bodyBase64": "/wA="},
     ]);
     let sent = send(&mut http, "single", &messages);
-    let at = stack.clock.now_ms();
     let got = receive(&mut http, "workers", "single", &json!({"max": 2}));
     ack(&mut http, "workers", "single", &got[..1]);
     let expected = ["CONSUMED", "CONSUMING", "TO_CONSUME"];
@@ -299,6 +296,19 @@ fn queries_find_by_every_name_and_tell_the_status() {
             }
         }
     }
+}
+
+#[test]
+fn queries_find_what_is_stored_and_page_through_it() {
+    let stack = Stack::start();
+    let mut http = stack.demo();
+    let messages = json!([
+        {"body": "a", "keys": ["one", "both"]},
+        {"body": "b", "keys": ["two", "both"]},
+        {"bodyBase64": "/wA="},
+    ]);
+    send(&mut http, "single", &messages);
+    let at = stack.clock.now_ms();
     stack.advance_ms(5000);
     send(
         &mut http,

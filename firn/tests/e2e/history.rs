@@ -140,7 +140,7 @@ impl History {
     pub(crate) fn check_queue(&self, broker: &str, queue: u64, end: u64) {
         let expected = self.sends.values().filter_map(|fate| match fate {
             Fate::Answered { place, .. } if (&*place.0, place.1) == (broker, queue) => Some(place),
-            _ => None,
+            Fate::Unknown | Fate::Answered { .. } => None,
         });
         for place in expected {
             assert!(place.2 < end, "R1: {place:?} is behind the end {end}");
