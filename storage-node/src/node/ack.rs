@@ -1,16 +1,17 @@
 //! Ack and give back: the two ends of a delivery that went well or nowhere.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use firn_protocol::api::storage::AckStatus;
 use firn_protocol::context::RequestContext;
 use firn_protocol::error::ApiError;
-use firn_protocol::ids::{BrokerId, GroupId, QueueKey};
+use firn_protocol::ids::{BrokerId, GroupId, QueueKey, TopicKey};
 use firn_protocol::receipt::Receipt;
 
 use super::StorageNode;
 use crate::broker::entry::Head;
-use crate::broker::owner::Core;
+use crate::broker::owner::{Broker, Core};
 use crate::consume::group::GroupState;
 use crate::consume::progress::Standing;
 
@@ -23,7 +24,7 @@ impl StorageNode {
         receipts: Vec<Receipt>,
     ) -> Result<Vec<AckStatus>, ApiError> {
         let broker = self.broker(ctx, broker)?;
-        let (statuses, mark) = {
+        let (mut statuses, mark) = {
             let mut core = broker.lock()?;
             let mut records: BTreeMap<QueueKey, Vec<u64>> = BTreeMap::new();
             let mut statuses = Vec::with_capacity(receipts.len());
@@ -51,7 +52,41 @@ impl StorageNode {
         };
         // Also when nothing was new: the ack that came before must be durable too.
         self.outcome(mark).await?;
+        for (receipt, status) in receipts.iter().zip(&mut statuses) {
+            *status = self.settled_status(&broker, receipt, *status).await?;
+        }
         Ok(statuses)
+    }
+
+    /// A copy that was handed on as another copy is finished too, though nobody
+    /// acked it. Which original it stands for is known from the record alone.
+    pub(super) async fn settled_status(
+        &self,
+        broker: &Arc<Broker>,
+        receipt: &Receipt,
+        status: AckStatus,
+    ) -> Result<AckStatus, ApiError> {
+        let is_copy = matches!(receipt.queue.topic, TopicKey::Retry(_));
+        if status != AckStatus::AlreadyAcked || !is_copy {
+            return Ok(status);
+        }
+        let message = self
+            .read_one(broker, receipt.queue, receipt.offset.0)
+            .await?;
+        let Some(origin) = message.and_then(|message| message.origin) else {
+            return Ok(status);
+        };
+        let core = broker.lock()?;
+        let state = core.state.groups.get(&receipt.group);
+        let topic = state.and_then(|state| state.topics.get(&origin.topic));
+        let key = (origin.queue, origin.offset.0);
+        Ok(
+            if topic.is_some_and(|topic| topic.moved.contains_key(&key)) {
+                AckStatus::LeaseExpired
+            } else {
+                status
+            },
+        )
     }
 
     /// Gives records back without counting an attempt; durable or not, since a

@@ -106,8 +106,10 @@ async fn live(
         Err(_) if world.disk.is_off() => return Ok(None),
         Err(error) => return Err(format!("L1: the node does not open: {error}")),
     };
-    if life.opened.damaged > 0 {
-        return Err("R1: a crash is reported as damage".to_owned());
+    if !life.opened.damage.is_empty() {
+        let breach = format!("R1: a crash is reported as damage: {:?}", life.opened);
+        life.kill(&world.disk).await;
+        return Err(breach);
     }
     let mut known = history.take();
     let verified = known.verify(&life.node).await;

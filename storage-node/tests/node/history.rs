@@ -15,6 +15,9 @@ use crate::power::{BROKERS, Dice, GROUP, TOPIC, World, ctx, queue};
 
 type Number = u64;
 
+/// Committed offsets that were told.
+type Floors = BTreeMap<(BrokerId, QueueKey), u64>;
+
 /// A breach of a promise, in words.
 pub(crate) type Breach = String;
 
@@ -37,8 +40,7 @@ pub(crate) struct History {
     acked: BTreeMap<Number, u64>,
     /// Perhaps acknowledged.
     maybe_acked: BTreeSet<Number>,
-    /// Committed offsets that were told.
-    committed: BTreeMap<(BrokerId, QueueKey), u64>,
+    committed: Floors,
     pub(crate) tick: u64,
     pub(crate) answered: u64,
     pub(crate) unknown: u64,
@@ -129,8 +131,14 @@ impl History {
         self.acked.insert(number, self.tick);
     }
 
-    pub(crate) fn maybe_acked(&mut self, number: Number) {
-        self.maybe_acked.insert(number);
+    /// An ack is on its way; whether it was perhaps acknowledged before.
+    pub(crate) fn acking(&mut self, number: Number) -> bool {
+        !self.maybe_acked.insert(number)
+    }
+
+    /// The ack did nothing.
+    pub(crate) fn not_acked(&mut self, number: Number) {
+        self.maybe_acked.remove(&number);
     }
 
     /// The group started over, or perhaps did.
@@ -164,16 +172,28 @@ impl History {
         Ok(())
     }
 
-    pub(crate) fn progress(&mut self, broker: BrokerId, rows: &[QueueLag]) -> Result<(), Breach> {
+    /// What was committed before a question is asked; answers may overtake one another.
+    pub(crate) fn floors(&self) -> Floors {
+        self.committed.clone()
+    }
+
+    pub(crate) fn progress(
+        &mut self,
+        broker: BrokerId,
+        rows: &[QueueLag],
+        floors: &Floors,
+    ) -> Result<(), Breach> {
         for row in rows.iter().filter(|row| row.queue.topic == TOPIC.key) {
-            let floor = self.committed.entry((broker, row.queue)).or_default();
-            if row.committed.0 < *floor {
+            let place = (broker, row.queue);
+            let floor = floors.get(&place).copied().unwrap_or(0);
+            if row.committed.0 < floor {
                 return Err(format!(
                     "R4: {broker} {} fell from {floor} to {}",
                     row.queue, row.committed
                 ));
             }
-            *floor = row.committed.0;
+            let known = self.committed.entry(place).or_default();
+            *known = row.committed.0.max(*known);
         }
         Ok(())
     }
@@ -185,7 +205,7 @@ impl History {
                 self.verify_queue(node, broker, queue).await?;
             }
             let rows = node.lag(&ctx(), broker, GROUP.id).await.map_err(text)?;
-            self.progress(broker, &rows)?;
+            self.progress(broker, &rows, &self.floors())?;
         }
         self.verify_batches()?;
         self.verify_acks(node).await
@@ -329,7 +349,7 @@ impl History {
                     .await
                     .map_err(text)?;
                 let rows = node.lag(&ctx(), broker, GROUP.id).await.map_err(text)?;
-                self.progress(broker, &rows)?;
+                self.progress(broker, &rows, &self.floors())?;
                 left += rows.iter().map(|row| row.lag).sum::<u64>();
             }
             if left == 0 {
