@@ -24,6 +24,14 @@ pub struct Broker {
     core: Mutex<Core>,
 }
 
+/// A place in the log as one life of the log gave it out. After a failure the
+/// same numbers go to other entries, so the number alone says nothing.
+#[derive(Clone, Copy, Debug)]
+pub struct Mark {
+    pub lsn: Lsn,
+    pub generation: Generation,
+}
+
 /// What the lock protects.
 pub struct Core {
     pub state: BrokerState,
@@ -119,6 +127,15 @@ impl Core {
         self.waiters = waiters;
         self.returns = returns + 1;
         self.dirty = true;
+    }
+
+    /// What must be durable so that the state is.
+    #[must_use]
+    pub fn mark(&self) -> Mark {
+        Mark {
+            lsn: self.last_lsn,
+            generation: self.generation,
+        }
     }
 
     /// One past the last committed record of a queue.

@@ -106,6 +106,15 @@ impl Waiters {
         }
     }
 
+    /// Wakes everybody: what was handed out may be there again.
+    pub fn wake_all(&mut self, broker: BrokerId) {
+        let topics = std::mem::take(&mut self.topics);
+        let groups = topics.into_values().flat_map(HashMap::into_values);
+        for waiter in groups.flat_map(BTreeMap::into_values) {
+            waiter.wake(broker);
+        }
+    }
+
     /// Wakes one waiter of every group on a topic.
     pub fn wake_each_group(
         &mut self,

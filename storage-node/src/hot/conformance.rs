@@ -25,7 +25,7 @@ pub(super) trait Home {
 }
 
 /// A log as the filler sees it, and what is in it.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Default)]
 pub(super) struct Log {
     pub(super) frames: Vec<Vec<FillItem>>,
     pub(super) messages: Vec<(BrokerKey, Message)>,
@@ -50,6 +50,22 @@ pub(super) fn queue(number: u16) -> QueueKey {
     QueueKey {
         topic,
         queue: QueueId(number / 3),
+    }
+}
+
+/// Short enough to be read when a test fails.
+impl std::fmt::Debug for Log {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        for (lsn, items) in self.frames.iter().enumerate() {
+            write!(f, "[{lsn}:")?;
+            for item in items {
+                let run = Run::parse(item.run.clone()).expect("one run").header;
+                let (first, end) = (run.first_offset, run.end_offset());
+                write!(f, " {}:{}:{first}..{end}", item.broker.broker, item.queue)?;
+            }
+            write!(f, "]")?;
+        }
+        Ok(())
     }
 }
 
@@ -125,7 +141,13 @@ impl Log {
                 "at {}",
                 message.position
             );
-            let hits = store.find(*owner, None, id_hash(&message.message_id), Position(0), 10);
+            let hits = store.find(
+                *owner,
+                None,
+                id_hash(&message.message_id),
+                Position(0),
+                1000,
+            );
             let expected = self.hits(*owner, None, Position(0), |other| {
                 other.message_id == message.message_id
             });

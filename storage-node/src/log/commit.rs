@@ -333,6 +333,9 @@ impl Core {
             Ok(file) if fits => self.spares.recycle(&name, file.handle),
             Ok(_) | Err(_) => {
                 self.files.disk.remove(&self.files.path(&name))?;
+                // One by one: a crash must not bring back an older file than
+                // one that stays away.
+                self.files.disk.sync_dir(&self.files.dir)?;
                 add(&self.metrics.files_removed, 1);
                 // Space freed may end a shortage.
                 self.spares.poke();

@@ -205,6 +205,8 @@ fn settle(
 }
 
 /// Writes the last batch again, and a terminator behind it if there is room.
+/// Two syncs: the terminator calls the batch durable, so it must not reach the
+/// disk first.
 fn settle_tail(
     base: &Base,
     files: &[Arc<LogFile>],
@@ -219,9 +221,7 @@ fn settle_tail(
         let file = &files[unit.index];
         let bytes = unit_bytes(file, &unit)?;
         file.handle.write_at(&bytes, unit.at)?;
-        if unit.index != outcome.index || !terminate {
-            file.handle.sync_data()?;
-        }
+        file.handle.sync_data()?;
     }
     if terminate {
         let block = here.terminator(&base.parts(), outcome.end);

@@ -266,8 +266,9 @@ impl Replay<'_> {
     fn accepts(&self, index: usize, batch: &BatchHeader) -> bool {
         let follows = batch.first_lsn == self.expected
             || (batch.first_lsn > self.expected && batch.synced >= self.expected);
-        let current = batch.incarnation >= self.outcome.incarnation
-            && batch.first_lsn < self.limit(index, batch.incarnation);
+        // A terminator holds no frame that could be superseded.
+        let counts = batch.terminator || batch.first_lsn < self.limit(index, batch.incarnation);
+        let current = batch.incarnation >= self.outcome.incarnation && counts;
         follows && (current || self.mutant == Some(Mutant::AcceptOldIncarnation))
     }
 

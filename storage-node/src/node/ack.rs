@@ -23,7 +23,7 @@ impl StorageNode {
         receipts: Vec<Receipt>,
     ) -> Result<Vec<AckStatus>, ApiError> {
         let broker = self.broker(ctx, broker)?;
-        let (statuses, lsn) = {
+        let (statuses, mark) = {
             let mut core = broker.lock()?;
             let mut records: BTreeMap<QueueKey, Vec<u64>> = BTreeMap::new();
             let mut statuses = Vec::with_capacity(receipts.len());
@@ -47,10 +47,10 @@ impl StorageNode {
                 };
                 self.submit(&broker, &mut core, &head, None, None)?;
             }
-            (statuses, core.last_lsn)
+            (statuses, core.mark())
         };
         // Also when nothing was new: the ack that came before must be durable too.
-        self.outcome(lsn).await?;
+        self.outcome(mark).await?;
         Ok(statuses)
     }
 

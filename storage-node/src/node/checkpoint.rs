@@ -10,7 +10,6 @@ use firn_runtime::{Stop, tasks};
 use super::StorageNode;
 use crate::broker::owner::Broker;
 use crate::hot::HotError;
-use crate::log::Lsn;
 
 /// Brokers written in one step.
 const STEP: usize = 64;
@@ -81,14 +80,16 @@ impl StorageNode {
 
     async fn save(&self, brokers: &[Arc<Broker>]) -> Result<(), CheckpointError> {
         let mut snapshots = Vec::with_capacity(brokers.len());
-        let mut upto = Lsn::ZERO;
+        let mut marks = Vec::with_capacity(brokers.len());
         for broker in brokers {
             let mut core = broker.lock()?;
             core.dirty = false;
-            upto = upto.max(core.last_lsn);
+            marks.push(core.mark());
             snapshots.push((broker.key, core.state.seq, core.state.snapshot()));
         }
-        self.settled(upto).await?;
+        for mark in marks {
+            self.settled(mark).await?;
+        }
         let states = self.stores.states.clone();
         tasks::blocking(move || {
             let marker = states.marker();

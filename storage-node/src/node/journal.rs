@@ -5,8 +5,8 @@ use firn_protocol::error::{ApiError, ErrorCode};
 
 use super::StorageNode;
 use crate::broker::entry::Head;
-use crate::broker::owner::{Broker, Core};
-use crate::log::{Completion, FrameClass, FrameHeader, Lsn, SubmitError};
+use crate::broker::owner::{Broker, Core, Mark};
+use crate::log::{Completion, FrameClass, FrameHeader, LogState, Lsn, SubmitError};
 use crate::record::{RunHeader, encode_run_header};
 
 impl StorageNode {
@@ -20,7 +20,7 @@ impl StorageNode {
         head: &Head,
         run: Option<(&RunHeader, &[u8])>,
         done: Option<Completion>,
-    ) -> Result<Lsn, ApiError> {
+    ) -> Result<Mark, ApiError> {
         let seq = core.state.seq + 1;
         let header = FrameHeader {
             tenant: broker.key.tenant,
@@ -61,6 +61,7 @@ impl StorageNode {
             .log
             .submit(header, class, &parts, done)
             .map_err(submit_error)?;
+        core.last_lsn = lsn;
         if let Err(error) = core
             .state
             .apply(seq, core.generation, head, run.map(|(run, _)| run))
@@ -75,37 +76,60 @@ impl StorageNode {
                 "the broker's state is inconsistent",
             ));
         }
-        core.last_lsn = lsn;
         if run.is_some() {
             core.last_run_lsn = lsn;
         }
         core.dirty = true;
         self.shared.timers.arm(broker.key.broker, core);
-        Ok(lsn)
+        Ok(core.mark())
     }
 
     /// Waits until everything that a state was read from is durable, so that
     /// nobody is told what a failed write could still undo (RULES 1).
-    pub(super) async fn settled(&self, lsn: Lsn) -> Result<(), ApiError> {
-        if self.log.durable() >= lsn {
+    pub(super) async fn settled(&self, mark: Mark) -> Result<(), ApiError> {
+        if self.is_settled(mark)? {
             return Ok(());
         }
-        let waiter = self.shared.durable.register(lsn);
-        // The commit may have come between the check and the registration.
-        self.shared.durable.committed(self.log.durable());
+        let waiter = self.shared.durable.register(mark.lsn);
+        // The commit, or the failure, may have come before the registration.
+        if self.is_settled(mark)? {
+            return Ok(());
+        }
         match waiter.await {
             Ok(true) => Ok(()),
-            Ok(false) | Err(_) => Err(ApiError::new(
-                ErrorCode::StorageUnavailable,
-                "the log could not be written",
-            )),
+            Ok(false) | Err(_) => Err(not_written()),
+        }
+    }
+
+    /// Whether a place is durable; an error if it never will be. Once the log
+    /// has been recovered, its number belongs to another entry.
+    fn is_settled(&self, mark: Mark) -> Result<bool, ApiError> {
+        if mark.lsn == Lsn::ZERO {
+            return Ok(true);
+        }
+        let (durable, state) = (self.log.durable(), self.log.state());
+        // Read last: if it is still the same, so it was for what was read before.
+        if self.generation() != mark.generation {
+            return Err(not_written());
+        }
+        match state {
+            _ if durable >= mark.lsn => Ok(true),
+            LogState::Running => Ok(false),
+            LogState::Failed | LogState::Closed => Err(not_written()),
         }
     }
 
     /// Waits until a change is durable; the error says that the outcome is not known.
-    pub(super) async fn outcome(&self, lsn: Lsn) -> Result<(), ApiError> {
-        self.settled(lsn).await.map_err(|_| outcome_unknown())
+    pub(super) async fn outcome(&self, mark: Mark) -> Result<(), ApiError> {
+        self.settled(mark).await.map_err(|_| outcome_unknown())
     }
+}
+
+fn not_written() -> ApiError {
+    ApiError::new(
+        ErrorCode::StorageUnavailable,
+        "the log could not be written",
+    )
 }
 
 /// What a caller is told whose entry may or may not survive.

@@ -21,11 +21,11 @@ impl StorageNode {
         group: GroupId,
     ) -> Result<Vec<QueueLag>, ApiError> {
         let broker = self.broker(ctx, broker)?;
-        let (mut rows, lsn) = {
+        let (mut rows, mark) = {
             let core = broker.lock()?;
-            (rows(&core, group), core.last_lsn)
+            (rows(&core, group), core.mark())
         };
-        self.settled(lsn).await?;
+        self.settled(mark).await?;
         for row in &mut rows {
             if row.lag > 0 {
                 let oldest = self.oldest(&broker, group, row.queue).await?;
@@ -92,7 +92,7 @@ impl StorageNode {
         records: &[(QueueKey, Offset)],
     ) -> Result<Vec<ConsumeStatus>, ApiError> {
         let broker = self.broker(ctx, broker)?;
-        let (statuses, lsn) = {
+        let (statuses, mark) = {
             let core = broker.lock()?;
             let state = core.state.groups.get(&group);
             let status = |queue: QueueKey, offset: u64| {
@@ -104,9 +104,9 @@ impl StorageNode {
                 .iter()
                 .map(|(queue, offset)| status(*queue, offset.0))
                 .collect();
-            (statuses, core.last_lsn)
+            (statuses, core.mark())
         };
-        self.settled(lsn).await?;
+        self.settled(mark).await?;
         Ok(statuses)
     }
 }

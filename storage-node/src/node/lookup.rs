@@ -127,11 +127,11 @@ impl StorageNode {
     /// Waits until the hot store knows all that is committed of a broker.
     async fn filled(&self, broker: &Arc<Broker>) -> Result<(), ApiError> {
         // Frames without records move the hot store's marker only now and then.
-        let (lsn, run) = {
+        let (mark, run) = {
             let core = broker.lock()?;
-            (core.last_lsn, core.last_run_lsn)
+            (core.mark(), core.last_run_lsn)
         };
-        self.settled(lsn).await?;
+        self.settled(mark).await?;
         let filled = self.shared.wait_filled(run.next());
         tokio::select! {
             () = filled => Ok(()),

@@ -36,6 +36,10 @@ impl StorageNode {
     async fn recover(self: &Arc<Self>) -> Result<(), OpenError> {
         self.metrics.recoveries.inc();
         self.shared.suspend_all();
+        // If the log itself is well, what was taken before is still on its way.
+        for mark in self.shared.marks() {
+            let _ = self.settled(mark).await;
+        }
         let node = self.clone();
         tasks::blocking(move || {
             if node.log.state() == LogState::Failed {

@@ -68,8 +68,8 @@ impl StorageNode {
                 sent += 1;
             }
         }
-        let lsn = broker.lock()?.last_lsn;
-        self.settled(lsn).await?;
+        let mark = broker.lock()?.mark();
+        self.settled(mark).await?;
         Ok(sent)
     }
 }

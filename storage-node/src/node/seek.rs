@@ -24,8 +24,8 @@ impl StorageNode {
             .await?;
         let rows = self.plan_seek(&broker, &request).await?;
         if request.dry_run || rows.is_empty() {
-            let lsn = broker.lock()?.last_lsn;
-            self.settled(lsn).await?;
+            let mark = broker.lock()?.mark();
+            self.settled(mark).await?;
             return Ok(rows);
         }
         let committed = {

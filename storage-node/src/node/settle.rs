@@ -11,11 +11,10 @@ use firn_runtime::Stop;
 
 use super::StorageNode;
 use crate::broker::entry::{Copy, Head, Transfer, TransferReason};
-use crate::broker::owner::{Broker, Core};
+use crate::broker::owner::{Broker, Core, Mark};
 use crate::broker::state::{Due, dead_letter_queue, retry_queue};
 use crate::consume::group::WAITING_QUEUE;
 use crate::consume::progress::Standing;
-use crate::log::Lsn;
 use crate::record::{EncodedRecords, RunHeader};
 
 /// Events handled between two looks at the clock.
@@ -164,7 +163,7 @@ impl StorageNode {
         core: &mut Core,
         due: Due,
         message: &Message,
-    ) -> Result<(Lsn, Option<firn_protocol::Timestamp>), ApiError> {
+    ) -> Result<(Mark, Option<firn_protocol::Timestamp>), ApiError> {
         let (to, copy) = next_place(core, due, message);
         if to == dead_letter_queue(due.group) {
             let step = Step {
@@ -193,7 +192,7 @@ impl StorageNode {
         core: &mut Core,
         step: Step,
         message: &Message,
-    ) -> Result<Lsn, ApiError> {
+    ) -> Result<Mark, ApiError> {
         let Step {
             due,
             reason,

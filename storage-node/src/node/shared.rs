@@ -14,7 +14,7 @@ use tokio::sync::{Notify, oneshot};
 
 use super::timers::Timers;
 use crate::broker::entry::{Entry, Head};
-use crate::broker::owner::{Broker, Core};
+use crate::broker::owner::{Broker, Core, Mark};
 use crate::broker::state::BrokerState;
 use crate::broker::tail::TailRun;
 use crate::hot::HotError;
@@ -148,6 +148,12 @@ impl Shared {
         }
     }
 
+    /// The last entry of every broker.
+    pub(super) fn marks(&self) -> Vec<Mark> {
+        let brokers = self.brokers.read();
+        brokers.values().map(|it| it.lock_any().mark()).collect()
+    }
+
     /// Every broker starts from nothing, still suspended; those with a durable
     /// state get it next.
     pub(super) fn reset_all(&self, generation: Generation) {
@@ -161,7 +167,10 @@ impl Shared {
     /// Work goes on.
     pub(super) fn resume_all(&self) {
         for broker in self.brokers.read().values() {
-            broker.lock_any().suspended = false;
+            let mut core = broker.lock_any();
+            core.suspended = false;
+            // Leases that were not durable are gone, and with them their holds.
+            core.waiters.wake_all(broker.key.broker);
         }
         self.recovering.store(false, Ordering::Release);
     }

@@ -74,6 +74,13 @@ impl Database {
 
     /// Opens a database that is there; `Store` if it is not what it should be.
     pub(super) fn open(dir: &Path, machine: &Machine) -> Result<(Self, Reach), HotError> {
+        // sled would begin anew without a word; a power cut leaves such files.
+        for name in ["conf", "db"] {
+            let len = fs::metadata(dir.join(DATA).join(name)).map_or(0, |meta| meta.len());
+            if len == 0 {
+                return Err(HotError::Store(format!("{name} is missing or empty")));
+            }
+        }
         let database = Self::open_handle(dir, machine)?;
         let value = database.run(|tree| tree.get(record::KEY))?;
         let value =

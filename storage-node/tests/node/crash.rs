@@ -1,0 +1,256 @@
+//! Power cuts and kills at named places, at every change of the disk, and at
+//! random; while opening, too.
+
+use std::cell::RefCell;
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use firn_storage_node::log::{CrashPoint, CrashPoints, Mutant};
+use parking_lot::Mutex;
+
+use crate::history::{Breach, History};
+use crate::power::{Dice, Life, World};
+use crate::work::{start_over, work};
+
+/// What a history is to contain.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct Plan {
+    pub(crate) mutant: Option<Mutant>,
+    pub(crate) point: Option<CrashPoint>,
+    /// The power goes off at this change of the disk in each life.
+    pub(crate) change: Option<u64>,
+}
+
+#[derive(Default)]
+struct Tally {
+    answered: u64,
+    unknown: u64,
+    cuts: u64,
+    recoveries: u64,
+}
+
+/// Points that were reached at least once.
+type Reached = Arc<Mutex<Vec<CrashPoint>>>;
+
+fn arm(world: &mut World, point: Option<CrashPoint>, nth: u64, reached: &Reached) {
+    let Some(point) = point else {
+        world.log.crash_points = CrashPoints::default();
+        return;
+    };
+    let (disk, reached, left) = (world.disk.clone(), reached.clone(), AtomicU64::new(nth));
+    world.log.crash_points = CrashPoints::new(move |at| {
+        if at != point || left.fetch_sub(1, Ordering::SeqCst) != 1 {
+            return true;
+        }
+        reached.lock().push(point);
+        disk.power_off();
+        false
+    });
+}
+
+/// Several lives on one disk, each ended in its own way; every promise is held
+/// against what was answered.
+async fn run(seed: u64, plan: Plan, reached: &Reached) -> Result<Tally, Breach> {
+    let mut dice = Dice(seed);
+    let mut world = World::new(seed, plan.mutant);
+    let history = RefCell::new(History::default());
+    let mut tally = Tally::default();
+    for _ in 0..4 {
+        arm(&mut world, plan.point, 1 + dice.below(4), reached);
+        if dice.one_in(3) {
+            world.forget_hot();
+        }
+        if dice.one_in(6) {
+            world.forget_states();
+        }
+        if dice.one_in(4) {
+            world.disk.power_off_at_change(1 + dice.below(14));
+        }
+        let is_clean = match live(&mut world, &history, &mut dice, plan, &mut tally).await? {
+            Some(life) if dice.one_in(3) => {
+                life.close().await;
+                !world.disk.is_off()
+            }
+            Some(life) => {
+                life.kill(&world.disk).await;
+                false
+            }
+            None => false,
+        };
+        tally.cuts += u64::from(!is_clean);
+        if dice.one_in(3) {
+            world.disk.restart();
+        } else {
+            world.disk.crash(dice.next());
+        }
+    }
+    arm(&mut world, None, 0, reached);
+    let mut history = history.into_inner();
+    end(&mut world, &mut history).await?;
+    tally.answered = history.answered;
+    tally.unknown = history.unknown;
+    Ok(tally)
+}
+
+/// One life up to its end; `None` if it did not come to life.
+async fn live(
+    world: &mut World,
+    history: &RefCell<History>,
+    dice: &mut Dice,
+    plan: Plan,
+    tally: &mut Tally,
+) -> Result<Option<Life>, Breach> {
+    let mut life = match world.open() {
+        Ok(life) => life,
+        Err(_) if world.disk.is_off() => return Ok(None),
+        Err(error) => return Err(format!("L1: the node does not open: {error}")),
+    };
+    if life.opened.damaged > 0 {
+        return Err("R1: a crash is reported as damage".to_owned());
+    }
+    let mut known = history.take();
+    let verified = known.verify(&life.node).await;
+    history.replace(known);
+    if let Err(breach) = verified {
+        if !(world.disk.is_off() && breach.starts_with("L1")) {
+            life.kill(&world.disk).await;
+            return Err(breach);
+        }
+    }
+    if !world.disk.is_off() {
+        let change = plan.change.or(dice.one_in(2).then(|| 1 + dice.below(150)));
+        world.disk.power_off_at_change(change.unwrap_or(0));
+        if dice.one_in(3) {
+            world.disk.fail_sync(1 + dice.below(12));
+        }
+    }
+    if dice.one_in(2) {
+        life.start();
+    }
+    for _ in 0..2 {
+        if let Err(breach) = work(world, &life, history, dice.next(), 8).await {
+            life.kill(&world.disk).await;
+            return Err(breach);
+        }
+        if dice.one_in(8) && !world.disk.is_off() {
+            start_over(&life, history).await;
+        }
+    }
+    tally.recoveries += life.counter("firn_storage_log_recoveries_total");
+    Ok(Some(life))
+}
+
+/// All is well again: nothing is lost, all is delivered, and the next start has
+/// little to do.
+async fn end(world: &mut World, history: &mut History) -> Result<(), Breach> {
+    for round in 0..2 {
+        let mut life = world.open().map_err(|error| format!("L1: {error}"))?;
+        let (hot, states, log_end) = life.opened.markers;
+        let outcome = async {
+            if round == 1 && (hot, states) != (log_end, log_end) {
+                return Err(format!("a clean stop left {hot} and {states} of {log_end}"));
+            }
+            history.verify(&life.node).await?;
+            if round == 0 {
+                history.drain(world, &life.node).await?;
+            }
+            history.verify_index(&life.node).await
+        }
+        .await;
+        life.start();
+        life.close().await;
+        outcome?;
+        world.disk.restart();
+    }
+    Ok(())
+}
+
+/// How many histories each test runs; more at night.
+fn seeds(default: u64) -> u64 {
+    let wanted =
+        std::env::var_os("FIRN_SEEDS").and_then(|n| n.to_str().and_then(|n| n.parse().ok()));
+    wanted.map_or(default, |factor: u64| default * factor)
+}
+
+fn seed_of(n: u64) -> u64 {
+    0xF1_0000 + n
+}
+
+async fn check(seed: u64, plan: Plan, reached: &Reached) -> Tally {
+    match run(seed, plan, reached).await {
+        Ok(tally) => tally,
+        Err(breach) => panic!(
+            "seed {seed:#x} {:?} {:?}: {breach}",
+            plan.point, plan.change
+        ),
+    }
+}
+
+#[tokio::test]
+async fn random_histories_keep_every_promise() {
+    let (count, reached) = (seeds(120), Reached::default());
+    let mut sum = Tally::default();
+    for n in 0..count {
+        let tally = check(seed_of(n), Plan::default(), &reached).await;
+        sum.answered += tally.answered;
+        sum.unknown += tally.unknown;
+        sum.cuts += tally.cuts;
+        sum.recoveries += tally.recoveries;
+    }
+    println!(
+        "seeds {:#x}..{:#x}: {} answered, {} unknown, {} cuts, {} recoveries in place",
+        seed_of(0),
+        seed_of(count),
+        sum.answered,
+        sum.unknown,
+        sum.cuts,
+        sum.recoveries
+    );
+    assert!(sum.answered > 30 * count && sum.unknown > 0 && sum.recoveries > 0);
+}
+
+#[tokio::test]
+async fn a_crash_at_every_named_point_keeps_every_promise() {
+    let reached = Reached::default();
+    for (i, point) in (0..).zip(CrashPoint::ALL) {
+        for n in 0..seeds(5) {
+            let plan = Plan {
+                point: Some(point),
+                ..Plan::default()
+            };
+            check(seed_of(1000 + 100 * i + n), plan, &reached).await;
+        }
+    }
+    let reached: BTreeSet<String> = reached.lock().iter().map(|p| format!("{p:?}")).collect();
+    let all = CrashPoint::ALL.iter().map(|point| format!("{point:?}"));
+    let missed: Vec<String> = all.filter(|point| !reached.contains(point)).collect();
+    // The node keeps its whole log, so nothing is truncated yet.
+    assert_eq!(missed, ["TruncateAfterRename"]);
+}
+
+#[tokio::test]
+async fn a_power_cut_at_any_change_of_the_disk_keeps_every_promise() {
+    let reached = Reached::default();
+    for n in 1..=seeds(50) {
+        let plan = Plan {
+            change: Some(n),
+            ..Plan::default()
+        };
+        check(seed_of(5000 + n), plan, &reached).await;
+    }
+}
+
+/// The first breach that the checks find in a spoiled log.
+pub(crate) async fn find_breach(mutant: Mutant, tries: u64) -> Option<(u64, Breach)> {
+    for n in 0..tries {
+        let plan = Plan {
+            mutant: Some(mutant),
+            ..Plan::default()
+        };
+        if let Err(breach) = run(seed_of(9000 + n), plan, &Reached::default()).await {
+            return Some((n, breach));
+        }
+    }
+    None
+}

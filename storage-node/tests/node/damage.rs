@@ -1,0 +1,122 @@
+//! Bits that rot in the log: said, never silently cut, and the rest is served.
+
+use firn_protocol::api::storage::{AppendRequest, StorageApi};
+use firn_protocol::ids::Offset;
+use firn_storage_node::log::Mutant;
+
+use crate::history::receive;
+use crate::power::{BROKERS, FILE_BYTES, GROUP, World, ctx, queue};
+
+const COUNT: u64 = 60;
+
+async fn send(node: &firn_storage_node::node::StorageNode, n: u64) -> u64 {
+    let message = firn_protocol::message::NewMessage {
+        body: vec![n as u8; 700].into(),
+        ..Default::default()
+    };
+    let request = AppendRequest {
+        broker: BROKERS[0],
+        queue: queue(0),
+        messages: vec![message],
+    };
+    node.append(&ctx(), request).await.expect("well").offset.0
+}
+
+async fn filled(mutant: Option<Mutant>) -> World {
+    let mut world = World::new(21, mutant);
+    let life = world.open().expect("opens");
+    for n in 0..COUNT {
+        assert_eq!(send(&life.node, n).await, n);
+    }
+    life.close().await;
+    world.disk.restart();
+    world.forget_hot();
+    world.forget_states();
+    world
+}
+
+/// Ranges reported, records read, records delivered, counted as lost.
+async fn survey(world: &mut World) -> (usize, Vec<u64>, usize, u64) {
+    let life = world.open().expect("damage does not stop a node");
+    let mut read = Vec::new();
+    for n in 0..COUNT {
+        let found = life
+            .node
+            .read(&ctx(), BROKERS[0], queue(0), Offset(n), 1)
+            .await
+            .expect("reads");
+        for message in found.iter().filter(|message| message.offset.0 == n) {
+            assert_eq!(message.content.body[..], vec![n as u8; 700][..], "altered");
+            read.push(n);
+        }
+    }
+    let mut delivered = 0;
+    for _ in 0..COUNT {
+        let received = receive(&life.node, BROKERS[0], 8, 600_000)
+            .await
+            .expect("receives");
+        delivered += received.deliveries.len();
+    }
+    let rows = life
+        .node
+        .lag(&ctx(), BROKERS[0], GROUP.id)
+        .await
+        .expect("lag");
+    assert_eq!(rows[0].max_offset.0, COUNT, "offsets keep their meaning");
+    assert_eq!(send(&life.node, COUNT).await, COUNT);
+    let damaged = life.opened.damaged;
+    let lost = life.counter("firn_storage_records_lost_total");
+    life.close().await;
+    (damaged, read, delivered, lost)
+}
+
+#[tokio::test]
+async fn a_flipped_bit_costs_one_record_and_is_reported() {
+    for at in [700, 5000, FILE_BYTES - 3000] {
+        let mut world = filled(None).await;
+        let file = world.log_files()[1].clone();
+        world.disk.flip(&file, at, 0x10);
+        let (damaged, read, delivered, lost) = survey(&mut world).await;
+        assert!(damaged > 0, "not reported");
+        assert!(read.len() as u64 >= COUNT - 2, "too much is lost: {read:?}");
+        assert_eq!(delivered, read.len());
+        assert!(read.len() as u64 == COUNT || lost > 0);
+    }
+}
+
+#[tokio::test]
+async fn a_cut_or_zeroed_file_is_reported_and_the_rest_is_served() {
+    for cut in [true, false] {
+        let mut world = filled(None).await;
+        let file = world.log_files()[1].clone();
+        if cut {
+            world.disk.truncate(&file, 4096);
+        } else {
+            world
+                .disk
+                .overwrite(&file, 0, &vec![0; FILE_BYTES as usize]);
+        }
+        let (damaged, read, delivered, _) = survey(&mut world).await;
+        assert!(damaged > 0, "not reported");
+        assert!(!read.is_empty() && (read.len() as u64) < COUNT);
+        assert_eq!((read[0], *read.last().expect("some")), (0, COUNT - 1));
+        assert_eq!(delivered, read.len());
+    }
+}
+
+/// The deliberate fault that this page is there to see.
+#[tokio::test]
+async fn damage_that_is_cut_silently_is_noticed() {
+    let mut world = filled(Some(Mutant::CutDamageSilently)).await;
+    let file = world.log_files().pop().expect("a file");
+    world.disk.flip(&file, 700, 0x10);
+    let life = world.open().expect("opens");
+    let bounds = life
+        .node
+        .bounds(&ctx(), BROKERS[0], queue(0).topic)
+        .await
+        .expect("bounds");
+    let is_cut = life.opened.damaged == 0 || bounds[0].2.0 < COUNT;
+    life.close().await;
+    assert!(is_cut, "the fault shows nowhere");
+}

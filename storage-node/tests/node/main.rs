@@ -1,0 +1,11 @@
+//! The storage node from outside, on disks and stores that fail.
+
+mod crash;
+mod damage;
+mod failing;
+mod full;
+mod history;
+mod mutants;
+mod power;
+mod stores;
+mod work;

@@ -1,0 +1,327 @@
+//! A node that can lose its power: a disk that forgets what was not synced, and
+//! stores that survive or do not.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use bytes::Bytes;
+use firn_protocol::RequestContext;
+use firn_protocol::api::storage::{GroupSpec, StorageApi, TopicSpec};
+use firn_protocol::catalogue::StartPosition;
+use firn_protocol::ids::{
+    BrokerId, GroupId, InstanceId, Offset, Position, QueueId, QueueKey, TenantId, TopicId, TopicKey,
+};
+use firn_runtime::{Clock, Tasks};
+use firn_storage_node::config::StorageConfig;
+use firn_storage_node::disk::FaultyDisk;
+use firn_storage_node::hot::memory::{MemoryHotStore, MemoryStateStore};
+use firn_storage_node::hot::metrics::HotMetrics;
+use firn_storage_node::hot::{
+    BrokerKey, Chunk, Hit, HotBatch, HotError, HotStore, Lsn, StateStore,
+};
+use firn_storage_node::log::{LogConfig, Mutant};
+use firn_storage_node::node::{OpenError, Opened, StorageNode, Stores};
+use prometheus::Registry;
+
+pub(crate) const FILE_BYTES: u64 = 16 << 10;
+pub(crate) const BROKERS: [BrokerId; 2] = [BrokerId(1), BrokerId(2)];
+pub(crate) const TOPIC: TopicSpec = TopicSpec {
+    key: TopicKey::User(TopicId(1)),
+    queues: 2,
+};
+pub(crate) const GROUP: GroupSpec = GroupSpec {
+    id: GroupId(1),
+    max_retries: 3,
+    start: StartPosition::Earliest,
+    version: 1,
+};
+
+pub(crate) fn queue(number: u16) -> QueueKey {
+    QueueKey {
+        topic: TOPIC.key,
+        queue: QueueId(number),
+    }
+}
+
+pub(crate) fn ctx() -> RequestContext {
+    RequestContext {
+        tenant: TenantId(1),
+        instance: InstanceId(1),
+        request_id: "test".into(),
+    }
+}
+
+/// Splitmix: the same seed gives the same choices everywhere.
+#[derive(Clone)]
+pub(crate) struct Dice(pub(crate) u64);
+
+impl Dice {
+    pub(crate) fn next(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
+        let mut z = self.0;
+        z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+        z ^ (z >> 31)
+    }
+
+    pub(crate) fn below(&mut self, n: u64) -> u64 {
+        self.next() % n
+    }
+
+    pub(crate) fn one_in(&mut self, n: u64) -> bool {
+        self.below(n) == 0
+    }
+}
+
+/// Small files, no pauses.
+pub(crate) fn log_config() -> LogConfig {
+    LogConfig {
+        file_bytes: FILE_BYTES,
+        batch_bytes: 8 << 10,
+        zero_bytes: 8 << 10,
+        zero_pause: Duration::ZERO,
+        retry_pause: Duration::from_millis(1),
+        ..LogConfig::new("log")
+    }
+}
+
+/// What outlives a process.
+pub(crate) struct World {
+    pub(crate) disk: FaultyDisk,
+    pub(crate) clock: Clock,
+    pub(crate) log: LogConfig,
+    pub(crate) tail_bytes_max: u64,
+    hot: Arc<MemoryHotStore>,
+    states: Arc<MemoryStateStore>,
+}
+
+/// One run of the process.
+pub(crate) struct Life {
+    pub(crate) node: Arc<StorageNode>,
+    pub(crate) opened: Report,
+    pub(crate) registry: Registry,
+    tasks: Option<Tasks>,
+    dead: Arc<AtomicBool>,
+}
+
+/// What opening said.
+pub(crate) struct Report {
+    pub(crate) damaged: usize,
+    /// Hot and state markers before, and the log's end.
+    pub(crate) markers: (Lsn, Lsn, Lsn),
+}
+
+impl World {
+    pub(crate) fn new(seed: u64, mutant: Option<Mutant>) -> Self {
+        Self {
+            disk: FaultyDisk::new(seed),
+            clock: Clock::manual(1_700_000_000_000),
+            log: LogConfig {
+                mutant,
+                ..log_config()
+            },
+            tail_bytes_max: 8 << 10,
+            hot: Arc::default(),
+            states: Arc::default(),
+        }
+    }
+
+    /// The stores are thrown away, as a new machine would have none.
+    pub(crate) fn forget_hot(&mut self) {
+        self.hot = Arc::default();
+    }
+
+    pub(crate) fn forget_states(&mut self) {
+        self.states = Arc::default();
+    }
+
+    fn config(&self) -> StorageConfig {
+        StorageConfig {
+            checkpoint_bytes: 8 << 10,
+            log: self.log.clone(),
+            tail_bytes_max: self.tail_bytes_max,
+            ..StorageConfig::new("unused")
+        }
+    }
+
+    /// Starts the node on what is there, without background work.
+    pub(crate) fn open(&mut self) -> Result<Life, OpenError> {
+        let config = self.config();
+        let dead = Arc::new(AtomicBool::new(false));
+        let mut markers = None;
+        let (hot, states) = (&mut self.hot, &mut self.states);
+        let alive = dead.clone();
+        let stores = |log_end: Lsn| {
+            // A store that is ahead of the log is not its store: as sled's directory judges.
+            if hot.marker() > log_end {
+                *hot = Arc::default();
+            }
+            markers = Some((hot.marker(), states.marker(), log_end));
+            if states.marker() > log_end {
+                *states = Arc::default();
+            }
+            Ok(Stores {
+                hot: Arc::new(Mortal(hot.clone(), alive.clone())),
+                states: Arc::new(Mortal(states.clone(), alive)),
+                metrics: Arc::new(HotMetrics::default()),
+            })
+        };
+        let registry = Registry::new();
+        let disk = Arc::new(self.disk.clone());
+        let stores = Box::new(stores);
+        let opened = StorageNode::open(config, disk, stores, self.clock.clone(), &registry);
+        let Opened { node, damage, .. } = opened?;
+        Ok(Life {
+            node,
+            opened: Report {
+                damaged: damage.len(),
+                markers: markers.expect("stores are opened"),
+            },
+            registry,
+            tasks: None,
+            dead,
+        })
+    }
+
+    /// Names of the log's files, oldest first.
+    pub(crate) fn log_files(&self) -> Vec<PathBuf> {
+        use firn_storage_node::disk::Disk;
+        let names = self.disk.list(Path::new("log")).expect("lists");
+        let logs = names.into_iter().filter(|name| name.ends_with(".log"));
+        logs.map(|name| Path::new("log").join(name)).collect()
+    }
+}
+
+impl Life {
+    pub(crate) fn start(&mut self) {
+        let mut tasks = Tasks::new();
+        self.node.start(&mut tasks);
+        self.tasks = Some(tasks);
+    }
+
+    /// The process dies here: what it would still do reaches nothing.
+    pub(crate) async fn kill(self, disk: &FaultyDisk) {
+        self.dead.store(true, Ordering::SeqCst);
+        disk.power_off();
+        self.close().await;
+    }
+
+    /// An orderly stop.
+    pub(crate) async fn close(self) {
+        if let Some(tasks) = self.tasks {
+            tasks.join(Duration::from_secs(5)).await;
+        }
+        self.node.close().await;
+    }
+
+    pub(crate) fn counter(&self, name: &str) -> u64 {
+        let families = self.registry.gather();
+        let family = families.iter().find(|family| family.name() == name);
+        family.map_or(0, |it| it.get_metric()[0].get_counter().get_value() as u64)
+    }
+
+    /// After an error: waits for the recovery if there is one; false if it is over.
+    pub(crate) async fn healthy_again(&self) -> bool {
+        self.tasks.is_some() && self.healthy().await
+    }
+
+    /// Waits until sends are possible; false if that takes too long.
+    pub(crate) async fn healthy(&self) -> bool {
+        for _ in 0..10_000 {
+            if self.node.health().is_ok()
+                && self
+                    .node
+                    .bounds(&ctx(), BROKERS[0], TOPIC.key)
+                    .await
+                    .is_ok()
+            {
+                return true;
+            }
+            pause().await;
+        }
+        false
+    }
+}
+
+/// Gives other threads time; nothing depends on how long.
+pub(crate) async fn pause() {
+    Clock::system().sleep(Duration::from_millis(1)).await;
+}
+
+/// A store whose process may die: then nothing reaches it, and closing never does.
+struct Mortal<S>(Arc<S>, Arc<AtomicBool>);
+
+impl<S> Mortal<S> {
+    fn alive(&self) -> Result<&S, HotError> {
+        if self.1.load(Ordering::SeqCst) {
+            return Err(HotError::Store("the process is dead".to_owned()));
+        }
+        Ok(&self.0)
+    }
+}
+
+impl HotStore for Mortal<MemoryHotStore> {
+    fn marker(&self) -> Lsn {
+        self.0.marker()
+    }
+
+    fn fill(&self, batch: &HotBatch) -> Result<(), HotError> {
+        self.alive()?.fill(batch)
+    }
+
+    fn chunk_at(
+        &self,
+        broker: BrokerKey,
+        queue: QueueKey,
+        offset: Offset,
+    ) -> Result<Option<Chunk>, HotError> {
+        self.alive()?.chunk_at(broker, queue, offset)
+    }
+
+    fn locate(
+        &self,
+        broker: BrokerKey,
+        position: Position,
+    ) -> Result<Option<(QueueKey, Offset)>, HotError> {
+        self.alive()?.locate(broker, position)
+    }
+
+    fn find(
+        &self,
+        broker: BrokerKey,
+        topic: Option<TopicKey>,
+        hash: u64,
+        from: Position,
+        max: usize,
+    ) -> Result<Vec<Hit>, HotError> {
+        self.alive()?.find(broker, topic, hash, from, max)
+    }
+
+    fn close(&self) -> Result<(), HotError> {
+        Ok(())
+    }
+}
+
+impl StateStore for Mortal<MemoryStateStore> {
+    fn marker(&self) -> Lsn {
+        self.0.marker()
+    }
+
+    fn load(&self) -> Result<Vec<(BrokerKey, u64, Bytes)>, HotError> {
+        self.alive()?.load()
+    }
+
+    fn save(&self, snapshots: Vec<(BrokerKey, u64, Bytes)>, marker: Lsn) -> Result<(), HotError> {
+        self.alive()?.save(snapshots, marker)
+    }
+
+    fn remove(&self, broker: BrokerKey) -> Result<(), HotError> {
+        self.alive()?.remove(broker)
+    }
+
+    fn close(&self) -> Result<(), HotError> {
+        Ok(())
+    }
+}
