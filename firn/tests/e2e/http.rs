@@ -15,6 +15,8 @@ pub(crate) struct Http {
     address: SocketAddr,
     authorization: Option<String>,
     connection: Option<BufReader<TcpStream>>,
+    /// Whether the server has announced that it closes.
+    is_final: bool,
 }
 
 #[derive(Debug)]
@@ -67,6 +69,7 @@ impl Http {
             address,
             authorization: None,
             connection: None,
+            is_final: false,
         }
     }
 
@@ -144,8 +147,9 @@ impl Http {
     /// When there is no connection, or it breaks.
     pub(crate) fn say(&mut self, bytes: &[u8]) -> io::Result<()> {
         let connection = match self.connection.take() {
-            Some(connection) => connection,
-            None => {
+            Some(connection) if !self.is_final => connection,
+            _ => {
+                self.is_final = false;
                 let stream = TcpStream::connect(self.address)?;
                 stream.set_nodelay(true)?;
                 stream.set_read_timeout(Some(ANSWER_TIMEOUT))?;
@@ -164,7 +168,7 @@ impl Http {
     pub(crate) fn answer(&mut self) -> io::Result<Answer> {
         let mut connection = self.connection.take().ok_or_else(broken_off)?;
         let mut answer = read_head(&mut connection)?;
-        let is_final = answer.header("connection") == Some("close");
+        self.is_final = answer.header("connection") == Some("close");
         if answer.header("transfer-encoding") == Some("chunked") {
             while let Some(chunk) = read_chunk(&mut connection)? {
                 answer.body.extend_from_slice(&chunk);
@@ -174,9 +178,7 @@ impl Http {
             answer.body.resize(length, 0);
             connection.read_exact(&mut answer.body)?;
         }
-        if !is_final {
-            self.connection = Some(connection);
-        }
+        self.connection = Some(connection);
         Ok(answer)
     }
 
@@ -196,13 +198,15 @@ impl Http {
         read_chunk(self.connection.as_mut().expect("open")).expect("goes on")
     }
 
-    /// Whether the server has closed the connection; waits for it.
+    /// Whether the server closes the connection; waits for it.
     pub(crate) fn is_closed(&mut self) -> bool {
-        let Some(connection) = &mut self.connection else {
+        let Some(mut connection) = self.connection.take() else {
             return true;
         };
-        matches!(connection.read(&mut [0]), Ok(0))
-            || matches!(connection.fill_buf(), Err(error) if error.kind() == io::ErrorKind::ConnectionReset)
+        match io::copy(&mut connection, &mut io::sink()) {
+            Ok(_) => true,
+            Err(error) => error.kind() == io::ErrorKind::ConnectionReset,
+        }
     }
 
     pub(crate) fn hang_up(&mut self) {

@@ -5,6 +5,7 @@ mod consume;
 mod history;
 mod http;
 mod input;
+mod inspect;
 mod isolation;
 mod kill;
 mod machine;
