@@ -114,11 +114,11 @@ async fn live(
     let mut known = history.take();
     let verified = known.verify(&life.node).await;
     history.replace(known);
-    if let Err(breach) = verified {
-        if !(world.disk.is_off() && breach.starts_with("L1")) {
-            life.kill(&world.disk).await;
-            return Err(breach);
-        }
+    if let Err(breach) = verified
+        && !(world.disk.is_off() && breach.starts_with("L1"))
+    {
+        life.kill(&world.disk).await;
+        return Err(breach);
     }
     if !world.disk.is_off() {
         let change = plan.change.or(dice.one_in(2).then(|| 1 + dice.below(150)));

@@ -84,10 +84,16 @@ impl Client<'_> {
     }
 
     fn judge(&self, error: &ApiError) -> Result<(), Breach> {
-        match error.code {
-            ErrorCode::StorageUnavailable | ErrorCode::DiskFull | ErrorCode::Overloaded => Ok(()),
-            ErrorCode::Conflict => Ok(()),
-            _ => Err(format!("an answer that nothing explains: {error}")),
+        let explained = [
+            ErrorCode::StorageUnavailable,
+            ErrorCode::DiskFull,
+            ErrorCode::Overloaded,
+            ErrorCode::Conflict,
+        ];
+        if explained.contains(&error.code) {
+            Ok(())
+        } else {
+            Err(format!("an answer that nothing explains: {error}"))
         }
     }
 
