@@ -1,7 +1,6 @@
 //! Credentials, tokens, and who may call what.
 
 use serde_json::{Value, json};
-use std::time::Duration;
 
 use crate::world::*;
 
