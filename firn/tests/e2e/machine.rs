@@ -9,7 +9,7 @@ use tempfile::TempDir;
 
 use crate::http::Http;
 use crate::process::Process;
-use crate::stack::{ACME, Stack, ack, receive, send};
+use crate::stack::{ACME, Stack, ack, receive};
 
 pub(crate) fn demo_file() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../infra/demo.toml")
