@@ -133,13 +133,7 @@ fn what_a_path_names_has_to_be_there() {
     http.get(&place("from=0&to=9&cursor=abc"))
         .error(400, "BAD_REQUEST");
     http.get(&place("key=%zz")).error(400, "BAD_REQUEST");
-    for name in [
-        "",
-        "%DLQ%x",
-        "a b",
-        "0123456789abcdef0123456789abcdef",
-        &"x".repeat(65),
-    ] {
+    for name in ["", "%DLQ%x", "a b", &"x".repeat(65)] {
         let answer = http.post(&format!("{ACME}/topics"), &json!({"name": name}));
         assert_eq!(answer.status, 400, "{name}: {}", answer.text());
     }
@@ -227,7 +221,7 @@ fn waits_counts_and_handles_have_bounds() {
 #[test]
 fn endless_slow_and_inflated_bodies_are_cut() {
     let stack = Stack::with(|config| {
-        config.head_timeout_ms = 300;
+        config.head_timeout_ms = 1_500;
         config.body_timeout_ms = 5_000;
     });
     let path = format!("{ACME}/topics/orders/messages");
