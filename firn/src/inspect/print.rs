@@ -72,9 +72,9 @@ mod tests {
 
     #[test]
     fn rows_are_one_line_and_cannot_steer_the_terminal() {
-        let fields = json!({"n": 1, "word": "plain", "none": null, "text": "a \u{1b}[2J\n\"b"});
+        let fields = json!({"a": 1, "b": "plain", "c": null, "text": "a \u{1b}[2J\n\"b"});
         let text = printed(false, fields.clone());
-        let expected = "  row  n 1  word plain  text \"a \\u{1b}[2J\\n\\\"b\"\n";
+        let expected = "  row  a 1  b plain  text \"a \\u{1b}[2J\\n\\\"b\"\n";
         assert_eq!(text, expected);
         let line = printed(true, fields.clone());
         let mut object: Value = serde_json::from_str(&line).expect("JSON");

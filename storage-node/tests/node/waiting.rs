@@ -1,1 +1,3 @@
+//! Long polling: who is woken, and that nobody is forgotten.
+
 
