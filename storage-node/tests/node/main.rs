@@ -1,6 +1,5 @@
 //! The storage node from outside, on disks and stores that fail.
 
-mod concurrent;
 mod crash;
 mod damage;
 mod failing;
@@ -12,5 +11,4 @@ mod model;
 mod mutants;
 mod power;
 mod stores;
-mod waiting;
 mod work;

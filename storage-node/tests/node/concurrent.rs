@@ -1,3 +1,0 @@
-//! Many tasks at once on a few queues: what the recorded history may not show.
-
-

@@ -1,3 +1,0 @@
-//! Long polling: who is woken, and that nobody is forgotten.
-
-
