@@ -1,5 +1,5 @@
 //! The command line as a whole. Owns the list of commands; what each does is
-//! in `standalone` and `client`.
+//! in `standalone`, `client` and `inspect`.
 
 use std::io::Write as _;
 use std::process::ExitCode;
@@ -8,6 +8,7 @@ use clap::{CommandFactory as _, Parser, Subcommand};
 use clap_complete::Shell;
 
 use crate::client::Verb;
+use crate::inspect::Inspect;
 use crate::settings::Flags;
 
 /// Firn: multi-tenant messaging with RocketMQ's semantics.
@@ -24,9 +25,12 @@ pub enum Command {
     Standalone(Flags),
     #[command(flatten)]
     Client(Box<Verb>),
+    Inspect(Inspect),
     /// Print a completion script for a shell.
     #[command(after_help = "Example: firn completions bash > /etc/bash_completion.d/firn")]
-    Completions { shell: Shell },
+    Completions {
+        shell: Shell,
+    },
 }
 
 /// Prints the completion script of `shell`.

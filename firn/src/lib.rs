@@ -4,6 +4,7 @@
 
 pub mod cli;
 pub mod client;
+pub mod inspect;
 pub mod settings;
 pub mod standalone;
 pub mod startup;

@@ -8,6 +8,7 @@ use firn::cli::{Cli, Command};
 fn main() -> ExitCode {
     match Cli::parse().command {
         Command::Standalone(flags) => firn::standalone::main(&flags),
+        Command::Inspect(verb) => firn::inspect::main(&verb),
         Command::Completions { shell } => firn::cli::completions(shell),
         Command::Client(verb) => firn::client::main(&verb),
     }

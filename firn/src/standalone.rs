@@ -72,7 +72,7 @@ async fn serve(settings: &Settings, mut data: DataDir, clock: Clock) -> anyhow::
     let registry = prometheus::Registry::new();
     let tenants = open_tenants(settings, &clock).await?;
     tenants.register_metrics(&registry)?;
-    data.belong_to(&deployment_id(&*tenants))?;
+    data.belong_to(&deployment_id(&tenants))?;
     if let Some(path) = &settings.bootstrap {
         bootstrap(&tenants, path).await?;
     }

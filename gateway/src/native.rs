@@ -35,6 +35,7 @@ use crate::auth::Authenticator;
 use crate::metrics::RouteMetrics;
 use crate::ops::Services;
 use answer::{Answer, RequestIds};
+use body::Unread;
 use call::Call;
 use table::Route;
 
@@ -100,9 +101,10 @@ pub fn app_config(state: &State) -> impl FnOnce(&mut ServiceConfig) + use<> {
             app.service(resource(&state, path, methods));
         }
         let metrics = state.0.services.metrics.route("*", "unknown");
-        app.default_service(web::to(move |req: HttpRequest| {
+        app.default_service(web::to(move |req: HttpRequest, payload: web::Payload| {
             let error = ApiError::new(ErrorCode::NotFound, "no such path; see /docs");
             let response = refuse(&state, &req, &metrics, error);
+            let response = Unread::new(payload).attach(&req, response);
             async move { response }
         }));
     }
@@ -116,13 +118,14 @@ fn resource(state: &State, path: &'static str, methods: Vec<Route>) -> actix_web
         resource = resource.route(handler(state, route));
     }
     let (state, metrics) = (state.clone(), state.0.services.metrics.route("*", path));
-    resource.default_service(web::to(move |req: HttpRequest| {
+    resource.default_service(web::to(move |req: HttpRequest, payload: web::Payload| {
         let error = ApiError::new(
             ErrorCode::MethodNotAllowed,
             format!("this path takes {allow}"),
         );
         let mut response = refuse(&state, &req, &metrics, error);
         answer::set_header(&mut response, "allow", &allow);
+        let response = Unread::new(payload).attach(&req, response);
         async move { response }
     }))
 }
@@ -138,7 +141,13 @@ fn handler(state: &State, route: Route) -> actix_web::Route {
         let started = Stopwatch::start();
         let metrics = metrics.clone();
         let request_id = state.0.ids.of(&req);
-        let call = Call::new(state.clone(), req, payload, request_id.clone());
+        let unread = Unread::new(payload);
+        let call = Call::new(
+            state.clone(),
+            req.clone(),
+            unread.clone(),
+            request_id.clone(),
+        );
         let work = call.map(|call| run(call));
         async move {
             let answer: Answer = match work {
@@ -147,7 +156,7 @@ fn handler(state: &State, route: Route) -> actix_web::Route {
             };
             let response = answer::finish(answer, &request_id);
             metrics.answered(response.status().as_u16(), started);
-            response
+            unread.attach(&req, response)
         }
     })
 }

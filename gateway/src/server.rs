@@ -151,6 +151,8 @@ fn serve_api(
         .disable_signals()
         .workers(config.worker_threads())
         .client_request_timeout(config.head_timeout())
+        // Also for whoever goes on sending after the answer.
+        .client_disconnect_timeout(config.head_timeout())
         .keep_alive(config.keep_alive())
         // A member that hangs up while it waits frees its place at once.
         .h1_allow_half_closed(false)

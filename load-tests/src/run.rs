@@ -25,8 +25,10 @@ use crate::workload::{Cell, Load, Workload};
 use crate::{clock, disk};
 
 const PROBE: Duration = Duration::from_secs(2);
-/// What a cell may take besides its declared time: starting, filling, checking, ending.
-const CELL_EXTRA_LIMIT: Duration = Duration::from_secs(300);
+/// Each stage of a cell has its own limit, so that one which is stuck is named.
+const START_LIMIT: Duration = Duration::from_secs(150);
+/// For filling and checking, besides the cell's declared time.
+const LOAD_EXTRA_LIMIT: Duration = Duration::from_secs(300);
 /// Connections and messages a request of filling a backlog.
 const FILL_IN_FLIGHT: usize = 16;
 const FILL_BATCH: usize = 100;
@@ -165,18 +167,13 @@ async fn run_one(
     cell: &Cell,
     id: u32,
 ) -> CellResult {
-    let limit = workload.warmup() + workload.window() + CELL_EXTRA_LIMIT;
-    let run = async {
-        match kind {
-            Kind::Floor => run_cell::<Floor>(place, workload, cell, id).await,
-            Kind::Firn => run_cell::<Firn>(place, workload, cell, id).await,
-            Kind::Redis => run_cell::<Redis>(place, workload, cell, id).await,
-            Kind::Nats => run_cell::<Nats>(place, workload, cell, id).await,
-        }
+    let result = match kind {
+        Kind::Floor => run_cell::<Floor>(place, workload, cell, id).await,
+        Kind::Firn => run_cell::<Firn>(place, workload, cell, id).await,
+        Kind::Redis => run_cell::<Redis>(place, workload, cell, id).await,
+        Kind::Nats => run_cell::<Nats>(place, workload, cell, id).await,
     };
-    clock::within(limit, "the cell", run)
-        .await
-        .unwrap_or_else(|error| CellResult::Failed(format!("{error:#}")))
+    result.unwrap_or_else(|error| CellResult::Failed(format!("{error:#}")))
 }
 
 async fn run_cell<S: System>(
@@ -185,8 +182,10 @@ async fn run_cell<S: System>(
     cell: &Cell,
     id: u32,
 ) -> Result<CellResult> {
-    let system = S::start(place).await.context("start")?;
-    let result = load(&system, workload, cell, id).await;
+    let limit = workload.warmup() + workload.window() + LOAD_EXTRA_LIMIT;
+    let system = clock::within(START_LIMIT, "starting", S::start(place)).await?;
+    let loaded = load(&system, workload, cell, id);
+    let result = clock::within(limit, "loading and checking", loaded).await;
     let disk_mib = system.process().disk_bytes() >> 20;
     let mut process = system.into_process();
     process.check_alive()?;

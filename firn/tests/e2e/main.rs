@@ -1,4 +1,14 @@
 //! Tests of the `firn` binary from outside.
 
 mod cli;
+mod consume;
+mod history;
+mod http;
+mod input;
+mod inspect;
+mod isolation;
+mod kill;
+mod machine;
+mod process;
+mod stack;
 mod stub;

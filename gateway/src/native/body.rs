@@ -1,15 +1,76 @@
 //! Request bodies: read within a bound and a time, inflated within the bound.
+//! One that was not read to its end takes its connection with it.
 
+use std::cell::Cell;
 use std::io::Read as _;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::task::{Context, Poll};
 use std::time::Duration;
 
-use actix_web::HttpRequest;
+use actix_web::body::{BodySize, BoxBody, MessageBody};
 use actix_web::http::header;
 use actix_web::web::{Bytes, BytesMut, Payload};
+use actix_web::{HttpRequest, HttpResponse};
 use firn_protocol::limits::REQUEST_BYTES_MAX;
 use firn_protocol::{ApiError, ApiResult, ErrorCode};
 use firn_runtime::Clock;
 use futures_util::StreamExt as _;
+
+/// A request's body until it was read to its end. Whoever answers before that
+/// attaches it to the answer: the server reads on behind one that was let go,
+/// without end if it has none, and closes behind one that is still held.
+#[derive(Clone, Default)]
+pub(super) struct Unread(Rc<Cell<Option<Payload>>>);
+
+impl Unread {
+    pub(super) fn new(payload: Payload) -> Self {
+        Self(Rc::new(Cell::new(Some(payload))))
+    }
+
+    pub(super) fn take(&self) -> Option<Payload> {
+        self.0.take()
+    }
+
+    pub(super) fn put_back(&self, payload: Payload) {
+        self.0.set(Some(payload));
+    }
+
+    /// The answer to the request, holding what was not read. A body of a known
+    /// length is not read on behind.
+    pub(super) fn attach(&self, req: &HttpRequest, response: HttpResponse) -> HttpResponse {
+        match self.take() {
+            Some(payload) if req.headers().contains_key(header::TRANSFER_ENCODING) => response
+                .map_body(|_, body| {
+                    BoxBody::new(Held {
+                        body,
+                        _payload: payload,
+                    })
+                }),
+            Some(_) | None => response,
+        }
+    }
+}
+
+struct Held {
+    body: BoxBody,
+    _payload: Payload,
+}
+
+impl MessageBody for Held {
+    type Error = Box<dyn std::error::Error>;
+
+    fn size(&self) -> BodySize {
+        self.body.size()
+    }
+
+    fn poll_next(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Bytes, Self::Error>>> {
+        Pin::new(&mut self.body).poll_next(cx)
+    }
+}
 
 /// The whole body, inflated if it came compressed.
 ///
@@ -18,7 +79,7 @@ use futures_util::StreamExt as _;
 /// `BAD_REQUEST` for a body that is broken off, too slow or not gzip.
 pub(super) async fn read(
     req: &HttpRequest,
-    payload: Payload,
+    payload: &mut Payload,
     clock: &Clock,
     timeout: Duration,
 ) -> ApiResult<Bytes> {
@@ -63,11 +124,11 @@ fn is_compressed(req: &HttpRequest) -> ApiResult<bool> {
 }
 
 /// Most bodies come in one piece and are not copied.
-async fn collect(mut payload: Payload) -> ApiResult<Bytes> {
-    let Some(first) = next(&mut payload).await? else {
+async fn collect(payload: &mut Payload) -> ApiResult<Bytes> {
+    let Some(first) = next(payload).await? else {
         return Ok(Bytes::new());
     };
-    let Some(second) = next(&mut payload).await? else {
+    let Some(second) = next(payload).await? else {
         return Ok(first);
     };
     let mut body = BytesMut::with_capacity(2 * (first.len() + second.len()));
@@ -78,7 +139,7 @@ async fn collect(mut payload: Payload) -> ApiResult<Bytes> {
             return Err(too_large());
         }
         body.extend_from_slice(&bytes);
-        piece = next(&mut payload).await?;
+        piece = next(payload).await?;
     }
     Ok(body.freeze())
 }

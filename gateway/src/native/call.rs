@@ -8,10 +8,11 @@ use std::sync::Arc;
 
 use actix_web::HttpRequest;
 use actix_web::http::header;
-use actix_web::web::{Bytes, Payload};
+use actix_web::web::Bytes;
 use firn_protocol::catalogue::{Group, Topic};
 use firn_protocol::{ApiError, ApiResult, Caller, ErrorCode, RequestContext};
 
+use super::body::Unread;
 use super::query::{Query, percent_decoded};
 use super::{State, body};
 use crate::auth::Identity;
@@ -20,7 +21,7 @@ use crate::ops::{Scope, Services, Target};
 pub(super) struct Call {
     state: State,
     req: HttpRequest,
-    payload: Option<Payload>,
+    unread: Unread,
     request_id: Arc<str>,
 }
 
@@ -30,7 +31,7 @@ impl Call {
     pub(super) fn new(
         state: State,
         req: HttpRequest,
-        payload: Payload,
+        unread: Unread,
         request_id: Arc<str>,
     ) -> ApiResult<Self> {
         let path = req.uri().path();
@@ -40,7 +41,7 @@ impl Call {
         Ok(Self {
             state,
             req,
-            payload: Some(payload),
+            unread,
             request_id,
         })
     }
@@ -58,11 +59,16 @@ impl Call {
     /// # Errors
     /// See [`body::read`].
     pub(super) async fn body(&mut self) -> ApiResult<Bytes> {
-        let Some(payload) = self.payload.take() else {
+        let Some(mut payload) = self.unread.take() else {
             return Ok(Bytes::new());
         };
         let clock = &self.state.0.services.clock;
-        body::read(&self.req, payload, clock, self.state.0.body_timeout).await
+        let timeout = self.state.0.body_timeout;
+        let read = body::read(&self.req, &mut payload, clock, timeout).await;
+        if read.is_err() {
+            self.unread.put_back(payload);
+        }
+        read
     }
 
     /// The whole body of a call that takes nothing but JSON.

@@ -14,6 +14,9 @@ use crate::clock;
 use crate::driver::{Producer, System};
 use crate::stats::Latency;
 
+/// A send that is not answered so long after the end never will be.
+const LAST_ANSWERS_LIMIT: Duration = Duration::from_secs(60);
+
 /// How a closed loop runs.
 #[derive(Clone, Copy, Debug)]
 pub struct Plan {
@@ -87,9 +90,13 @@ pub async fn run<S: System>(system: &S, plan: &Plan, books: &Books) -> Result<Fi
         system.process(),
     );
     shared.stop();
-    while let Some(ended) = producers.join_next().await {
-        ended.context("a producer task failed")??;
-    }
+    clock::within(LAST_ANSWERS_LIMIT, "awaiting the last answers", async {
+        while let Some(ended) = producers.join_next().await {
+            ended.context("a producer task failed")??;
+        }
+        Ok(())
+    })
+    .await?;
     figures
 }
 

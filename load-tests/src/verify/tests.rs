@@ -120,6 +120,13 @@ fn order_is_judged_within_a_queue() {
     deliveries[4].2 = std::mem::replace(&mut deliveries[5].2, moved);
     let faults = close(ledger, &deliveries).faults;
     assert_eq!(faults.disordered, 1, "positions rise, sequences do not");
+
+    for position in [3, 4] {
+        let (ledger, mut deliveries) = delivered(10);
+        deliveries[5].1 = position;
+        let faults = close(ledger, &deliveries).faults;
+        assert_eq!(faults.disordered, 1, "sequences rise, positions do not");
+    }
 }
 
 #[test]

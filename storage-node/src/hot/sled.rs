@@ -9,6 +9,7 @@
 
 mod database;
 mod directory;
+pub mod inspect;
 mod stamp;
 mod start;
 mod state;

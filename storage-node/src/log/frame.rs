@@ -65,7 +65,7 @@ pub struct LogPlace {
 }
 
 /// Bytes of a frame before its payload.
-pub(super) const FRAME_HEADER_BYTES: usize = 48;
+pub const FRAME_HEADER_BYTES: usize = 48;
 /// Bytes of the frame header under its own checksum.
 const COVERED: usize = 44;
 

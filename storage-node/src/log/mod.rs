@@ -45,7 +45,7 @@ pub use config::{
 };
 pub use error::{CommitError, LogError, ReadAtError, SubmitError, VisitError};
 pub use format::{BatchHeader, FILE_BYTES_MAX, FileHeader};
-pub use frame::{FrameHeader, LogPlace, Lsn};
+pub use frame::{FRAME_HEADER_BYTES, FrameHeader, LogPlace, Lsn};
 pub use inspect::{Inspection, Row, inspect};
 pub use metrics::{Histogram, LogMetrics};
 pub use open::Recovery;

@@ -219,9 +219,8 @@ fn settle_tail(
         let file = &files[unit.index];
         let bytes = unit_bytes(file, &unit)?;
         file.handle.write_at(&bytes, unit.at)?;
-        if unit.index != outcome.index || !terminate {
-            file.handle.sync_data()?;
-        }
+        // Before the terminator is written: that one says that this is durable.
+        file.handle.sync_data()?;
     }
     if terminate {
         let block = here.terminator(&base.parts(), outcome.end);

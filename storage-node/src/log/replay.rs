@@ -266,9 +266,8 @@ impl Replay<'_> {
     fn accepts(&self, index: usize, batch: &BatchHeader) -> bool {
         let follows = batch.first_lsn == self.expected
             || (batch.first_lsn > self.expected && batch.synced >= self.expected);
-        let limit = self.limit(index, batch.incarnation);
-        // A terminator without a batch behind it stands right where a later life began.
-        let counts = batch.first_lsn < limit || (batch.terminator && batch.first_lsn == limit);
+        // A terminator holds no frame that could be superseded.
+        let counts = batch.terminator || batch.first_lsn < self.limit(index, batch.incarnation);
         let current = batch.incarnation >= self.outcome.incarnation && counts;
         follows && (current || self.mutant == Some(Mutant::AcceptOldIncarnation))
     }

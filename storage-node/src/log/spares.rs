@@ -18,6 +18,9 @@ use super::files::{Files, Listing, spare_name, unfinished_name};
 use super::metrics::{LogMetrics, add};
 use crate::disk::{DiskFile, is_full};
 
+/// Recycled files kept beyond the files made ahead.
+const RECYCLED_EXTRA: usize = 2;
+
 /// A file that waits to become part of the log.
 pub(super) struct Spare {
     pub(super) name: String,
@@ -170,7 +173,13 @@ impl Spares {
 
     /// Whether a recycled file would be of use.
     pub(super) fn wants_recycled(&self) -> bool {
-        self.state.lock().count() < self.config.files_ahead
+        self.state.lock().count() < self.spares_max()
+    }
+
+    /// Spares to keep at most: recycled files beyond those made ahead save the
+    /// zero-filling of others.
+    fn spares_max(&self) -> usize {
+        self.config.files_ahead + RECYCLED_EXTRA
     }
 
     /// Adds a file that the log needs no more. Its new name must be durable, or
@@ -201,6 +210,13 @@ impl Spares {
         self.publish(&state);
         self.changed.notify_all();
         Ok(())
+    }
+
+    /// Whether there is nothing left to do.
+    #[cfg(test)]
+    pub(super) fn is_idle(&self) -> bool {
+        let state = self.state.lock();
+        state.ready.len() >= self.config.files_ahead && state.ready.iter().all(|it| it.filled)
     }
 
     /// The thread: keeps spares at hand until the log closes.
@@ -351,7 +367,7 @@ impl Spares {
         let mut state = self.state.lock();
         match file {
             Ok((len, file))
-                if len == self.config.file_bytes && state.count() < self.config.files_ahead =>
+                if len == self.config.file_bytes && state.count() < self.spares_max() =>
             {
                 state.ready.push_back(Spare {
                     name,

@@ -62,8 +62,12 @@ impl Writer {
         let (old, new) = (&spare.name, log_name(header.file));
         disk.rename(&parts.files.path(old), &parts.files.path(&new))?;
         points.reach(CrashPoint::RollAfterCreateBeforeDirSync)?;
-        if !parts.config.is(Mutant::SkipDirSync) {
-            disk.sync_dir(&parts.files.dir)?;
+        if !parts.config.is(Mutant::SkipDirSync)
+            && let Err(error) = disk.sync_dir(&parts.files.dir)
+        {
+            // Nobody may come to rely on a name that perhaps is not durable.
+            let _ = disk.remove(&parts.files.path(&new));
+            return Err(error);
         }
         points.reach(CrashPoint::RollAfterDirSync)?;
         let file = Arc::new(LogFile::begun(header, spare.file));

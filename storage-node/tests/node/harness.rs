@@ -30,9 +30,7 @@ use firn_storage_node::hot::metrics::HotMetrics;
 use firn_storage_node::hot::{
     BrokerKey, Chunk, Hit, HotBatch, HotError, HotStore, Lsn, StateStore,
 };
-use firn_storage_node::log::{
-    CommitSink, CommittedBatch, CrashPoint, CrashPoints, Log, LogConfig,
-};
+use firn_storage_node::log::{CommitSink, CommittedBatch, CrashPoint, CrashPoints, Log, LogConfig};
 use firn_storage_node::node::{StorageNode, Stores};
 use parking_lot::{Condvar, Mutex};
 
@@ -363,14 +361,14 @@ impl Bench {
 
     /// What a receive with this filter brings.
     pub(crate) async fn take(&self, max: usize, filter: &Filter) -> Received {
-        let received = self.node().receive(&context(1), receive(max, filter));
-        received.await.expect("received")
+        let ctx = context(1);
+        let received = self.node().receive(&ctx, receive(max, filter)).await;
+        received.expect("received")
     }
 
     pub(crate) async fn ack(&self, receipt: Receipt) -> AckStatus {
-        let acked = self
-            .node()
-            .ack(&context(1), BROKERS[0], receipt.group, vec![receipt]);
+        let (ctx, group) = (context(1), receipt.group);
+        let acked = self.node().ack(&ctx, BROKERS[0], group, vec![receipt]);
         acked.await.expect("answered")[0]
     }
 }

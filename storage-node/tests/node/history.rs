@@ -38,8 +38,8 @@ pub(crate) struct History {
     placed: BTreeMap<(BrokerId, QueueKey, u64), Number>,
     /// Acknowledged for certain, and when by [`Self::tick`].
     acked: BTreeMap<Number, u64>,
-    /// Perhaps acknowledged.
-    maybe_acked: BTreeSet<Number>,
+    /// Perhaps acknowledged: by so many acks whose effect is not known.
+    maybe_acked: BTreeMap<Number, u32>,
     committed: Floors,
     pub(crate) tick: u64,
     pub(crate) answered: u64,
@@ -131,20 +131,23 @@ impl History {
         self.acked.insert(number, self.tick);
     }
 
-    /// An ack is on its way; whether it was perhaps acknowledged before.
-    pub(crate) fn acking(&mut self, number: Number) -> bool {
-        !self.maybe_acked.insert(number)
+    /// An ack is on its way.
+    pub(crate) fn acking(&mut self, number: Number) {
+        *self.maybe_acked.entry(number).or_default() += 1;
     }
 
-    /// The ack did nothing.
+    /// That ack did nothing; others may be on their way.
     pub(crate) fn not_acked(&mut self, number: Number) {
-        self.maybe_acked.remove(&number);
+        let open = self.maybe_acked.entry(number).or_default();
+        *open = open.saturating_sub(1);
+        self.maybe_acked.retain(|_, open| *open > 0);
     }
 
     /// The group started over, or perhaps did.
     pub(crate) fn started_over(&mut self) {
-        self.maybe_acked
-            .extend(std::mem::take(&mut self.acked).into_keys());
+        for number in std::mem::take(&mut self.acked).into_keys() {
+            self.acking(number);
+        }
         self.committed.clear();
     }
 
@@ -328,7 +331,7 @@ impl History {
     /// Everything is delivered in the end, or was finished before (R1, L2).
     pub(crate) async fn drain(&mut self, world: &World, node: &StorageNode) -> Result<(), Breach> {
         let mut finished: BTreeSet<Number> = self.acked.keys().copied().collect();
-        finished.extend(&self.maybe_acked);
+        finished.extend(self.maybe_acked.keys());
         for round in 0.. {
             if round == 400 {
                 return Err("L2: the group is stuck".to_owned());

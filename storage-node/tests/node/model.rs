@@ -176,7 +176,7 @@ impl GroupModel {
         is_dead
     }
 
-    fn to_retry(&mut self, key: Key, attempt: u32, last: Option<Lease>) {
+    fn send_to_retry(&mut self, key: Key, attempt: u32, last: Option<Lease>) {
         let state = State::Open {
             attempt,
             copy: Some(self.retry_end),
@@ -269,10 +269,10 @@ impl BrokerModel {
         match group.state(due.key) {
             State::Leased { attempt, lease, .. } => {
                 if !group.fail(due.key, attempt) {
-                    group.to_retry(due.key, attempt + 1, Some(lease));
+                    group.send_to_retry(due.key, attempt + 1, Some(lease));
                 }
             }
-            State::Waiting { attempt, .. } => group.to_retry(due.key, attempt, None),
+            State::Waiting { attempt, .. } => group.send_to_retry(due.key, attempt, None),
             State::Open { .. } | State::Finished { .. } | State::Dead => unreachable!(),
         }
     }
@@ -476,7 +476,7 @@ impl BrokerModel {
         let group = self.groups.get_mut(&group).expect("known");
         group.letters[letter].1 = true;
         let key = group.letters[letter].0;
-        group.to_retry(key, 1, None);
+        group.send_to_retry(key, 1, None);
     }
 
     pub(crate) fn drop_topic(&mut self, topic: u64) {

@@ -34,7 +34,9 @@ fn start_receive(bench: &Bench, max: usize, filter: &Filter) -> Reading {
 async fn what_is_being_read_is_nobody_elses() {
     let mut bench = slow();
     let _ = bench.take(1, &Filter::All).await;
-    bench.send_all(vec![message(1, None), message(2, None), message(3, None)]).await;
+    bench
+        .send_all(vec![message(1, None), message(2, None), message(3, None)])
+        .await;
     let reading = start_receive(&bench, 2, &Filter::All);
     assert_eq!(offsets(&bench.take(9, &Filter::All).await), [2]);
     assert_eq!(offsets(&reading.await), [0, 1]);
@@ -44,10 +46,13 @@ async fn what_is_being_read_is_nobody_elses() {
 #[tokio::test]
 async fn what_is_acked_while_it_is_read_is_not_delivered() {
     let mut bench = slow();
-    bench.send_all(vec![message(1, None), message(2, None)]).await;
+    bench
+        .send_all(vec![message(1, None), message(2, None)])
+        .await;
     let held = bench.take(2, &Filter::All).await.deliveries;
     let receipts = held.iter().map(|delivery| delivery.receipt).collect();
-    let back = bench.node().give_back(&context(1), BROKERS[0], GROUP, receipts);
+    let ctx = context(1);
+    let back = bench.node().give_back(&ctx, BROKERS[0], GROUP, receipts);
     back.await.expect("given back");
     let reading = start_receive(&bench, 2, &Filter::All);
     // The handle of before still counts: nobody has been given the record since.
@@ -64,7 +69,9 @@ async fn a_filter_that_comes_while_records_are_sorted_keeps_its_own() {
     let mut bench = slow();
     let (a, b) = (tags(&["a"]), tags(&["b"]));
     let _ = bench.take(1, &a).await;
-    bench.send_all(vec![message(1, Some("a")), message(2, Some("b"))]).await;
+    bench
+        .send_all(vec![message(1, Some("a")), message(2, Some("b"))])
+        .await;
     let reading = start_receive(&bench, 9, &a);
     let newcomer = bench.take(9, &b).await;
     assert_eq!(offsets(&reading.await), [0]);
@@ -73,7 +80,11 @@ async fn a_filter_that_comes_while_records_are_sorted_keeps_its_own() {
     } else {
         newcomer
     };
-    assert_eq!(offsets(&found), [1], "R9: finished under the eyes of who wants it");
+    assert_eq!(
+        offsets(&found),
+        [1],
+        "R9: finished under the eyes of who wants it"
+    );
     bench.close().await;
 }
 
@@ -92,7 +103,11 @@ async fn a_filter_too_many_harms_nobody() {
     bench.send(1, Some(&names[FILTERS_LIVE_MAX])).await;
     bench.send(2, Some("t00")).await;
     assert_eq!(offsets(&bench.take(9, &living[0]).await), [1]);
-    let rows = bench.node().lag(&context(1), BROKERS[0], GROUP).await.expect("lag");
+    let rows = bench
+        .node()
+        .lag(&context(1), BROKERS[0], GROUP)
+        .await
+        .expect("lag");
     assert_eq!((rows[0].lag, rows[0].in_flight), (1, 1));
     // Once one of them is gone there is room.
     bench.advance(FILTER_LIVE_MS);
@@ -120,7 +135,10 @@ async fn what_is_not_durable_is_seen_by_nobody() {
     let place = queue_key(TOPIC, 0);
     let found = node.read(&ctx, BROKERS[0], place, Offset(0), 9).await;
     assert_eq!(found.expect("read").len(), 1);
-    let bounds = node.bounds(&ctx, BROKERS[0], place.topic).await.expect("bounds");
+    let bounds = node
+        .bounds(&ctx, BROKERS[0], place.topic)
+        .await
+        .expect("bounds");
     assert_eq!(bounds[0].2, Offset(1));
     gate.open();
     sending.await;
@@ -144,12 +162,14 @@ async fn a_failed_record_that_is_due_before_it_is_durable_is_not_lost() {
         invisible_ms: 0,
     };
     let node = bench.node().clone();
-    let mut failing =
-        Box::pin(async move { node.change_visibility(&context(1), request).await });
+    let mut failing = Box::pin(async move { node.change_visibility(&context(1), request).await });
     assert!(poll_once(&mut failing).is_pending());
     bench.advance(10_000);
     let mut early = Box::pin(bench.take(1, &Filter::All));
-    assert!(poll_once(&mut early).is_pending(), "it waits for the commit");
+    assert!(
+        poll_once(&mut early).is_pending(),
+        "it waits for the commit"
+    );
     gate.open();
     let answer = failing.await.expect("failed");
     assert!(matches!(answer, VisibilityAnswer::Changed { .. }));

@@ -122,7 +122,8 @@ async fn what_is_given_back_wakes_whoever_wants_it() {
     let mut first = park(&bench, &tags(&["a"])).await;
     let mut second = park(&bench, &tags(&["b"])).await;
     let receipts = vec![held[0].receipt];
-    let back = bench.node().give_back(&context(1), BROKERS[0], GROUP, receipts);
+    let ctx = context(1);
+    let back = bench.node().give_back(&ctx, BROKERS[0], GROUP, receipts);
     back.await.expect("given back");
     assert!(is_woken(&mut second), "the one who wants it sleeps on");
     let _ = is_woken(&mut first);

@@ -84,10 +84,16 @@ impl Client<'_> {
     }
 
     fn judge(&self, error: &ApiError) -> Result<(), Breach> {
-        match error.code {
-            ErrorCode::StorageUnavailable | ErrorCode::DiskFull | ErrorCode::Overloaded => Ok(()),
-            ErrorCode::Conflict => Ok(()),
-            _ => Err(format!("an answer that nothing explains: {error}")),
+        let explained = [
+            ErrorCode::StorageUnavailable,
+            ErrorCode::DiskFull,
+            ErrorCode::Overloaded,
+            ErrorCode::Conflict,
+        ];
+        if explained.contains(&error.code) {
+            Ok(())
+        } else {
+            Err(format!("an answer that nothing explains: {error}"))
         }
     }
 
@@ -155,20 +161,18 @@ impl Client<'_> {
         let mine = &mine[keep.min(mine.len())..];
         let receipts = mine.iter().map(|(_, delivery)| delivery.receipt).collect();
         // Before the call: it may be cut short.
-        let before = mine
-            .iter()
-            .map(|(number, _)| self.history.borrow_mut().acking(*number));
-        let before: Vec<bool> = before.collect();
+        for (number, _) in mine {
+            self.history.borrow_mut().acking(*number);
+        }
         let answer = self.life.node.ack(&ctx(), broker, GROUP.id, receipts).await;
         let statuses = match answer {
             Ok(statuses) => statuses,
             Err(error) => return Ok(Err(error)),
         };
         let mut history = self.history.borrow_mut();
-        for (((number, _), was_open), status) in mine.iter().zip(before).zip(statuses) {
+        for ((number, _), status) in mine.iter().zip(statuses) {
             match status {
                 AckStatus::Ok | AckStatus::AlreadyAcked => history.acked(*number),
-                AckStatus::LeaseExpired if was_open => {}
                 AckStatus::LeaseExpired => history.not_acked(*number),
                 AckStatus::Invalid => return Err(format!("R4: receipt of {number} is invalid")),
             }

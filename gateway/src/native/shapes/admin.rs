@@ -114,8 +114,13 @@ pub(in crate::native) struct PlanForm {
     message_bytes: u64,
     #[serde(default)]
     connections: u64,
-    #[serde(default)]
+    #[serde(default = "price_list")]
     price_list: String,
+}
+
+/// The list of the built-in plans.
+fn price_list() -> String {
+    "standard".to_owned()
 }
 
 fn burst_seconds() -> f64 {

@@ -28,6 +28,8 @@ struct State {
     dirs: BTreeMap<PathBuf, Names>,
     inodes: BTreeMap<u64, Contents>,
     inode_next: u64,
+    /// Open handles of each file: what has no name lives as long as they do.
+    handles: BTreeMap<u64, usize>,
     /// Handles of an earlier epoch are dead.
     epoch: u64,
     /// Whether every operation fails until the next restart.
@@ -92,6 +94,7 @@ impl FaultyDisk {
             dirs: BTreeMap::from([(PathBuf::new(), Names::default())]),
             inodes: BTreeMap::new(),
             inode_next: 1,
+            handles: BTreeMap::new(),
             epoch: 0,
             off: false,
             random: Random(seed),
@@ -223,6 +226,7 @@ impl FaultyDisk {
 impl State {
     fn restart(&mut self) {
         self.epoch += 1;
+        self.handles.clear();
         self.off = false;
         self.faults = Faults::default();
     }
@@ -265,9 +269,10 @@ impl State {
 
     /// Forgets contents that no name leads to, now or after a crash.
     fn sweep(&mut self) {
-        let dirs = &self.dirs;
-        self.inodes
-            .retain(|inode, _| dirs.values().any(|names| names.refers_to(*inode)));
+        let (dirs, handles) = (&self.dirs, &self.handles);
+        self.inodes.retain(|inode, _| {
+            handles.contains_key(inode) || dirs.values().any(|names| names.refers_to(*inode))
+        });
     }
 }
 
@@ -319,14 +324,14 @@ impl Disk for FaultyDisk {
         names.create(name, inode)?;
         state.inode_next += 1;
         state.inodes.insert(inode, Contents::default());
-        Ok(self.handle(inode, state.epoch))
+        Ok(self.handle(inode, state))
     }
 
     fn open(&self, path: &Path) -> io::Result<Arc<dyn DiskFile>> {
         let state = &mut *self.0.lock();
         state.powered()?;
         let inode = state.lookup(path)?;
-        Ok(self.handle(inode, state.epoch))
+        Ok(self.handle(inode, state))
     }
 
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
@@ -374,11 +379,12 @@ impl Disk for FaultyDisk {
 }
 
 impl FaultyDisk {
-    fn handle(&self, inode: u64, epoch: u64) -> Arc<dyn DiskFile> {
+    fn handle(&self, inode: u64, state: &mut State) -> Arc<dyn DiskFile> {
+        *state.handles.entry(inode).or_default() += 1;
         Arc::new(FaultyFile {
             disk: self.clone(),
             inode,
-            epoch,
+            epoch: state.epoch,
         })
     }
 }
@@ -387,6 +393,20 @@ struct FaultyFile {
     disk: FaultyDisk,
     inode: u64,
     epoch: u64,
+}
+
+impl Drop for FaultyFile {
+    fn drop(&mut self) {
+        let state = &mut *self.disk.0.lock();
+        if self.epoch != state.epoch {
+            return;
+        }
+        let count = state.handles.entry(self.inode).or_default();
+        *count = count.saturating_sub(1);
+        if *count == 0 {
+            state.handles.remove(&self.inode);
+        }
+    }
 }
 
 impl FaultyFile {

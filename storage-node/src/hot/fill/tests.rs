@@ -212,9 +212,9 @@ impl Setting {
 
 #[test]
 fn what_is_pushed_is_filled_soon() {
-    let log = plain_log(50, 100);
+    let log = plain_log(25, 100);
     let it = start(&log, 0, |_, _| {});
-    it.push(0..50);
+    it.push(0..25);
     it.world.wait_filled(log.end());
     it.filler.stop().expect("closes");
     it.check();
@@ -231,7 +231,8 @@ fn a_start_reads_the_log_behind_the_marker() {
     it.world.wait_filled(log.end());
     it.filler.stop().expect("closes");
     it.check();
-    assert_eq!(*it.world.reads.lock(), [(Lsn(10), Lsn(30))]);
+    // Once more if the pushes came before the thread.
+    assert_eq!(it.world.reads.lock()[0].0, Lsn(10));
 }
 
 #[test]
@@ -266,13 +267,14 @@ fn a_stop_before_the_log_was_read_leaves_the_marker_behind() {
 
 #[test]
 fn failures_that_pass_cost_nothing() {
-    let log = plain_log(100, 100);
+    let log = plain_log(80, 100);
     let it = start(&log, 60, |store, world| {
         store.failures.store(3, Ordering::Relaxed);
         world.read_failures.store(2, Ordering::Relaxed);
     });
     it.world.wait_filled(Lsn(60));
-    it.push(60..100);
+    it.push(60..80);
+    it.world.wait_filled(Lsn(80));
     it.filler.stop().expect("closes");
     it.check();
     assert_eq!(it.metrics.retries.load(Ordering::Relaxed), 3);

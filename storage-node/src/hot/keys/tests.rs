@@ -110,7 +110,10 @@ proptest! {
 #[test]
 fn golden_bytes_of_version_1() {
     let key = chunk_key(BROKER, Kind::Chunk, queue(), Offset(6));
-    assert_eq!(hex(&key), "");
+    assert_eq!(
+        hex(&key),
+        "00000000000000010000000000000002000000030101000000000000000400050000000000000006"
+    );
     let chunk = Chunk {
         first_offset: Offset(6),
         count: 2,
@@ -118,7 +121,10 @@ fn golden_bytes_of_version_1() {
         runs: Bytes::from_static(b"runs"),
     };
     let value = chunk::encode(&key, &chunk);
-    assert_eq!(hex(&value), "");
+    assert_eq!(
+        hex(&value),
+        "0132ed8b83070000000000000008000000000000000200000072756e73"
+    );
     assert_eq!(chunk::decode(&key, &value), Ok(chunk));
 
     let key = chunk_key(BROKER, Kind::Index, queue(), Offset(6));
@@ -128,10 +134,16 @@ fn golden_bytes_of_version_1() {
         position: Position(position),
     };
     let value = index::encode(&key, &[entry(9, 0, 20), entry(1, 1, 21)]);
-    assert_eq!(hex(&value), "");
+    assert_eq!(
+        hex(&value),
+        "0116b7f8ca0200000014000000000000001500000000000000040100000000000000090000000000000001000000000000000100000000000000"
+    );
 
     let key = position::key(BROKER, Position(20));
-    assert_eq!(hex(&key), "");
+    assert_eq!(
+        hex(&key),
+        "0000000000000001000000000000000200000003030000000000000014"
+    );
     let run = |first, count, offset| PositionRun {
         first: Position(first),
         count,
@@ -140,18 +152,21 @@ fn golden_bytes_of_version_1() {
     };
     let runs = vec![run(20, 2, 6), run(25, 1, 300)];
     let value = position::encode(&key, &runs);
-    assert_eq!(hex(&value), "");
+    assert_eq!(hex(&value), "014ed679ae020002010405060301010405ac02");
     assert_eq!(position::decode(&key, &value), Ok(runs));
 
     let key = snapshot::key(BROKER, 1);
-    assert_eq!(hex(&key), "");
+    assert_eq!(
+        hex(&key),
+        "00000000000000010000000000000002000000030400000001"
+    );
     let piece = snapshot::Piece {
         sequence: 7,
         pieces: 2,
         bytes: b"state",
     };
     let value = snapshot::encode(&key, piece);
-    assert_eq!(hex(&value), "");
+    assert_eq!(hex(&value), "010d07b02e0700000000000000020000007374617465");
     assert_eq!(snapshot::decode(&key, &value), Ok(piece));
 
     let reach = volume::Reach {
@@ -160,7 +175,10 @@ fn golden_bytes_of_version_1() {
         bytes: 3,
     };
     let value = volume::encode(reach);
-    assert_eq!(hex(&value), "");
+    assert_eq!(
+        hex(&value),
+        "017375c77d010000000000000002000000000000000300000000000000"
+    );
     assert_eq!(volume::decode(&value), Ok(reach));
 }
 

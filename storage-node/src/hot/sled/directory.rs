@@ -162,6 +162,15 @@ impl Directory {
         self.brokers[self.broker_index(broker)? as usize].positions
     }
 
+    /// Every queue with its first offset and one past its last.
+    pub(super) fn queues(&self) -> Vec<(BrokerKey, QueueKey, u64, u64)> {
+        let named = |span: &QueueSpan| {
+            let broker = self.brokers.get(span.broker as usize)?.broker;
+            Some((broker, span.queue, span.first, span.end))
+        };
+        self.queues.iter().filter_map(named).collect()
+    }
+
     fn broker_index(&self, broker: BrokerKey) -> Option<u32> {
         let found = self
             .brokers

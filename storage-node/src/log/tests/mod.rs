@@ -150,6 +150,25 @@ fn put(log: &Log, seq: u64) -> Result<Lsn, CommitError> {
     result
 }
 
+/// Waits, without a clock, until something is so.
+fn until(what: impl Fn() -> bool) {
+    while !what() {
+        std::thread::yield_now();
+    }
+}
+
+/// Waits until the spare files are made, so that the next operation of the disk
+/// is one of a commit.
+fn quiet(log: &Log) {
+    until(|| log.0.core.spares.is_idle());
+}
+
+/// Waits until it is known whether there is room for the spare files.
+fn settled(log: &Log) {
+    let ahead = log.0.core.config.files_ahead;
+    until(|| log.0.core.spares.blocked() || log.space().spare_files >= ahead);
+}
+
 /// Waits for an answer; `None` when the power goes off first.
 fn answer_or_off(disk: &FaultyDisk, answer: &mut Answer) -> Option<Result<Lsn, CommitError>> {
     loop {
@@ -174,6 +193,8 @@ struct Model {
     possible: BTreeMap<Lsn, Vec<u64>>,
     /// What must stand there: answered, or shown by a replay.
     certain: BTreeMap<Lsn, u64>,
+    /// What is below was given back.
+    truncated: Lsn,
 }
 
 impl Model {

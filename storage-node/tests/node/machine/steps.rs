@@ -272,7 +272,10 @@ impl System {
         for (handle, status) in handles.iter().zip(&answer) {
             if *status == AckStatus::Ok {
                 let allowed = model.judge(group, handle.key, &handle.receipt);
-                assert!(allowed.contains(status), "{handle:?} is acked, not {allowed:?}");
+                assert!(
+                    allowed.contains(status),
+                    "{handle:?} is acked, not {allowed:?}"
+                );
                 let by = Some(lease_of(&handle.receipt));
                 let group = model.groups.get_mut(&group).expect("known");
                 group.set(handle.key, State::Finished { by });
@@ -286,7 +289,10 @@ impl System {
             assert!(
                 allowed.contains(status),
                 "ack of {handle:?} is {status:?}, not one of {allowed:?}: {:?}",
-                model.groups.get(&group).map(|g| g.topics.get(&handle.key.0)),
+                model
+                    .groups
+                    .get(&group)
+                    .map(|g| g.topics.get(&handle.key.0)),
             );
         }
         // What changes nothing waits for its own broker only.

@@ -1,0 +1,137 @@
+//! The service and its machine: a full disk, many idle topics, the lines that
+//! a start prints.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+use crate::http::Http;
+use crate::process::Process;
+use crate::stack::{ACME, Stack, ack, receive};
+
+pub(crate) fn demo_file() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../infra/demo.toml")
+}
+
+/// Sends until the disk is full; how many were stored.
+fn send_until_full(http: &mut Http) -> usize {
+    let body = "x".repeat(500_000);
+    let form = json!({"messages": [{"body": body}]});
+    for stored in 0..1000 {
+        let answer = http.post(&format!("{ACME}/topics/orders/messages"), &form);
+        if answer.status == 200 && answer.json()["results"][0]["error"].is_null() {
+            continue;
+        }
+        let text = answer.error(503, "DISK_FULL");
+        assert!(text.contains("disk is full"), "{text}");
+        assert_eq!(answer.json()["error"]["retryable"], true);
+        return stored;
+    }
+    panic!("the disk is never full");
+}
+
+#[test]
+fn a_full_disk_stops_sends_alone_and_passes() {
+    let stack = Stack::start();
+    let mut http = stack.demo();
+    stack.disk.set_budget(Some(96 << 20));
+    let stored = send_until_full(&mut http);
+    assert!(stored > 0);
+    let mut consumed = 0;
+    while consumed < stored {
+        let got = receive(&mut http, "workers", "orders", &json!({"max": 1}));
+        assert_eq!(got.len(), 1, "{consumed} of {stored}");
+        assert_eq!(ack(&mut http, "workers", "orders", &got), ["OK"]);
+        consumed += 1;
+    }
+    stack.disk.set_budget(None);
+    let form = json!({"messages": [{"body": "after"}]});
+    let path = format!("{ACME}/topics/orders/messages");
+    // The node looks again by itself, a few milliseconds later.
+    while http.post(&path, &form).status == 503 {}
+    let got = receive(&mut http, "workers", "orders", &json!({"waitSeconds": 20}));
+    assert_eq!(got[0]["body"], "after");
+}
+
+#[test]
+fn a_disk_budget_holds_for_the_real_process() {
+    let dir = TempDir::new().expect("temporary directory");
+    let process = Process::start(dir.path(), &demo_file(), &["--disk-budget", "100MiB"]);
+    let mut http = Http::user(process.http, "demo", "demo-secret");
+    let stored = send_until_full(&mut http);
+    assert!(stored > 0);
+    let got = receive(&mut http, "workers", "orders", &json!({"max": 1}));
+    assert_eq!(ack(&mut http, "workers", "orders", &got), ["OK"]);
+    assert_eq!(Http::new(process.ops).get("/livez").status, 200);
+    process.terminate();
+    assert_eq!(process.wait().code(), Some(0));
+}
+
+#[test]
+fn many_idle_topics_are_listed_page_by_page() {
+    let stack = Stack::start();
+    let mut operator = stack.operator();
+    let plan = json!({"name": "wide", "topics": 5000});
+    operator.post("/v1/plans", &plan).ok();
+    let instance = json!({"tenantId": 2, "name": "wide", "plan": "wide", "brokers": ["a"]});
+    operator.post("/v1/instances", &instance).ok();
+    let path = "/v1/instances/wide/topics";
+    for number in 0..2000 {
+        operator
+            .post(path, &json!({"name": format!("t{number:04}")}))
+            .ok();
+    }
+    let (mut names, mut cursor) = (Vec::new(), String::new());
+    loop {
+        let page = operator.get(&format!("{path}?max=300{cursor}")).ok();
+        assert_eq!(page["total"], 2000);
+        let items = page["items"].as_array().expect("items").iter();
+        names.extend(items.map(|item| item["name"].as_str().expect("a name").to_owned()));
+        match page["cursor"].as_str() {
+            Some(next) => cursor = format!("&cursor={next}"),
+            None => break,
+        }
+    }
+    let expected: Vec<String> = (0..2000).map(|number| format!("t{number:04}")).collect();
+    assert_eq!(names, expected);
+}
+
+#[test]
+fn the_printed_lines_work_when_pasted() {
+    if Command::new("curl").arg("--version").output().is_err() {
+        println!("skipped: there is no curl on this machine");
+        return;
+    }
+    let dir = TempDir::new().expect("temporary directory");
+    let mut process = Process::start(dir.path(), &demo_file(), &[]);
+    let welcome = process.welcome().replace("\\\n", " ");
+    let lines: Vec<&str> = welcome
+        .lines()
+        .filter(|line| line.trim().starts_with("curl"))
+        .collect();
+    assert_eq!(lines.len(), 2, "{welcome}");
+    let answers = lines.iter().map(|line| {
+        let output = Command::new("sh")
+            .args(["-c", line])
+            .output()
+            .expect("a shell");
+        serde_json::from_slice::<Value>(&output.stdout).expect("JSON")
+    });
+    let answers: Vec<Value> = answers.collect();
+    assert!(
+        answers[0]["results"][0]["messageId"].is_string(),
+        "{}",
+        answers[0]
+    );
+    assert_eq!(answers[1]["messages"][0]["body"], "hello", "{}", answers[1]);
+    for path in ["/metrics", "/livez", "/readyz"] {
+        assert_eq!(Http::new(process.ops).get(path).status, 200, "{path}");
+    }
+    let metrics = Http::new(process.ops).get("/metrics").text();
+    assert!(
+        metrics.contains("firn_gateway_messages_in_total 1"),
+        "{metrics}"
+    );
+}

@@ -1,0 +1,260 @@
+//! The whole service inside the test's process, behind a real socket, with a
+//! clock that stands still until the test moves it and a disk that the test
+//! can fill.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use firn_gateway::{Gateway, GatewayConfig};
+use firn_protocol::catalogue::Durability;
+use firn_runtime::{Clock, Stop, Tasks, tasks};
+use firn_storage_node::config::StorageConfig;
+use firn_storage_node::disk::FaultyDisk;
+use firn_storage_node::node::{StorageNode, Stores};
+use firn_tenant_service::{Secret, TenantConfig, TenantService};
+use serde_json::{Value, json};
+use tempfile::TempDir;
+use tokio::runtime::Runtime;
+
+use crate::http::Http;
+
+/// 2025-01-01, a whole day.
+pub(crate) const START_MS: u64 = 1_735_689_600_000;
+pub(crate) const OPERATOR_PASSWORD: &str = "a long enough password";
+pub(crate) const ACME: &str = "/v1/instances/demo";
+/// Log files hold this; a largest message has to fit.
+const LOG_FILE_BYTES: u64 = 16 << 20;
+
+/// Two tenants that call everything the same, and a third user with one topic.
+const BOOTSTRAP: &str = r#"
+[[tenant]]
+id = 2
+name = "acme"
+[[tenant.instance]]
+name = "demo"
+brokers = ["a", "b"]
+[[tenant.instance.user]]
+access_key = "demo"
+secret_key = "demo-secret"
+[[tenant.instance.user]]
+access_key = "limited"
+secret_key = "limited-secret"
+topics = ["orders"]
+[[tenant.instance.topic]]
+name = "orders"
+queues = 4
+[[tenant.instance.topic]]
+name = "single"
+queues = 1
+brokers = ["a"]
+[[tenant.instance.group]]
+name = "workers"
+[[tenant.instance.group]]
+name = "brittle"
+max_retries = 0
+
+[[tenant]]
+id = 3
+name = "umbrella"
+[[tenant.instance]]
+name = "demo"
+brokers = ["a", "b"]
+[[tenant.instance.user]]
+access_key = "other"
+secret_key = "other-secret"
+[[tenant.instance.topic]]
+name = "orders"
+queues = 4
+[[tenant.instance.topic]]
+name = "single"
+queues = 1
+brokers = ["a"]
+[[tenant.instance.group]]
+name = "workers"
+[[tenant.instance.group]]
+name = "brittle"
+max_retries = 0
+"#;
+
+pub(crate) struct Stack {
+    pub(crate) clock: Clock,
+    pub(crate) disk: FaultyDisk,
+    pub(crate) http: SocketAddr,
+    running: Option<(Tasks, Arc<StorageNode>, Arc<TenantService>)>,
+    runtime: Runtime,
+    _dir: TempDir,
+}
+
+impl Stack {
+    pub(crate) fn start() -> Self {
+        Self::with(|_| {})
+    }
+
+    pub(crate) fn with(configure: impl FnOnce(&mut GatewayConfig)) -> Self {
+        let mut config = GatewayConfig {
+            http_listen: SocketAddr::from(([127, 0, 0, 1], 0)),
+            ops_listen: SocketAddr::from(([127, 0, 0, 1], 0)),
+            workers: 1,
+            ..GatewayConfig::default()
+        };
+        configure(&mut config);
+        let runtime = tokio::runtime::Builder::new_multi_thread();
+        let runtime = { runtime }.worker_threads(2).enable_all().build();
+        let runtime = runtime.expect("threads");
+        let dir = TempDir::new().expect("temporary directory");
+        let (clock, disk) = (Clock::manual(START_MS), FaultyDisk::new(1));
+        let started = runtime.block_on(serve(&dir, config, clock.clone(), disk.clone()));
+        Self {
+            clock,
+            disk,
+            http: started.http,
+            running: Some((started.tasks, started.storage, started.tenants)),
+            runtime,
+            _dir: dir,
+        }
+    }
+
+    /// The user of acme who may do everything there.
+    pub(crate) fn demo(&self) -> Http {
+        Http::user(self.http, "demo", "demo-secret")
+    }
+
+    /// The same user of the other tenant.
+    pub(crate) fn other(&self) -> Http {
+        Http::user(self.http, "other", "other-secret")
+    }
+
+    pub(crate) fn operator(&self) -> Http {
+        let mut http = Http::new(self.http);
+        let login = json!({"username": "operator", "password": OPERATOR_PASSWORD});
+        let token = http.post("/v1/auth/login", &login).ok()["token"].clone();
+        http.authorize(&format!("Bearer {}", token.as_str().expect("a token")))
+    }
+
+    pub(crate) fn advance_ms(&self, ms: u64) {
+        self.clock.advance(Duration::from_millis(ms));
+    }
+
+    /// Runs a client on a thread of its own, moving the clock a step at a time
+    /// until it is done: for calls that wait.
+    pub(crate) fn while_time_passes<T: Send + 'static>(
+        &self,
+        step_ms: u64,
+        work: impl FnOnce() -> T + Send + 'static,
+    ) -> T {
+        let worker = tasks::thread("client", work).expect("a thread");
+        while !worker.is_finished() {
+            self.advance_ms(step_ms);
+            std::thread::yield_now();
+        }
+        worker
+            .join()
+            .unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+    }
+}
+
+impl Drop for Stack {
+    fn drop(&mut self) {
+        if let Some((tasks, storage, tenants)) = self.running.take() {
+            self.runtime.block_on(async {
+                tasks.join(Duration::from_secs(10)).await;
+                storage.close().await;
+                tenants.close().await;
+            });
+        }
+    }
+}
+
+struct Started {
+    http: SocketAddr,
+    tasks: Tasks,
+    storage: Arc<StorageNode>,
+    tenants: Arc<TenantService>,
+}
+
+async fn serve(dir: &TempDir, config: GatewayConfig, clock: Clock, disk: FaultyDisk) -> Started {
+    let path = |name: &str| dir.path().join(name);
+    let tenants = TenantConfig {
+        catalogue: format!("sqlite://{}", path("catalogue.db").display()),
+        master_key_file: path("master.key"),
+        operator_password: Some(Secret::new(OPERATOR_PASSWORD)),
+        durability: Durability::Local,
+    };
+    let tenants = TenantService::open(tenants, clock.clone()).await;
+    let tenants = tenants.expect("a new catalogue");
+    let report = tenants.apply_bootstrap(BOOTSTRAP).await;
+    report.expect("a good bootstrap file");
+    let registry = prometheus::Registry::new();
+    let mut storage = StorageConfig::new(dir.path());
+    storage.log.file_bytes = LOG_FILE_BYTES;
+    // Files are made in few steps, and a full disk is looked at again at once.
+    storage.log.zero_bytes = LOG_FILE_BYTES;
+    storage.log.retry_pause = Duration::from_millis(5);
+    let stores = Box::new(|_| Ok(Stores::memory()));
+    let (node_clock, metrics) = (clock.clone(), registry.clone());
+    let opened = tasks::blocking(move || {
+        StorageNode::open(storage, Arc::new(disk), stores, node_clock, &metrics)
+    });
+    let storage = opened.await.expect("an empty disk").node;
+    let gateway = Gateway::new(config, storage.clone(), tenants.clone(), clock, registry);
+    let gateway = gateway.bind().expect("free ports");
+    let http = gateway.http_address();
+    let mut tasks = Tasks::new();
+    tenants.start(&mut tasks);
+    storage.start(&mut tasks);
+    tasks.spawn("gateway", |stop: Stop| gateway.run(stop));
+    Started {
+        http,
+        tasks,
+        storage,
+        tenants,
+    }
+}
+
+/// Sends messages to a topic of instance `demo`; the results.
+#[track_caller]
+pub(crate) fn send(http: &mut Http, topic: &str, messages: &Value) -> Vec<Value> {
+    let path = format!("{ACME}/topics/{topic}/messages");
+    let answer = http.post(&path, &json!({"messages": messages})).ok();
+    let results = answer["results"].as_array().expect("results").clone();
+    for result in &results {
+        assert!(result["error"].is_null(), "{result}");
+    }
+    results
+}
+
+/// Receives for a group of instance `demo`, without waiting.
+#[track_caller]
+pub(crate) fn receive(http: &mut Http, group: &str, topic: &str, form: &Value) -> Vec<Value> {
+    let path = format!("{ACME}/groups/{group}/topics/{topic}/receive");
+    let answer = http.post(&path, form).ok();
+    answer["messages"].as_array().expect("messages").clone()
+}
+
+/// Acknowledges what was received; the statuses.
+#[track_caller]
+pub(crate) fn ack(http: &mut Http, group: &str, topic: &str, messages: &[Value]) -> Vec<String> {
+    let handles: Vec<&Value> = messages.iter().map(|m| &m["receiptHandle"]).collect();
+    let path = format!("{ACME}/groups/{group}/topics/{topic}/ack");
+    let answer = http.post(&path, &json!({"receiptHandles": handles})).ok();
+    let results = answer["results"].as_array().expect("results").iter();
+    let statuses = results.map(|result| result["status"].as_str().expect("a status").to_owned());
+    statuses.collect()
+}
+
+/// Reports a failure of a delivery.
+#[track_caller]
+pub(crate) fn fail(http: &mut Http, group: &str, topic: &str, message: &Value) {
+    let path = format!("{ACME}/groups/{group}/topics/{topic}/visibility");
+    let form = json!({"receiptHandle": message["receiptHandle"], "invisibleSeconds": 0});
+    http.post(&path, &form).ok();
+}
+
+/// The bodies of messages, in their order.
+pub(crate) fn bodies(messages: &[Value]) -> Vec<&str> {
+    messages
+        .iter()
+        .map(|m| m["body"].as_str().expect("text"))
+        .collect()
+}

@@ -1,0 +1,28 @@
+//! The gateway over HTTP, with services in memory behind it.
+
+#[path = "http/admin.rs"]
+mod admin;
+#[path = "http/auth.rs"]
+mod auth;
+#[path = "http/bad_input.rs"]
+mod bad_input;
+#[path = "http/bench.rs"]
+mod bench;
+#[path = "http/consume.rs"]
+mod consume;
+#[path = "http/fake_storage.rs"]
+mod fake_storage;
+#[path = "http/fake_tenants.rs"]
+mod fake_tenants;
+#[path = "http/queries.rs"]
+mod queries;
+#[path = "http/send.rs"]
+mod send;
+#[path = "http/server.rs"]
+mod server;
+#[path = "http/stream.rs"]
+mod stream;
+#[path = "http/tokens.rs"]
+mod tokens;
+#[path = "http/world.rs"]
+mod world;
