@@ -2,6 +2,7 @@
 //! Timers do not run by themselves here: what is due is settled by the next
 //! receive, so every step has one outcome.
 
+mod fate;
 mod look;
 mod ops;
 mod steps;
