@@ -17,7 +17,7 @@ use firn_runtime::{Clock, Tasks, clock, tasks};
 use firn_storage_node::node::StorageNode;
 use parking_lot::Mutex;
 
-use crate::harness::{BROKERS, Bench, context, group, message, queue_key, tags, topic, TOPIC};
+use crate::harness::{BROKERS, Bench, TOPIC, context, group, message, queue_key, tags, topic};
 
 /// Longer than any test: leases and waits end by what happens, not by time.
 const NEVER_MS: u64 = 1 << 45;
@@ -86,7 +86,8 @@ impl Book {
         }
         if delivery.message.attempt != attempt {
             let found = delivery.message.attempt;
-            self.breaches.push(format!("R15: {key:?} has attempt {found}, not {attempt}"));
+            self.breaches
+                .push(format!("R15: {key:?} has attempt {found}, not {attempt}"));
         }
     }
 }
@@ -183,7 +184,10 @@ impl Scene {
                 };
                 let answer = self.node.change_visibility(&ctx, request).await;
                 let answer = answer.expect("answered");
-                assert!(matches!(answer, VisibilityAnswer::Changed { .. }), "{answer:?}");
+                assert!(
+                    matches!(answer, VisibilityAnswer::Changed { .. }),
+                    "{answer:?}"
+                );
                 if is_last {
                     self.finish(key, |book, key| {
                         book.dead.insert(key);
@@ -229,6 +233,7 @@ fn play(seed: u64, tail_bytes: u64) {
     let _watchdog = Watchdog::start();
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
+        .enable_time()
         .build()
         .expect("a runtime");
     let mut bench = Bench::new(|config| config.tail_bytes_max = tail_bytes);
@@ -308,15 +313,26 @@ async fn check(scene: &Scene, total: u64) {
             filter: Filter::All,
             member: "last".to_owned(),
         };
-        let left = scene.node.receive(&context(1), request).await.expect("received");
+        let left = scene
+            .node
+            .receive(&context(1), request)
+            .await
+            .expect("received");
         let book = scene.book.lock().dead.clone();
         let untagged = |d: &Delivery| of == GROUPS[1] && d.message.content.tag.is_none();
-        assert!(left.deliveries.iter().all(untagged), "R7: {:?}", left.deliveries);
+        assert!(
+            left.deliveries.iter().all(untagged),
+            "R7: {:?}",
+            left.deliveries
+        );
         let queue = QueueKey {
             topic: TopicKey::DeadLetter(of),
             queue: QueueId(0),
         };
-        let letters = scene.node.read(&context(1), BROKERS[0], queue, Offset(0), 1000).await;
+        let letters = scene
+            .node
+            .read(&context(1), BROKERS[0], queue, Offset(0), 1000)
+            .await;
         let letters = letters.expect("read").into_iter().map(|letter| {
             let origin = letter.origin.expect("a copy");
             (of, origin.queue.0, origin.offset.0)
@@ -344,6 +360,7 @@ fn waiters_always_go_on() {
     const COUNT: u64 = 400;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
+        .enable_time()
         .build()
         .expect("a runtime");
     let mut bench = Bench::new(|_| {});
@@ -351,8 +368,11 @@ fn waiters_always_go_on() {
     let consumed = Arc::new(AtomicU64::new(0));
     let mut threads = Vec::new();
     for n in 0..6_u64 {
-        let (node, consumed, handle) =
-            (bench.node().clone(), consumed.clone(), runtime.handle().clone());
+        let (node, consumed, handle) = (
+            bench.node().clone(),
+            consumed.clone(),
+            runtime.handle().clone(),
+        );
         let filter = [tags(&["a"]), tags(&["b"]), Filter::All][n as usize % 3].clone();
         let work = async move {
             let ctx = context(1);

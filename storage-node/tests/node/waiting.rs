@@ -14,7 +14,9 @@ use firn_protocol::ids::{BrokerId, GroupId};
 use firn_protocol::time::Timestamp;
 use firn_runtime::Tasks;
 
-use crate::harness::{BROKERS, Bench, GROUP, context, group, message, poll_once, receive, tags, topic};
+use crate::harness::{
+    BROKERS, Bench, GROUP, context, group, message, poll_once, receive, tags, topic,
+};
 
 type Wait = Pin<Box<dyn Future<Output = ApiResult<Option<BrokerId>>>>>;
 
@@ -63,7 +65,11 @@ async fn one_append_wakes_one_waiter_whose_filter_matches() {
     let mut first = park(&bench, &tags(&["a"])).await;
     let mut second = park(&bench, &tags(&["a"])).await;
     bench.send(1, Some("a")).await;
-    let woken = [is_woken(&mut other), is_woken(&mut first), is_woken(&mut second)];
+    let woken = [
+        is_woken(&mut other),
+        is_woken(&mut first),
+        is_woken(&mut second),
+    ];
     assert_eq!(woken, [false, true, false]);
     bench.send(2, Some("b")).await;
     assert_eq!([is_woken(&mut other), is_woken(&mut second)], [true, false]);
@@ -128,7 +134,10 @@ async fn what_is_given_back_wakes_whoever_wants_it() {
     assert!(is_woken(&mut second), "the one who wants it sleeps on");
     let _ = is_woken(&mut first);
     let again = bench.take(1, &tags(&["b"])).await.deliveries;
-    assert_eq!((again[0].message.offset, again[0].message.attempt), (held[0].message.offset, 1));
+    assert_eq!(
+        (again[0].message.offset, again[0].message.attempt),
+        (held[0].message.offset, 1)
+    );
     bench.close().await;
 }
 
@@ -147,7 +156,11 @@ async fn a_seek_wakes_whoever_wants_what_it_brings_back() {
         target: SeekTarget::Earliest,
         dry_run: false,
     };
-    bench.node().seek(&context(1), request).await.expect("sought");
+    bench
+        .node()
+        .seek(&context(1), request)
+        .await
+        .expect("sought");
     assert!(is_woken(&mut second));
     let _ = is_woken(&mut first);
     bench.close().await;
@@ -185,8 +198,14 @@ async fn leases_and_pauses_that_end_wake_without_a_call() {
     let failed = bench.node().change_visibility(&context(1), request).await;
     failed.expect("failed");
     let parked = park(&bench, &filter).await;
-    assert!(woken_after(&bench, 30_000, parked).await, "the second pause");
-    assert_eq!(bench.take(1, &filter).await.deliveries[0].message.attempt, 3);
+    assert!(
+        woken_after(&bench, 30_000, parked).await,
+        "the second pause"
+    );
+    assert_eq!(
+        bench.take(1, &filter).await.deliveries[0].message.attempt,
+        3
+    );
     tasks.join(std::time::Duration::from_secs(5)).await;
     bench.close().await;
 }
@@ -196,7 +215,11 @@ fn slow() -> Bench {
     Bench::new(|config| config.tail_bytes_max = 0)
 }
 
-fn start_receive(bench: &Bench, max: usize, filter: &Filter) -> Pin<Box<dyn Future<Output = usize>>> {
+fn start_receive(
+    bench: &Bench,
+    max: usize,
+    filter: &Filter,
+) -> Pin<Box<dyn Future<Output = usize>>> {
     let (node, request) = (bench.node().clone(), receive(max, filter));
     let mut work = Box::pin(async move {
         let received = node.receive(&context(1), request).await;
@@ -214,7 +237,9 @@ async fn what_another_filter_passes_on_wakes_its_owner() {
     let _ = park(&bench, &a).await;
     // A run for both wakes only the first in the line.
     let mut mixed = park(&bench, &a).await;
-    bench.send_all(vec![message(1, Some("a")), message(2, Some("b"))]).await;
+    bench
+        .send_all(vec![message(1, Some("a")), message(2, Some("b"))])
+        .await;
     assert!(is_woken(&mut owner) ^ is_woken(&mut mixed));
     let reading = start_receive(&bench, 4, &a);
     // Meanwhile the other one sees nothing, since all is being read.
@@ -273,7 +298,9 @@ async fn what_is_left_over_is_the_next_waiters_turn() {
     let mut bench = bench();
     let mut first = park(&bench, &Filter::All).await;
     let mut second = park(&bench, &Filter::All).await;
-    bench.send_all(vec![message(1, None), message(2, None)]).await;
+    bench
+        .send_all(vec![message(1, None), message(2, None)])
+        .await;
     assert_eq!([is_woken(&mut first), is_woken(&mut second)], [true, false]);
     assert_eq!(bench.take(1, &Filter::All).await.deliveries.len(), 1);
     assert!(is_woken(&mut second));
