@@ -222,3 +222,6 @@ impl Entry {
         self.run.as_deref().map(header_of).transpose()
     }
 }
+
+#[cfg(test)]
+mod tests;

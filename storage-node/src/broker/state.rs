@@ -138,3 +138,6 @@ pub fn dead_letter_queue(group: GroupId) -> QueueKey {
         queue: crate::consume::group::ONLY_QUEUE,
     }
 }
+
+#[cfg(test)]
+mod tests;

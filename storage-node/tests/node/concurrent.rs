@@ -233,6 +233,7 @@ fn play(seed: u64, tail_bytes: u64) {
     let _watchdog = Watchdog::start();
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
+        .enable_time()
         .build()
         .expect("a runtime");
     let mut bench = Bench::new(|config| config.tail_bytes_max = tail_bytes);
@@ -359,6 +360,7 @@ fn waiters_always_go_on() {
     const COUNT: u64 = 400;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
+        .enable_time()
         .build()
         .expect("a runtime");
     let mut bench = Bench::new(|_| {});

@@ -1,0 +1,236 @@
+//! The bytes of entries: golden ones are only ever added, never edited.
+
+use firn_protocol::ids::{Offset, Position, TopicId};
+use firn_protocol::message::NewMessage;
+use proptest::prelude::*;
+
+use super::*;
+use crate::record::{EncodedRecords, encode_run};
+
+const GROUP: GroupId = GroupId(300);
+
+fn queue(topic: TopicKey, queue: u16) -> QueueKey {
+    QueueKey {
+        topic,
+        queue: QueueId(queue),
+    }
+}
+
+fn user() -> TopicKey {
+    TopicKey::User(TopicId(5))
+}
+
+/// One of every kind, each field with a value of its own.
+fn samples() -> Vec<Head> {
+    let (original, retry) = (queue(user(), 2), queue(TopicKey::Retry(GROUP), 0));
+    let copy = Copy {
+        topic: user(),
+        queue: QueueId(2),
+        offset: 130,
+        attempt: 2,
+    };
+    let transfer = |reason, to, due| {
+        Head::Transfer(Transfer {
+            group: GROUP,
+            reason,
+            from: original,
+            from_offset: 130,
+            to,
+            copy,
+            due,
+        })
+    };
+    let waiting = queue(TopicKey::Waiting, 0);
+    let dead = queue(TopicKey::DeadLetter(GROUP), 0);
+    let filter = Filter::Tags(vec!["a".into(), "b".into()]);
+    let subscribe = Subscribe {
+        group: GROUP,
+        version: 9,
+        max_retries: 16,
+        topic: user(),
+        starts: vec![(QueueId(0), 0), (QueueId(2), 128)],
+        filter: Some(filter.clone()),
+    };
+    let receive = Receive {
+        group: GROUP,
+        topic: user(),
+        deadline: Timestamp(1_700_000_030_000),
+        parts: vec![
+            ReceivePart {
+                queue: original,
+                leased: vec![(130, 132), (140, 141)],
+                skipped: vec![(132, 140)],
+            },
+            ReceivePart {
+                queue: retry,
+                leased: vec![(1, 2)],
+                skipped: vec![],
+            },
+        ],
+    };
+    let records = vec![(original, vec![130, 140]), (retry, vec![1])];
+    vec![
+        Head::Append { queue: original },
+        Head::Subscribe(subscribe.clone()),
+        Head::Subscribe(Subscribe {
+            filter: None,
+            starts: vec![],
+            ..subscribe
+        }),
+        Head::Unsubscribe {
+            group: GROUP,
+            topic: user(),
+            filter: Filter::All,
+        },
+        Head::Receive(receive),
+        Head::Ack {
+            group: GROUP,
+            records: records.clone(),
+        },
+        Head::Renew {
+            group: GROUP,
+            queue: retry,
+            offset: 1,
+            deadline: Timestamp(1_700_000_060_000),
+        },
+        Head::GiveBack {
+            group: GROUP,
+            records,
+        },
+        transfer(TransferReason::Expired, retry, None),
+        transfer(
+            TransferReason::Failed,
+            waiting,
+            Some(Timestamp(1_700_000_010_000)),
+        ),
+        transfer(TransferReason::Due, retry, None),
+        transfer(TransferReason::Exhausted, dead, None),
+        transfer(TransferReason::Redriven, retry, None),
+        Head::Seek {
+            time: Timestamp(1_700_000_000_000),
+            group: GROUP,
+            topic: user(),
+            starts: vec![(QueueId(2), 7)],
+        },
+        Head::DropTopic { topic: user() },
+        Head::DropGroup { group: GROUP },
+    ]
+}
+
+/// The bytes of each sample, in order.
+const GOLDEN: &[&str] = &[
+    "010400000502",
+    "011401ac020910000502000002800101010201610162",
+    "010901ac02091000050000",
+    "010602ac02000500",
+    "012503ac020005b0ba97ffbc310200050202820184018c018d010184018c0101ac020001010200",
+    "011204ac02020005020282018c0101ac02000101",
+    "010e05ac0201ac020001e0a499ffbc31",
+    "011206ac02020005020282018c0101ac02000101",
+    "011407ac0200000502820101ac020000050282010200",
+    "011807ac02010005028201030000050282010201909e96ffbc31",
+    "011407ac0202000502820101ac020000050282010200",
+    "011407ac0203000502820102ac020000050282010200",
+    "011407ac0204000502820101ac020000050282010200",
+    "010e0880d095ffbc31ac020005010207",
+    "0103090005",
+    "01030aac02",
+];
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+fn a_run() -> Vec<u8> {
+    let mut records = EncodedRecords::default();
+    records.push_original(&NewMessage {
+        born_host: "10.0.0.1:1".to_owned(),
+        body: Bytes::from_static(b"body"),
+        ..NewMessage::default()
+    });
+    let header = RunHeader {
+        first_offset: Offset(130),
+        first_position: Position(999),
+        stored_at: Timestamp(1_700_000_000_000),
+        count: 1,
+    };
+    let mut run = Vec::new();
+    encode_run(&mut run, &header, &records.bytes);
+    run
+}
+
+#[test]
+fn golden_bytes_of_every_kind() {
+    let encode = |head: &Head| {
+        let mut bytes = Vec::new();
+        head.encode(&mut bytes);
+        bytes
+    };
+    let found: Vec<String> = samples().iter().map(|head| hex(&encode(head))).collect();
+    assert_eq!(found, GOLDEN);
+    for head in samples() {
+        let mut bytes = encode(&head);
+        let run = head.run_queue().map(|_| Bytes::from(a_run()));
+        bytes.extend_from_slice(run.as_deref().unwrap_or_default());
+        let read = Entry::decode(&Bytes::from(bytes)).expect("decodes");
+        assert_eq!(read, Entry { head, run });
+    }
+}
+
+#[test]
+fn every_kind_has_a_number_of_its_own() {
+    let mut kinds: Vec<u8> = samples().iter().map(Head::kind).collect();
+    kinds.dedup();
+    assert_eq!(kinds, (1..=11).collect::<Vec<u8>>());
+}
+
+#[test]
+fn a_head_that_wants_a_run_has_one_and_no_other() {
+    for head in samples() {
+        let mut bytes = Vec::new();
+        head.encode(&mut bytes);
+        if head.run_queue().is_none() {
+            bytes.extend_from_slice(&a_run());
+        }
+        assert!(Entry::decode(&Bytes::from(bytes)).is_err(), "{head:?}");
+    }
+}
+
+#[test]
+fn another_version_is_refused() {
+    let mut bytes = Vec::new();
+    Head::DropGroup { group: GROUP }.encode(&mut bytes);
+    for version in [0, VERSION + 1, 255] {
+        bytes[0] = version;
+        assert!(Entry::decode(&Bytes::from(bytes.clone())).is_err());
+    }
+}
+
+proptest! {
+    #[test]
+    fn any_bytes_are_an_entry_or_an_error(bytes in prop::collection::vec(any::<u8>(), 0..200), versioned in any::<bool>()) {
+        let mut bytes = bytes;
+        if versioned && !bytes.is_empty() {
+            bytes[0] = VERSION;
+        }
+        if let Ok(entry) = Entry::decode(&Bytes::from(bytes)) {
+            let _ = entry.run_header();
+        }
+    }
+
+    #[test]
+    fn a_changed_entry_is_an_entry_or_an_error(which in 0..16_usize, at in any::<prop::sample::Index>(), to in any::<u8>(), cut in any::<prop::sample::Index>()) {
+        let head = samples().swap_remove(which);
+        let mut bytes = Vec::new();
+        head.encode(&mut bytes);
+        if head.run_queue().is_some() {
+            bytes.extend_from_slice(&a_run());
+        }
+        let at = at.index(bytes.len());
+        bytes[at] = to;
+        bytes.truncate(cut.index(bytes.len()) + 1);
+        if let Ok(entry) = Entry::decode(&Bytes::from(bytes)) {
+            let _ = entry.run_header();
+        }
+    }
+}
