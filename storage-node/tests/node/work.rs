@@ -84,11 +84,16 @@ impl Client<'_> {
     }
 
     fn judge(&self, error: &ApiError) -> Result<(), Breach> {
-        match error.code {
-            ErrorCode::StorageUnavailable | ErrorCode::DiskFull | ErrorCode::Overloaded => Ok(()),
-            ErrorCode::Conflict => Ok(()),
-            _ => Err(format!("an answer that nothing explains: {error}")),
+        let allowed = [
+            ErrorCode::StorageUnavailable,
+            ErrorCode::DiskFull,
+            ErrorCode::Overloaded,
+            ErrorCode::Conflict,
+        ];
+        if allowed.contains(&error.code) {
+            return Ok(());
         }
+        Err(format!("an answer that nothing explains: {error}"))
     }
 
     async fn append(&mut self) -> Result<Result<(), ApiError>, Breach> {
