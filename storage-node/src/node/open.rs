@@ -3,7 +3,7 @@
 use std::sync::{Arc, OnceLock};
 
 use bytes::Bytes;
-use firn_protocol::ids::{BrokerId, Generation, QueueKey};
+use firn_protocol::ids::{BrokerId, Generation, Offset, QueueKey};
 use firn_runtime::{Clock, Tasks};
 use rustc_hash::FxHashMap;
 
@@ -22,6 +22,7 @@ use crate::hot::fill::{FillParts, FillSettings, Filler};
 use crate::hot::{BrokerKey, HotError, HotStore, StateStore};
 use crate::log::{DamagedRange, Log, LogError, Lsn, ReplayedFrame};
 use crate::metrics::Metrics;
+use crate::record::{Run, runs_of};
 
 /// Why a node does not start.
 #[derive(Debug, thiserror::Error)]
@@ -213,7 +214,38 @@ pub(super) fn rebuild(
         replay_frame(&mut brokers, &frame, filled);
         Ok(())
     })?;
+    if !report.damage.is_empty() {
+        for broker in brokers.values_mut() {
+            keep_places(hot, broker);
+        }
+    }
     Ok((brokers, report.damage))
+}
+
+/// Damage at the log's end takes records with it that the hot store may still
+/// have: their offsets and positions must not be given out again.
+fn keep_places(hot: &dyn HotStore, broker: &mut Rebuilt) {
+    let state = &mut broker.state;
+    let queues: Vec<QueueKey> = state.queues.keys().copied().collect();
+    for queue in queues {
+        loop {
+            let end = state.queue(queue).end;
+            // A chunk that is damaged itself has nothing to keep.
+            let Ok(Some(chunk)) = hot.chunk_at(broker.key, queue, Offset(end)) else {
+                break;
+            };
+            let runs = runs_of(chunk.runs).unwrap_or_default();
+            let records = runs.iter().flat_map(Run::records);
+            let last = records.filter_map(Result::ok).last();
+            let position = last.map_or(0, |record| record.position.0 + 1);
+            let kept = chunk.first_offset.plus(chunk.count.into()).0;
+            tracing::warn!(
+                broker = %broker.key.broker, %queue, first = end, last = kept - 1,
+                "records lost to damage in the log are kept from the hot store"
+            );
+            state.skip_records(queue, kept, position);
+        }
+    }
 }
 
 fn replay_frame(

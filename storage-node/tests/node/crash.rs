@@ -165,7 +165,11 @@ async fn end(world: &mut World, history: &mut History) -> Result<(), Breach> {
             if round == 0 {
                 history.drain(world, &life.node).await?;
             }
-            history.verify_index(&life.node).await
+            history.verify_index(&life.node).await?;
+            match life.counter("firn_storage_hot_misses_total") {
+                0 => Ok(()),
+                n => Err(format!("{n} reads went through the whole log")),
+            }
         }
         .await;
         life.start();
@@ -215,7 +219,8 @@ async fn check(seed: u64, plan: Plan, reached: &Reached) -> Tally {
 async fn random_histories_keep_every_promise() {
     let (count, reached) = (seeds(120), Reached::default());
     let mut sum = Tally::default();
-    for n in 0..count {
+    // The last ones found faults once that are rare otherwise.
+    for n in (0..count).chain([478, 478, 478]) {
         let tally = check(seed_of(n), Plan::default(), &reached).await;
         sum.answered += tally.answered;
         sum.unknown += tally.unknown;

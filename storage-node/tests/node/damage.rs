@@ -104,6 +104,31 @@ async fn a_cut_or_zeroed_file_is_reported_and_the_rest_is_served() {
     }
 }
 
+/// What the log lost at its end the hot store may still have: its offsets are
+/// not given out again.
+#[tokio::test]
+async fn a_damaged_end_gives_no_offset_twice() {
+    let mut world = World::new(21, None);
+    let life = world.open().expect("opens");
+    for n in 0..COUNT {
+        assert_eq!(send(&life.node, n).await, n);
+    }
+    life.close().await;
+    world.disk.restart();
+    world.forget_states();
+    let file = world.log_files().pop().expect("a file");
+    let last = world
+        .disk
+        .contents(&file)
+        .windows(64)
+        .rposition(|bytes| bytes == [(COUNT - 1) as u8; 64])
+        .expect("the last body");
+    world.disk.flip(&file, last as u64, 0x10);
+    let (damaged, read, delivered, lost) = survey(&mut world).await;
+    assert!(damaged > 0, "not reported");
+    assert_eq!((read.len(), delivered, lost), (60, 60, 0));
+}
+
 /// The deliberate fault that this page is there to see.
 #[tokio::test]
 async fn damage_that_is_cut_silently_is_noticed() {

@@ -234,7 +234,7 @@ async fn what_another_filter_passes_on_wakes_its_owner() {
     let mut bench = slow();
     let (a, b) = (tags(&["a"]), tags(&["b"]));
     let mut owner = park(&bench, &b).await;
-    let _ = park(&bench, &a).await;
+    drop(park(&bench, &a).await);
     // A run for both wakes only the first in the line.
     let mut mixed = park(&bench, &a).await;
     bench
@@ -253,7 +253,7 @@ async fn what_another_filter_passes_on_wakes_its_owner() {
 #[tokio::test]
 async fn a_receive_that_is_given_up_wakes_the_next() {
     let mut bench = slow();
-    let _ = park(&bench, &Filter::All).await;
+    drop(park(&bench, &Filter::All).await);
     bench.send(1, None).await;
     let reading = start_receive(&bench, 1, &Filter::All);
     let empty = bench.take(1, &Filter::All).await;
