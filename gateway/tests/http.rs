@@ -22,5 +22,7 @@ mod send;
 mod server;
 #[path = "http/stream.rs"]
 mod stream;
+#[path = "http/tokens.rs"]
+mod tokens;
 #[path = "http/world.rs"]
 mod world;

@@ -14,7 +14,8 @@ use crate::world::*;
 #[actix_web::test]
 #[ignore = "prints a measurement, asserts nothing"]
 async fn cost_of_a_send() {
-    const ROUNDS: u32 = 200_000;
+    const BATCHES: u32 = 40;
+    const ROUNDS: u32 = 5_000;
     let world = World::with(Clock::system(), GatewayConfig::default()).await;
     let app = test::init_service(App::new().configure(app_config(&world.state))).await;
     let body =
@@ -30,18 +31,23 @@ async fn cost_of_a_send() {
             .to_request()
     };
     for (name, path) in [("send", MESSAGES), ("unknown path", "/nothing")] {
-        let mut spent = std::time::Duration::ZERO;
-        for _ in 0..ROUNDS {
-            let request = request(path);
-            let watch = Stopwatch::start();
-            let response = app.call(request).await.expect("an answer");
-            spent += watch.elapsed();
-            drop(response);
+        // The best batch is the one that other processes disturbed least.
+        let mut best = std::time::Duration::MAX;
+        for _ in 0..BATCHES {
+            let mut spent = std::time::Duration::ZERO;
+            for _ in 0..ROUNDS {
+                let request = request(path);
+                let watch = Stopwatch::start();
+                let response = app.call(request).await.expect("an answer");
+                spent += watch.elapsed();
+                drop(response);
+            }
+            best = best.min(spent);
+            world.storage.forget();
         }
         println!(
             "{name}: {:.2} µs",
-            spent.as_secs_f64() * 1e6 / f64::from(ROUNDS)
+            best.as_secs_f64() * 1e6 / f64::from(ROUNDS)
         );
-        world.storage.forget();
     }
 }

@@ -38,6 +38,8 @@ pub struct Core {
     pub generation: Generation,
     /// Last frame submitted; what the state says is durable once this is.
     pub last_lsn: Lsn,
+    /// Last frame by which a group took something up; nothing is handed out before it is durable.
+    pub last_subscribe_lsn: Lsn,
     /// Last frame submitted that stores records; the hot store knows them once it is filled.
     pub last_run_lsn: Lsn,
     pub tails: FxHashMap<QueueKey, QueueTail>,
@@ -105,6 +107,7 @@ impl Core {
             state,
             generation,
             last_lsn: Lsn::default(),
+            last_subscribe_lsn: Lsn::default(),
             last_run_lsn: Lsn::default(),
             tails: FxHashMap::default(),
             claims: HashMap::new(),
@@ -135,6 +138,15 @@ impl Core {
         Mark {
             lsn: self.last_lsn,
             generation: self.generation,
+        }
+    }
+
+    /// What must be durable so that every subscription is.
+    #[must_use]
+    pub fn subscribed(&self) -> Mark {
+        Mark {
+            lsn: self.last_subscribe_lsn,
+            ..self.mark()
         }
     }
 

@@ -1,7 +1,7 @@
 //! Receives that found nothing and wait. One event wakes one waiter whose filter
 //! can match; the wake is a hint, the waiter looks again (RULES 20).
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 use firn_protocol::filter::Filter;
@@ -103,6 +103,18 @@ impl Waiters {
         }
         for ticket in gone {
             self.leave(group, topic, ticket);
+        }
+    }
+
+    /// Wakes one waiter of a group for each different filter among its waiters:
+    /// for when records are available and it is not known who wants them.
+    pub fn wake_each_filter(&mut self, broker: BrokerId, group: GroupId, topic: TopicKey) {
+        let Some(waiters) = self.topics.get(&topic).and_then(|g| g.get(&group)) else {
+            return;
+        };
+        let filters: BTreeSet<Filter> = waiters.values().map(|w| w.filter.clone()).collect();
+        for filter in filters {
+            self.wake_one(broker, group, topic, &|found| *found == filter);
         }
     }
 

@@ -84,6 +84,19 @@ impl GroupState {
         }
     }
 
+    /// Whether a record may be handed out.
+    #[must_use]
+    pub fn is_open(&self, queue: QueueKey, offset: u64) -> bool {
+        let is_known = match queue.topic {
+            TopicKey::Retry(_) => self.retry.copies.contains_key(&offset),
+            TopicKey::User(_) | TopicKey::DeadLetter(_) | TopicKey::Waiting => true,
+        };
+        is_known
+            && self
+                .progress(queue)
+                .is_some_and(|progress| progress.standing(offset) == Standing::Open)
+    }
+
     /// Hands a record to a member.
     pub fn lease(&mut self, queue: QueueKey, offset: u64, lease: Lease) -> bool {
         if let TopicKey::Retry(_) = queue.topic {

@@ -23,6 +23,9 @@ use super::queue::{Batch, Completion, LogState, Queue};
 use super::spares::Spares;
 use super::writer::{Life, Parts, Writer};
 
+/// What the padding of the batches that wait together may take.
+const PADDING_BYTES: u64 = 4 << 10;
+
 /// What a frame is for, which decides whether the disk's last reserve is its to use.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum FrameClass {
@@ -120,14 +123,21 @@ impl Core {
         if !self.spares.blocked() {
             return None;
         }
+        let reserved = FILES_RESERVED.min(self.config.files_ahead);
+        let ready = match class {
+            FrameClass::Other => self.spares.ready(),
+            FrameClass::Send => match self.spares.ready().checked_sub(reserved) {
+                Some(beyond) => beyond,
+                None => return Some(0),
+            },
+        } as u64;
+        // Each file may end with a batch that does not fit, and each batch in
+        // padding: what is taken now must not have to wait for room later.
+        let waste = self.config.batch_bytes.min(self.config.capacity() / 2);
         let room = self.room.load(Ordering::Relaxed);
-        let (ready, capacity) = (self.spares.ready() as u64, self.config.capacity());
-        let reserved = FILES_RESERVED.min(self.config.files_ahead) as u64;
-        Some(match class {
-            FrameClass::Other => room + ready * capacity,
-            FrameClass::Send if ready < reserved => 0,
-            FrameClass::Send => room + (ready - reserved) * capacity,
-        })
+        let rest = ready * (self.config.capacity() - waste);
+        let lost = if ready > 0 { waste } else { PADDING_BYTES };
+        Some(room.saturating_sub(lost) + rest)
     }
 
     /// The commit thread, until the log closes and nothing waits.

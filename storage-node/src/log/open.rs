@@ -205,8 +205,6 @@ fn settle(
 }
 
 /// Writes the last batch again, and a terminator behind it if there is room.
-/// Two syncs: the terminator calls the batch durable, so it must not reach the
-/// disk first.
 fn settle_tail(
     base: &Base,
     files: &[Arc<LogFile>],
@@ -221,6 +219,7 @@ fn settle_tail(
         let file = &files[unit.index];
         let bytes = unit_bytes(file, &unit)?;
         file.handle.write_at(&bytes, unit.at)?;
+        // Before the terminator is written: that one says that this is durable.
         file.handle.sync_data()?;
     }
     if terminate {

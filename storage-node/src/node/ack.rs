@@ -1,17 +1,19 @@
 //! Ack and give back: the two ends of a delivery that went well or nowhere.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use firn_protocol::api::storage::AckStatus;
 use firn_protocol::context::RequestContext;
 use firn_protocol::error::ApiError;
-use firn_protocol::ids::{BrokerId, GroupId, QueueKey};
+use firn_protocol::ids::{BrokerId, GroupId, QueueId, QueueKey, TopicKey};
 use firn_protocol::receipt::Receipt;
 
 use super::StorageNode;
 use crate::broker::entry::Head;
-use crate::broker::owner::Core;
-use crate::consume::group::GroupState;
+use crate::broker::owner::{Broker, Core, Mark};
+use crate::broker::state::retry_queue;
+use crate::consume::group::{GroupState, Place};
 use crate::consume::progress::Standing;
 
 impl StorageNode {
@@ -23,7 +25,7 @@ impl StorageNode {
         receipts: Vec<Receipt>,
     ) -> Result<Vec<AckStatus>, ApiError> {
         let broker = self.broker(ctx, broker)?;
-        let (statuses, mark) = {
+        let (mut statuses, mark) = {
             let mut core = broker.lock()?;
             let mut records: BTreeMap<QueueKey, Vec<u64>> = BTreeMap::new();
             let mut statuses = Vec::with_capacity(receipts.len());
@@ -51,7 +53,84 @@ impl StorageNode {
         };
         // Also when nothing was new: the ack that came before must be durable too.
         self.outcome(mark).await?;
+        let mut last = None;
+        for (receipt, status) in receipts.iter().zip(&mut statuses) {
+            if let Some(original) = self.original_of(&broker, receipt, *status).await? {
+                let mut core = broker.lock()?;
+                let mark;
+                (*status, mark) = self.ack_moved(&broker, &mut core, group, receipt, original)?;
+                last = mark.or(last);
+            }
+        }
+        if let Some(mark) = last {
+            self.outcome(mark).await?;
+        }
         Ok(statuses)
+    }
+
+    /// The original of a record that may have been moved on as a copy: it is
+    /// finished then, though nobody acked it. Which original a copy stands for is
+    /// known from the record alone.
+    pub(super) async fn original_of(
+        &self,
+        broker: &Arc<Broker>,
+        receipt: &Receipt,
+        status: AckStatus,
+    ) -> Result<Option<Original>, ApiError> {
+        let is_copy = matches!(receipt.queue.topic, TopicKey::Retry(_));
+        match (status, is_copy) {
+            (AckStatus::LeaseExpired, false) => Ok(Some(Original {
+                topic: receipt.queue.topic,
+                queue: receipt.queue.queue,
+                offset: receipt.offset.0,
+            })),
+            (AckStatus::AlreadyAcked, true) => {
+                let (queue, offset) = (receipt.queue, receipt.offset.0);
+                let message = self.read_one(broker, queue, offset).await?;
+                let origin = message.and_then(|message| message.origin);
+                Ok(origin.map(|origin| Original {
+                    topic: origin.topic,
+                    queue: origin.queue,
+                    offset: origin.offset.0,
+                }))
+            }
+            _ => Ok(None),
+        }
+    }
+
+    /// An ack of a lease that has passed. As long as nobody was given the copy
+    /// that this made, the work that was done counts (DESIGN 5).
+    fn ack_moved(
+        &self,
+        broker: &Broker,
+        core: &mut Core,
+        group: GroupId,
+        receipt: &Receipt,
+        original: Original,
+    ) -> Result<(AckStatus, Option<Mark>), ApiError> {
+        let state = core.state.groups.get(&group);
+        let place = newest_place(state, receipt, original);
+        let Some((state, place)) = state.zip(place) else {
+            return Ok((judge(core, group, receipt), None));
+        };
+        let queue = retry_queue(group);
+        let untouched = match place {
+            Place::Retry(offset) if state.is_open(queue, offset) => Some(offset),
+            Place::Retry(_) | Place::Waiting(_) => None,
+        };
+        let is_next = |offset: &u64| {
+            let copy = state.retry.copies.get(offset);
+            copy.is_some_and(|copy| copy.attempt == receipt.attempt + 1)
+        };
+        let Some(offset) = untouched.filter(is_next) else {
+            return Ok((AckStatus::LeaseExpired, None));
+        };
+        let head = Head::Ack {
+            group,
+            records: vec![(queue, vec![offset])],
+        };
+        let mark = self.submit(broker, core, &head, None, None)?;
+        Ok((AckStatus::Ok, Some(mark)))
     }
 
     /// Gives records back without counting an attempt; durable or not, since a
@@ -84,7 +163,7 @@ impl StorageNode {
         self.submit(&broker, &mut core, &head, None, None)?;
         core.returns += 1;
         core.waiters
-            .wake_one(broker.key.broker, group, topic, &|_| true);
+            .wake_each_filter(broker.key.broker, group, topic);
         Ok(())
     }
 }
@@ -133,6 +212,32 @@ fn was_redelivered(state: &GroupState, receipt: &Receipt) -> bool {
         .topics
         .get(&receipt.queue.topic)
         .is_some_and(|topic| topic.moved.contains_key(&key))
+}
+
+/// A record of a user's topic or of another group's dead letters.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Original {
+    topic: TopicKey,
+    queue: QueueId,
+    offset: u64,
+}
+
+/// Where the newest copy is of a record that was moved on, if it lives and the
+/// receipt is not void for another reason.
+pub(super) fn newest_place(
+    state: Option<&GroupState>,
+    receipt: &Receipt,
+    original: Original,
+) -> Option<Place> {
+    let state = state?;
+    let standing = state.progress(receipt.queue)?.standing(receipt.offset.0);
+    let topic = state.topics.get(&receipt.topic)?;
+    if standing != Standing::Finished || topic.epoch != receipt.epoch {
+        return None;
+    }
+    let topic = state.topics.get(&original.topic)?;
+    let key = (original.queue, original.offset);
+    topic.moved.get(&key).copied()
 }
 
 /// Whether the receipt's own lease still holds the record.

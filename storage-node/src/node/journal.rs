@@ -107,16 +107,14 @@ impl StorageNode {
         if mark.lsn == Lsn::ZERO {
             return Ok(true);
         }
-        let (durable, state) = (self.log.durable(), self.log.state());
-        // Read last: if it is still the same, so it was for what was read before.
-        if self.generation() != mark.generation {
+        // The generation is read last: if it is still the same, so it was for
+        // what was read before.
+        let durable = self.log.durable() >= mark.lsn;
+        let is_lost = !durable && self.log.state() != LogState::Running;
+        if is_lost || self.generation() != mark.generation {
             return Err(not_written());
         }
-        match state {
-            _ if durable >= mark.lsn => Ok(true),
-            LogState::Running => Ok(false),
-            LogState::Failed | LogState::Closed => Err(not_written()),
-        }
+        Ok(durable)
     }
 
     /// Waits until a change is durable; the error says that the outcome is not known.

@@ -43,6 +43,8 @@ struct Sorted {
     unwanted: Vec<(QueueKey, Range<u64>)>,
     /// Another live filter wants them.
     passed: Vec<(QueueKey, Range<u64>)>,
+    /// The filters by which they were sorted.
+    live: Vec<Filter>,
 }
 
 impl StorageNode {
@@ -54,6 +56,7 @@ impl StorageNode {
         let broker = self.broker(ctx, request.broker)?;
         self.settle(&broker).await?;
         let (group, topic) = (request.group, request.topic);
+        self.note_filter(&broker, &mut *broker.lock()?, &request)?;
         self.subscribe_group(&broker, group, topic, Some(&request.filter))
             .await?;
         for _ in 0..ROUNDS_MAX {
@@ -90,7 +93,6 @@ impl StorageNode {
     ) -> Result<Result<Claim<'a>, u64>, ApiError> {
         let mut core = broker.lock()?;
         let (group, topic) = (request.group.id, request.topic.key);
-        self.note_filter(broker, &mut core, request)?;
         let Some(state) = core.state.groups.get(&group) else {
             return Err(ApiError::new(ErrorCode::GroupNotFound, "group not found"));
         };
@@ -136,6 +138,7 @@ impl StorageNode {
     }
 
     /// Remembers that a filter has a member, and lets go of filters that have none.
+    /// A filter too many is refused before it is known to anybody.
     fn note_filter(
         &self,
         broker: &Broker,
@@ -146,7 +149,10 @@ impl StorageNode {
         let now = self.now();
         let live = core.live_filters(group, topic);
         let members = core.members.entry((group, topic)).or_default();
-        members.seen.insert(request.filter.clone(), now);
+        let is_new = !live.contains(&request.filter);
+        if !is_new {
+            members.seen.insert(request.filter.clone(), now);
+        }
         let mut idle = Vec::new();
         for filter in &live {
             // After a restart a filter counts as just seen (RULES 18).
@@ -155,12 +161,13 @@ impl StorageNode {
                 idle.push(filter.clone());
             }
         }
-        if live.len() - idle.len() > FILTERS_LIVE_MAX {
+        if is_new && live.len() - idle.len() >= FILTERS_LIVE_MAX {
             return Err(ApiError::new(
                 ErrorCode::Conflict,
                 format!("the group has more than {FILTERS_LIVE_MAX} different live filters here"),
             ));
         }
+        members.seen.insert(request.filter.clone(), now);
         if idle.is_empty() {
             return Ok(());
         }
@@ -182,7 +189,10 @@ impl StorageNode {
             let core = claim.broker.lock()?;
             core.live_filters(claim.request.group.id, claim.request.topic.key)
         };
-        let mut sorted = Sorted::default();
+        let mut sorted = Sorted {
+            live,
+            ..Sorted::default()
+        };
         let mut bytes_left = ANSWER_BYTES_MAX;
         for (queue, range) in &claim.ranges {
             let left = claim.request.max - sorted.wanted.len();
@@ -211,7 +221,7 @@ impl StorageNode {
                     sorted.unwanted.push((*queue, next..offset));
                 }
                 next = offset + 1;
-                sort(claim, *queue, &record, &live, &mut sorted)?;
+                sort(claim, *queue, &record, &mut sorted)?;
                 bytes_left = bytes_left.saturating_sub(record.bytes_len() as u64);
             }
             if sorted.wanted.len() < claim.request.max && next < found.upto.min(range.end) {
@@ -227,18 +237,24 @@ impl StorageNode {
     fn finish_claim(
         &self,
         mut claim: Claim<'_>,
-        sorted: Sorted,
+        mut sorted: Sorted,
     ) -> Result<Vec<Delivery>, ApiError> {
         let (group, topic) = (claim.request.group.id, claim.request.topic.key);
         let mut core = claim.broker.lock()?;
-        let epoch = core
-            .state
-            .groups
-            .get(&group)
-            .and_then(|state| state.topics.get(&topic));
+        let state = core.state.groups.get(&group);
+        let epoch = state.and_then(|state| state.topics.get(&topic));
         if core.life != claim.life || epoch.map(|topic| topic.epoch) != Some(claim.epoch) {
             drop(core);
             return Ok(Vec::new());
+        }
+        // An ack of an earlier handle may have finished a record meanwhile.
+        sorted
+            .wanted
+            .retain(|m| state.is_some_and(|state| state.is_open(m.queue, m.offset.0)));
+        if core.live_filters(group, topic) != sorted.live {
+            // Who wants what has changed: the next round sorts again.
+            sorted.unwanted.clear();
+            sorted.passed.clear();
         }
         let members = core.members.entry((group, topic)).or_default();
         for (queue, range) in &sorted.passed {
@@ -261,12 +277,7 @@ impl StorageNode {
             self.submit(claim.broker, &mut core, &head, None, None)?;
         }
         let generation = core.generation;
-        let has_more = claim.release(&mut core);
-        if has_more && !sorted.wanted.is_empty() {
-            // One append woke us; what is left is another waiter's turn.
-            let id = claim.broker.key.broker;
-            core.waiters.wake_one(id, group, topic, &|_| true);
-        }
+        claim.release(&mut core);
         drop(core);
         let deliveries = sorted.wanted.into_iter().zip(first_lease..);
         Ok(deliveries
@@ -361,7 +372,6 @@ fn sort(
     claim: &Claim<'_>,
     queue: QueueKey,
     record: &StoredRecord,
-    live: &[Filter],
     sorted: &mut Sorted,
 ) -> Result<(), ApiError> {
     let Offset(offset) = record.offset;
@@ -371,7 +381,7 @@ fn sort(
     })?;
     if claim.request.filter.matches(summary.tag) {
         sorted.wanted.push(to_message(claim.broker, queue, record)?);
-    } else if live.iter().any(|filter| filter.matches(summary.tag)) {
+    } else if sorted.live.iter().any(|filter| filter.matches(summary.tag)) {
         sorted.passed.push((queue, offset..offset + 1));
     } else {
         sorted.unwanted.push((queue, offset..offset + 1));
@@ -415,21 +425,41 @@ fn extend(ranges: &mut Vec<(u64, u64)>, range: Range<u64>) {
 }
 
 impl Claim<'_> {
-    /// Lets the ranges go, once; whether there is more to hand out on their queues.
-    fn release(&mut self, core: &mut Core) -> bool {
+    /// Lets the ranges go, once. Whoever looked meanwhile saw nothing in them, so
+    /// what is left in them, or behind them, wakes others.
+    fn release(&mut self, core: &mut Core) {
         let ranges = std::mem::take(&mut self.ranges);
         if core.life != self.life || ranges.is_empty() {
-            return false;
+            return;
         }
         let group = self.request.group.id;
-        for (queue, range) in ranges {
-            if let Some(claims) = core.claims.get_mut(&(group, queue)) {
-                claims.remove(range);
+        for (queue, range) in &ranges {
+            if let Some(claims) = core.claims.get_mut(&(group, *queue)) {
+                claims.remove(range.clone());
                 if claims.is_empty() {
-                    core.claims.remove(&(group, queue));
+                    core.claims.remove(&(group, *queue));
                 }
             }
         }
+        let state = core.state.groups.get(&group);
+        let is_left = state.is_some_and(|state| {
+            let mut places = ranges
+                .iter()
+                .flat_map(|(queue, range)| range.clone().map(|offset| (*queue, offset)));
+            places.any(|(queue, offset)| state.is_open(queue, offset))
+        });
+        if is_left {
+            core.returns += 1;
+        }
+        let topic = self.request.topic.key;
+        if core.waiters.has_any(topic) && (is_left || self.has_more(core)) {
+            let id = self.broker.key.broker;
+            core.waiters.wake_each_filter(id, group, topic);
+        }
+    }
+
+    /// Whether the same request would find something now.
+    fn has_more(&self, core: &Core) -> bool {
         let topic = self.request.topic;
         !open_retries(core, self.request, 1).is_empty()
             || (0..topic.queues).any(|queue| {

@@ -83,9 +83,13 @@ fn is_wanted(message: &Message, request: &RedriveRequest) -> bool {
             .is_none_or(|ids| ids.contains(&message.message_id))
 }
 
-/// A letter that was sent back before goes again only when it is named.
+/// A letter that was sent back before goes again only when it is named; one of a
+/// topic that was dropped never does.
 fn may_send(core: &Core, message: &Message, request: &RedriveRequest) -> bool {
     let state = core.state.groups.get(&request.group.id);
+    // Nobody could ever receive a copy whose topic is gone.
+    let topic = message.origin.map(|origin| origin.topic);
+    let state = state.filter(|state| topic.is_some_and(|topic| state.topics.contains_key(&topic)));
     state.is_some_and(|state| {
         request.message_ids.is_some() || !state.redriven.contains(message.offset.0)
     })

@@ -46,7 +46,7 @@ impl StorageNode {
             core.members.remove(&(group, topic));
             core.returns += 1;
             core.waiters
-                .wake_one(broker.key.broker, group, topic, &|_| true);
+                .wake_each_filter(broker.key.broker, group, topic);
             committed
         };
         self.outcome(committed).await?;

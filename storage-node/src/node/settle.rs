@@ -85,6 +85,14 @@ impl StorageNode {
     }
 
     async fn settle_one(&self, broker: &Arc<Broker>, due: Due) -> Result<(), ApiError> {
+        // A copy that became due before it was durable is not lost.
+        let unsettled = {
+            let core = broker.lock()?;
+            (core.visible_end(due.queue) <= due.offset).then_some(core.mark())
+        };
+        if let Some(mark) = unsettled {
+            self.settled(mark).await?;
+        }
         let message = self.read_one(broker, due.queue, due.offset).await?;
         let mut core = broker.lock()?;
         // Acked, renewed or settled by somebody else while the body was read.

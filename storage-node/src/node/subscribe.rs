@@ -22,8 +22,12 @@ impl StorageNode {
         topic: TopicSpec,
         filter: Option<&Filter>,
     ) -> Result<(), ApiError> {
-        let Some((missing, is_new)) = self.missing(&*broker.lock()?, group, topic, filter) else {
-            return Ok(());
+        let (missing, subscribed) = {
+            let core = broker.lock()?;
+            (self.missing(&core, group, topic, filter), core.subscribed())
+        };
+        let Some((missing, is_new)) = missing else {
+            return self.settled(subscribed).await;
         };
         let mut starts = Vec::with_capacity(missing.len());
         for queue in missing {
@@ -44,21 +48,27 @@ impl StorageNode {
             };
             starts.push((queue, offset));
         }
-        let mut core = broker.lock()?;
-        // Somebody else may have been here while the lock was free.
-        if self.missing(&core, group, topic, filter).is_some() {
-            let head = Head::Subscribe(Subscribe {
-                group: group.id,
-                version: group.version,
-                max_retries: group.max_retries,
-                topic: topic.key,
-                starts,
-                filter: filter.cloned(),
-            });
-            // Not awaited: it stands in the log before whatever relies on it.
-            self.submit(broker, &mut core, &head, None, None)?;
-        }
-        Ok(())
+        let subscribed = {
+            let mut core = broker.lock()?;
+            // Somebody else may have been here while the lock was free.
+            let is_missing = self.missing(&core, group, topic, filter).is_some();
+            if is_missing {
+                let head = Head::Subscribe(Subscribe {
+                    group: group.id,
+                    version: group.version,
+                    max_retries: group.max_retries,
+                    topic: topic.key,
+                    starts,
+                    filter: filter.cloned(),
+                });
+                let mark = self.submit(broker, &mut core, &head, None, None)?;
+                core.last_subscribe_lsn = mark.lsn;
+            }
+            core.subscribed()
+        };
+        // Awaited: a group that is forgotten could not honour its receipts, and
+        // one that starts at the end would start at a later one.
+        self.settled(subscribed).await
     }
 
     /// The queues that the group has no progress on, and whether the topic is

@@ -1,13 +1,19 @@
 //! Change of visibility: a lease lasts longer or shorter, or the delivery failed.
 
+use std::sync::Arc;
+
 use firn_protocol::api::storage::{AckStatus, VisibilityAnswer, VisibilityRequest};
 use firn_protocol::context::RequestContext;
 use firn_protocol::error::ApiError;
+use firn_protocol::ids::GroupId;
+use firn_protocol::receipt::Receipt;
+use firn_protocol::time::Timestamp;
 
 use super::StorageNode;
-use super::ack::{holds_lease, judge};
+use super::ack::{holds_lease, judge, newest_place};
 use super::settle::due_of_lease;
 use crate::broker::entry::Head;
+use crate::broker::owner::{Broker, Core, Mark};
 
 impl StorageNode {
     pub(super) async fn change_lease(
@@ -20,25 +26,16 @@ impl StorageNode {
         if request.invisible_ms == 0 {
             return self.fail_delivery(&broker, request).await;
         }
-        let (committed, deadline) = {
+        let renewed = {
             let mut core = broker.lock()?;
-            if !holds_lease(&core, group, &receipt) {
-                return Ok(refusal(judge(&core, group, &receipt)));
+            if holds_lease(&core, group, &receipt) {
+                Some(self.renew(&broker, &mut core, &request)?)
+            } else {
+                None
             }
-            let deadline = self
-                .now()
-                .max(core.state.last_time)
-                .plus_ms(request.invisible_ms);
-            let head = Head::Renew {
-                group,
-                queue: receipt.queue,
-                offset: receipt.offset.0,
-                deadline,
-            };
-            (
-                self.submit(&broker, &mut core, &head, None, None)?,
-                deadline,
-            )
+        };
+        let Some((committed, deadline)) = renewed else {
+            return self.refuse(&broker, group, &receipt).await;
         };
         self.outcome(committed).await?;
         Ok(VisibilityAnswer::Changed {
@@ -47,32 +44,73 @@ impl StorageNode {
         })
     }
 
+    fn renew(
+        &self,
+        broker: &Broker,
+        core: &mut Core,
+        request: &VisibilityRequest,
+    ) -> Result<(Mark, Timestamp), ApiError> {
+        let receipt = request.receipt;
+        let deadline = self
+            .now()
+            .max(core.state.last_time)
+            .plus_ms(request.invisible_ms);
+        let head = Head::Renew {
+            group: request.group.id,
+            queue: receipt.queue,
+            offset: receipt.offset.0,
+            deadline,
+        };
+        Ok((self.submit(broker, core, &head, None, None)?, deadline))
+    }
+
+    /// A handle without a lease changes nothing, whatever an ack would still do.
+    async fn refuse(
+        &self,
+        broker: &Arc<Broker>,
+        group: GroupId,
+        receipt: &Receipt,
+    ) -> Result<VisibilityAnswer, ApiError> {
+        let status = judge(&*broker.lock()?, group, receipt);
+        if let Some(original) = self.original_of(broker, receipt, status).await? {
+            let core = broker.lock()?;
+            let state = core.state.groups.get(&group);
+            if newest_place(state, receipt, original).is_some() {
+                return Ok(VisibilityAnswer::Refused(AckStatus::LeaseExpired));
+            }
+        }
+        Ok(VisibilityAnswer::Refused(match status {
+            AckStatus::Ok => AckStatus::LeaseExpired,
+            AckStatus::AlreadyAcked | AckStatus::LeaseExpired | AckStatus::Invalid => status,
+        }))
+    }
     async fn fail_delivery(
         &self,
-        broker: &std::sync::Arc<crate::broker::owner::Broker>,
+        broker: &Arc<Broker>,
         request: VisibilityRequest,
     ) -> Result<VisibilityAnswer, ApiError> {
         let (group, receipt) = (request.group.id, request.receipt);
-        {
-            let core = broker.lock()?;
-            if !holds_lease(&core, group, &receipt) {
-                return Ok(refusal(judge(&core, group, &receipt)));
-            }
+        if !holds_lease(&*broker.lock()?, group, &receipt) {
+            return self.refuse(broker, group, &receipt).await;
         }
         let message = self
             .read_one(broker, receipt.queue, receipt.offset.0)
             .await?;
-        let (committed, next) = {
+        let Some(message) = message else {
+            return Ok(VisibilityAnswer::Refused(AckStatus::Invalid));
+        };
+        let failed = {
             let mut core = broker.lock()?;
             // Time has passed while the body was read.
-            if !holds_lease(&core, group, &receipt) {
-                return Ok(refusal(judge(&core, group, &receipt)));
+            if holds_lease(&core, group, &receipt) {
+                let due = due_of_lease(&core, group, receipt.queue, receipt.offset.0)?;
+                Some(self.fail(broker, &mut core, due, &message)?)
+            } else {
+                None
             }
-            let Some(message) = message else {
-                return Ok(VisibilityAnswer::Refused(AckStatus::Invalid));
-            };
-            let due = due_of_lease(&core, group, receipt.queue, receipt.offset.0)?;
-            self.fail(broker, &mut core, due, &message)?
+        };
+        let Some((committed, next)) = failed else {
+            return self.refuse(broker, group, &receipt).await;
         };
         self.outcome(committed).await?;
         let invisible_until = next.unwrap_or_else(|| self.now());
@@ -81,12 +119,4 @@ impl StorageNode {
             invisible_until,
         })
     }
-}
-
-/// A handle without a lease changes nothing, whatever an ack would still do.
-fn refusal(status: AckStatus) -> VisibilityAnswer {
-    VisibilityAnswer::Refused(match status {
-        AckStatus::Ok => AckStatus::LeaseExpired,
-        AckStatus::AlreadyAcked | AckStatus::LeaseExpired | AckStatus::Invalid => status,
-    })
 }

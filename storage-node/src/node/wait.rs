@@ -8,6 +8,8 @@ use firn_protocol::error::ApiError;
 use firn_protocol::ids::{BrokerId, GroupId, TopicKey};
 
 use super::StorageNode;
+use tokio::sync::oneshot;
+
 use crate::broker::owner::Broker;
 use crate::broker::waiters::Waiter;
 
@@ -28,6 +30,31 @@ impl Drop for Parked {
     }
 }
 
+/// Somebody who waits in the lines of several brokers.
+struct Line {
+    parked: Vec<Parked>,
+    woken: oneshot::Receiver<BrokerId>,
+}
+
+impl Drop for Line {
+    fn drop(&mut self) {
+        // Out of every line first: nobody can wake us afterwards.
+        let brokers: Vec<_> = self.parked.iter().map(|p| p.broker.clone()).collect();
+        let place = self
+            .parked
+            .first()
+            .map(|parked| (parked.group, parked.topic));
+        self.parked.clear();
+        // A wake that nobody heard is the next one's.
+        if let (Ok(id), Some((group, topic))) = (self.woken.try_recv(), place) {
+            for broker in brokers.iter().filter(|broker| broker.key.broker == id) {
+                let waiters = &mut broker.lock_any().waiters;
+                waiters.wake_each_filter(id, group, topic);
+            }
+        }
+    }
+}
+
 impl StorageNode {
     pub(super) async fn wait_for(
         &self,
@@ -36,7 +63,10 @@ impl StorageNode {
     ) -> Result<Option<BrokerId>, ApiError> {
         let (group, topic) = (request.group, request.topic);
         let (waiter, woken) = Waiter::new(request.filter.clone());
-        let mut parked = Vec::with_capacity(request.brokers.len());
+        let mut line = Line {
+            parked: Vec::with_capacity(request.brokers.len()),
+            woken,
+        };
         for (id, seen) in &request.brokers {
             let broker = self.broker(ctx, *id)?;
             let ticket = {
@@ -46,7 +76,7 @@ impl StorageNode {
                 }
                 core.waiters.park(group, topic.key, waiter.clone())
             };
-            parked.push(Parked {
+            line.parked.push(Parked {
                 broker,
                 group,
                 topic: topic.key,
@@ -55,7 +85,9 @@ impl StorageNode {
         }
         let timeout = self.clock.sleep_until_ms(request.until.0);
         tokio::select! {
-            woken = woken => Ok(woken.ok()),
+            // First: a wake that has come is not lost to the end of the wait.
+            biased;
+            woken = &mut line.woken => Ok(woken.ok()),
             () = timeout => Ok(None),
         }
     }

@@ -15,6 +15,9 @@ use crate::power::{BROKERS, Dice, GROUP, TOPIC, World, ctx, queue};
 
 type Number = u64;
 
+/// Committed offsets that were told.
+type Floors = BTreeMap<(BrokerId, QueueKey), u64>;
+
 /// A breach of a promise, in words.
 pub(crate) type Breach = String;
 
@@ -35,10 +38,9 @@ pub(crate) struct History {
     placed: BTreeMap<(BrokerId, QueueKey, u64), Number>,
     /// Acknowledged for certain, and when by [`Self::tick`].
     acked: BTreeMap<Number, u64>,
-    /// Perhaps acknowledged.
-    maybe_acked: BTreeSet<Number>,
-    /// Committed offsets that were told.
-    committed: BTreeMap<(BrokerId, QueueKey), u64>,
+    /// Perhaps acknowledged: by so many acks whose effect is not known.
+    maybe_acked: BTreeMap<Number, u32>,
+    committed: Floors,
     pub(crate) tick: u64,
     pub(crate) answered: u64,
     pub(crate) unknown: u64,
@@ -129,14 +131,23 @@ impl History {
         self.acked.insert(number, self.tick);
     }
 
-    pub(crate) fn maybe_acked(&mut self, number: Number) {
-        self.maybe_acked.insert(number);
+    /// An ack is on its way.
+    pub(crate) fn acking(&mut self, number: Number) {
+        *self.maybe_acked.entry(number).or_default() += 1;
+    }
+
+    /// That ack did nothing; others may be on their way.
+    pub(crate) fn not_acked(&mut self, number: Number) {
+        let open = self.maybe_acked.entry(number).or_default();
+        *open = open.saturating_sub(1);
+        self.maybe_acked.retain(|_, open| *open > 0);
     }
 
     /// The group started over, or perhaps did.
     pub(crate) fn started_over(&mut self) {
-        self.maybe_acked
-            .extend(std::mem::take(&mut self.acked).into_keys());
+        for number in std::mem::take(&mut self.acked).into_keys() {
+            self.acking(number);
+        }
         self.committed.clear();
     }
 
@@ -164,16 +175,28 @@ impl History {
         Ok(())
     }
 
-    pub(crate) fn progress(&mut self, broker: BrokerId, rows: &[QueueLag]) -> Result<(), Breach> {
+    /// What was committed before a question is asked; answers may overtake one another.
+    pub(crate) fn floors(&self) -> Floors {
+        self.committed.clone()
+    }
+
+    pub(crate) fn progress(
+        &mut self,
+        broker: BrokerId,
+        rows: &[QueueLag],
+        floors: &Floors,
+    ) -> Result<(), Breach> {
         for row in rows.iter().filter(|row| row.queue.topic == TOPIC.key) {
-            let floor = self.committed.entry((broker, row.queue)).or_default();
-            if row.committed.0 < *floor {
+            let place = (broker, row.queue);
+            let floor = floors.get(&place).copied().unwrap_or(0);
+            if row.committed.0 < floor {
                 return Err(format!(
                     "R4: {broker} {} fell from {floor} to {}",
                     row.queue, row.committed
                 ));
             }
-            *floor = row.committed.0;
+            let known = self.committed.entry(place).or_default();
+            *known = row.committed.0.max(*known);
         }
         Ok(())
     }
@@ -185,7 +208,7 @@ impl History {
                 self.verify_queue(node, broker, queue).await?;
             }
             let rows = node.lag(&ctx(), broker, GROUP.id).await.map_err(text)?;
-            self.progress(broker, &rows)?;
+            self.progress(broker, &rows, &self.floors())?;
         }
         self.verify_batches()?;
         self.verify_acks(node).await
@@ -308,7 +331,7 @@ impl History {
     /// Everything is delivered in the end, or was finished before (R1, L2).
     pub(crate) async fn drain(&mut self, world: &World, node: &StorageNode) -> Result<(), Breach> {
         let mut finished: BTreeSet<Number> = self.acked.keys().copied().collect();
-        finished.extend(&self.maybe_acked);
+        finished.extend(self.maybe_acked.keys());
         for round in 0.. {
             if round == 400 {
                 return Err("L2: the group is stuck".to_owned());
@@ -329,7 +352,7 @@ impl History {
                     .await
                     .map_err(text)?;
                 let rows = node.lag(&ctx(), broker, GROUP.id).await.map_err(text)?;
-                self.progress(broker, &rows)?;
+                self.progress(broker, &rows, &self.floors())?;
                 left += rows.iter().map(|row| row.lag).sum::<u64>();
             }
             if left == 0 {

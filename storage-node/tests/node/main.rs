@@ -1,11 +1,17 @@
 //! The storage node from outside, on disks and stores that fail.
 
+mod concurrent;
 mod crash;
 mod damage;
 mod failing;
 mod full;
+mod harness;
 mod history;
+mod machine;
+mod model;
 mod mutants;
 mod power;
+mod races;
 mod stores;
+mod waiting;
 mod work;

@@ -21,7 +21,7 @@ use firn_storage_node::hot::metrics::HotMetrics;
 use firn_storage_node::hot::{
     BrokerKey, Chunk, Hit, HotBatch, HotError, HotStore, Lsn, StateStore,
 };
-use firn_storage_node::log::{LogConfig, Mutant};
+use firn_storage_node::log::{DamagedRange, LogConfig, Mutant};
 use firn_storage_node::node::{OpenError, Opened, StorageNode, Stores};
 use prometheus::Registry;
 
@@ -107,8 +107,9 @@ pub(crate) struct Life {
 }
 
 /// What opening said.
+#[derive(Debug)]
 pub(crate) struct Report {
-    pub(crate) damaged: usize,
+    pub(crate) damage: Vec<DamagedRange>,
     /// Hot and state markers before, and the log's end.
     pub(crate) markers: (Lsn, Lsn, Lsn),
 }
@@ -176,7 +177,7 @@ impl World {
         Ok(Life {
             node,
             opened: Report {
-                damaged: damage.len(),
+                damage,
                 markers: markers.expect("stores are opened"),
             },
             registry,

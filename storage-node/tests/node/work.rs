@@ -84,10 +84,16 @@ impl Client<'_> {
     }
 
     fn judge(&self, error: &ApiError) -> Result<(), Breach> {
-        match error.code {
-            ErrorCode::StorageUnavailable | ErrorCode::DiskFull | ErrorCode::Overloaded => Ok(()),
-            ErrorCode::Conflict => Ok(()),
-            _ => Err(format!("an answer that nothing explains: {error}")),
+        let explained = [
+            ErrorCode::StorageUnavailable,
+            ErrorCode::DiskFull,
+            ErrorCode::Overloaded,
+            ErrorCode::Conflict,
+        ];
+        if explained.contains(&error.code) {
+            Ok(())
+        } else {
+            Err(format!("an answer that nothing explains: {error}"))
         }
     }
 
@@ -154,28 +160,24 @@ impl Client<'_> {
         self.held = rest;
         let mine = &mine[keep.min(mine.len())..];
         let receipts = mine.iter().map(|(_, delivery)| delivery.receipt).collect();
+        // Before the call: it may be cut short.
+        for (number, _) in mine {
+            self.history.borrow_mut().acking(*number);
+        }
         let answer = self.life.node.ack(&ctx(), broker, GROUP.id, receipts).await;
+        let statuses = match answer {
+            Ok(statuses) => statuses,
+            Err(error) => return Ok(Err(error)),
+        };
         let mut history = self.history.borrow_mut();
-        match answer {
-            Ok(statuses) => {
-                for ((number, _), status) in mine.iter().zip(statuses) {
-                    match status {
-                        AckStatus::Ok | AckStatus::AlreadyAcked => history.acked(*number),
-                        AckStatus::LeaseExpired => {}
-                        AckStatus::Invalid => {
-                            return Err(format!("R4: receipt of {number} is invalid"));
-                        }
-                    }
-                }
-                Ok(Ok(()))
-            }
-            Err(error) => {
-                for (number, _) in mine {
-                    history.maybe_acked(*number);
-                }
-                Ok(Err(error))
+        for ((number, _), status) in mine.iter().zip(statuses) {
+            match status {
+                AckStatus::Ok | AckStatus::AlreadyAcked => history.acked(*number),
+                AckStatus::LeaseExpired => history.not_acked(*number),
+                AckStatus::Invalid => return Err(format!("R4: receipt of {number} is invalid")),
             }
         }
+        Ok(Ok(()))
     }
 
     async fn fail_or_renew(&mut self) -> Result<(), ApiError> {
@@ -200,8 +202,12 @@ impl Client<'_> {
             .clock
             .advance(Duration::from_millis(self.dice.below(4000)));
         let broker = BROKERS[self.dice.below(2) as usize];
+        let floors = self.history.borrow().floors();
         match self.life.node.lag(&ctx(), broker, GROUP.id).await {
-            Ok(rows) => self.history.borrow_mut().progress(broker, &rows).map(Ok),
+            Ok(rows) => {
+                let mut history = self.history.borrow_mut();
+                history.progress(broker, &rows, &floors).map(Ok)
+            }
             Err(error) => Ok(Err(error)),
         }
     }

@@ -1,3 +1,5 @@
+//! The bootstrap file: what it ensures, what it leaves alone, and what it refuses.
+
 use std::collections::BTreeMap;
 
 use firn_protocol::api::tenant::{TenantApi as _, UserFields};

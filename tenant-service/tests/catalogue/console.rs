@@ -1,3 +1,5 @@
+//! People: the operator and tenants' console users, their passwords and tokens.
+
 use std::time::Duration;
 
 use firn_protocol::api::tenant::TenantApi as _;

@@ -1,3 +1,5 @@
+//! Tenants, plans and instances, and what separates tenants from each other.
+
 use firn_protocol::api::tenant::{
     GroupFields, InstanceChange, NewInstance, TenantApi as _, TopicFields, UserFields,
 };

@@ -1,3 +1,5 @@
+//! What a restart keeps, and what is never given out twice.
+
 use std::os::unix::fs::PermissionsExt as _;
 use std::sync::Arc;
 

@@ -1,3 +1,5 @@
+//! Topics and groups: rules, defaults, quotas.
+
 use firn_protocol::api::tenant::{GroupFields, TenantApi as _, TopicFields};
 use firn_protocol::catalogue::{Group, OnPoison, Permission, StartPosition, Topic, TopicType};
 use firn_protocol::{BrokerId, ErrorCode, GroupId, InstanceId, Timestamp, TopicId};

@@ -1,3 +1,5 @@
+//! Application users and their secrets.
+
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use firn_protocol::ErrorCode;

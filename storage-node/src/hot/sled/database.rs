@@ -74,9 +74,13 @@ impl Database {
 
     /// Opens a database that is there; `Store` if it is not what it should be.
     pub(super) fn open(dir: &Path, machine: &Machine) -> Result<(Self, Reach), HotError> {
+        let data = dir.join(DATA);
+        if !is_released(&data) {
+            return Err(HotError::InUse(dir.display().to_string()));
+        }
         // sled would begin anew without a word; a power cut leaves such files.
         for name in ["conf", "db"] {
-            let len = fs::metadata(dir.join(DATA).join(name)).map_or(0, |meta| meta.len());
+            let len = fs::metadata(data.join(name)).map_or(0, |meta| meta.len());
             if len == 0 {
                 return Err(HotError::Store(format!("{name} is missing or empty")));
             }
@@ -98,9 +102,6 @@ impl Database {
 
     fn open_handle(dir: &Path, machine: &Machine) -> Result<Self, HotError> {
         let data = dir.join(DATA);
-        if !is_released(&data) {
-            return Err(HotError::InUse(dir.display().to_string()));
-        }
         let boot_id = machine.boot_id.clone().unwrap_or_default();
         Stamp::Open { boot_id }.write(dir)?;
         let db = guard(|| (machine.open)(&data))?;

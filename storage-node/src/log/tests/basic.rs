@@ -132,6 +132,49 @@ fn what_is_too_large_or_too_much_is_refused() {
     assert_eq!(log.metrics().refused_overloaded.load(Ordering::Relaxed), 1);
 }
 
+/// Sees at each call how far the log says it is.
+#[derive(Default)]
+struct Watching {
+    log: std::sync::OnceLock<Log>,
+    calls: Mutex<Vec<(&'static str, Lsn, Lsn)>>,
+}
+
+impl Watching {
+    fn note(&self, what: &'static str, told: Lsn) {
+        let durable = self
+            .log
+            .get()
+            .expect("set before the first submit")
+            .durable();
+        self.calls.lock().push((what, told, durable));
+    }
+}
+
+impl CommitSink for Watching {
+    fn committed(&self, batch: CommittedBatch) {
+        self.note("committed", batch.frames[0].lsn);
+    }
+    fn published(&self, durable: Lsn) {
+        self.note("published", durable);
+    }
+}
+
+#[test]
+fn the_sink_has_a_batch_before_readers_may_look_and_senders_are_answered() {
+    let disk = Arc::new(FaultyDisk::new(1));
+    let sink = Arc::new(Watching::default());
+    let opened = Log::open(disk, config(), sink.clone(), Lsn::ZERO, &mut |_| Ok(()));
+    let (log, _) = opened.expect("opens");
+    assert!(sink.log.set(log.clone()).is_ok());
+    for seq in 0..20 {
+        let lsn = put(&log, seq).expect("commits");
+        let calls = std::mem::take(&mut *sink.calls.lock());
+        let expected = [("committed", lsn, lsn.prev()), ("published", lsn, lsn)];
+        assert_eq!(calls, expected);
+    }
+    log.close().expect("closes");
+}
+
 #[test]
 fn an_inspection_names_everything() {
     let disk = FaultyDisk::new(1);
@@ -157,6 +200,12 @@ fn an_inspection_names_everything() {
         )) > 1
     );
     assert!(count(|row| matches!(row, Row::Batch { header, .. } if header.terminator)) > 0);
+    // No header calls durable what was not yet.
+    let marks = |row: &Row| match row {
+        Row::Batch { header, .. } => header.synced == header.first_lsn.prev(),
+        Row::File { .. } | Row::Frame { .. } | Row::BadFrames { .. } | Row::Unknown { .. } => true,
+    };
+    assert!(rows.iter().all(marks));
     assert!(rows.contains(&Row::BadFrames {
         file: place.file,
         bytes: place.offset.into()..u64::from(place.offset) + 48 + u64::from(place.len),

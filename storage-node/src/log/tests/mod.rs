@@ -163,6 +163,12 @@ fn quiet(log: &Log) {
     until(|| log.0.core.spares.is_idle());
 }
 
+/// Waits until it is known whether there is room for the spare files.
+fn settled(log: &Log) {
+    let ahead = log.0.core.config.files_ahead;
+    until(|| log.0.core.spares.blocked() || log.space().spare_files >= ahead);
+}
+
 /// Waits for an answer; `None` when the power goes off first.
 fn answer_or_off(disk: &FaultyDisk, answer: &mut Answer) -> Option<Result<Lsn, CommitError>> {
     loop {

@@ -9,12 +9,15 @@ fn send(log: &Log, seq: u64) -> Result<Lsn, SubmitError> {
 #[test]
 fn a_full_disk_stops_sends_and_not_acks_and_service_resumes_by_itself() {
     let disk = FaultyDisk::new(1);
-    let opened = open(&disk);
+    let mut config = config();
+    config.batch_bytes = 1 << 10;
+    let opened = try_open(&disk, config, Lsn::ZERO).expect("opens");
     let log = &opened.log;
     quiet(log);
     disk.set_budget(Some(disk.used()));
     let mut sent = 0;
     while send(log, sent * 17 + 2).is_ok() {
+        settled(log);
         put(log, sent * 17 + 3).expect("others commit");
         sent += 1;
         assert!(sent < 1000, "sends go on on a full disk");
@@ -25,12 +28,13 @@ fn a_full_disk_stops_sends_and_not_acks_and_service_resumes_by_itself() {
     assert!(log.metrics().refused_disk_full.load(Ordering::Relaxed) > 0);
     // A file's worth of acks still finds room.
     let mut others = 0;
-    while others < config().capacity() {
+    while others < 14 << 10 {
         put(log, 3).expect("others commit");
         others += 512;
     }
     // Until there is none at all; then they too are told so.
     let refused = loop {
+        settled(log);
         match submit(log, 4) {
             Ok((_, answer)) => answer.blocking_recv().expect("answered").expect("commits"),
             Err(error) => break error,
@@ -159,6 +163,7 @@ fn truncation_recycles_when_spares_are_wanted() {
     let mut seq = 0;
     // On a full disk only recycling keeps a log going.
     while log.durable() < Lsn(500) {
+        settled(log);
         match submit(log, seq) {
             Ok((_, answer)) => {
                 answer.blocking_recv().expect("answered").expect("commits");

@@ -1,0 +1,183 @@
+//! Tokens: how they are got, renewed and ended.
+
+use serde_json::{Value, json};
+use std::time::Duration;
+
+use crate::world::*;
+
+#[actix_web::test]
+async fn user_tokens_end_with_their_time_their_user_and_their_logout() {
+    let world = World::new().await;
+    let form = json!({"accessKey": "demo", "secretKey": "demo-secret"});
+    let answer = world
+        .as_caller("", "POST", "/v1/auth/token", form.clone())
+        .await
+        .expect(200)
+        .json();
+    assert_eq!(answer["expiresAt"], NOW + 900_000);
+    let token = format!("Bearer {}", answer["token"].as_str().expect("a token"));
+    let path = "/v1/instances/demo/topics";
+    world
+        .as_caller(&token, "GET", path, Value::Null)
+        .await
+        .expect(200);
+    // One changed letter of the signature.
+    let last = if token.ends_with('A') { "B" } else { "A" };
+    let forged = format!("{}{last}", &token[..token.len() - 1]);
+    let middle = token.len() - 20;
+    let swapped = if &token[middle..=middle] == "x" {
+        "y"
+    } else {
+        "x"
+    };
+    let forged_too = format!("{}{swapped}{}", &token[..middle], &token[middle + 1..]);
+    let accepted = world
+        .as_caller(&forged, "GET", path, Value::Null)
+        .await
+        .status
+        == 200;
+    assert!(
+        !accepted || last == "A",
+        "trailing bits of base64 may be ignored, nothing else"
+    );
+    world
+        .as_caller(&forged_too, "GET", path, Value::Null)
+        .await
+        .expect(401);
+    world.clock.advance(Duration::from_millis(899_999));
+    world
+        .as_caller(&token, "GET", path, Value::Null)
+        .await
+        .expect(200);
+    world.clock.advance(Duration::from_millis(1));
+    world
+        .as_caller(&token, "GET", path, Value::Null)
+        .await
+        .expect(401);
+
+    let answer = world
+        .as_caller("", "POST", "/v1/auth/token", form.clone())
+        .await
+        .expect(200)
+        .json();
+    let token = format!("Bearer {}", answer["token"].as_str().expect("a token"));
+    world
+        .as_caller(&token, "GET", path, Value::Null)
+        .await
+        .expect(200);
+    world
+        .as_caller(&token, "POST", "/v1/auth/logout", json!({}))
+        .await
+        .expect(204);
+    world
+        .as_caller(&token, "GET", path, Value::Null)
+        .await
+        .expect(401);
+
+    let answer = world
+        .as_caller("", "POST", "/v1/auth/token", form)
+        .await
+        .expect(200)
+        .json();
+    let token = format!("Bearer {}", answer["token"].as_str().expect("a token"));
+    let admin = world.login(Some(2), "admin").await;
+    world
+        .as_caller(&token, "GET", path, Value::Null)
+        .await
+        .expect(200);
+    world
+        .as_caller(
+            &admin,
+            "DELETE",
+            "/v1/instances/demo/users/demo",
+            Value::Null,
+        )
+        .await
+        .expect(204);
+    world
+        .as_caller(&token, "GET", path, Value::Null)
+        .await
+        .expect(401);
+    // Another user of the same name is another user.
+    world
+        .as_caller(
+            &admin,
+            "POST",
+            "/v1/instances/demo/users",
+            json!({"accessKey": "demo"}),
+        )
+        .await
+        .expect(201);
+    world
+        .as_caller(&token, "GET", path, Value::Null)
+        .await
+        .expect(401);
+}
+
+#[actix_web::test]
+async fn people_refresh_and_log_out() {
+    let world = World::new().await;
+    let form = json!({"tenant": 2, "username": "admin", "password": "pw"});
+    let first = world
+        .as_caller("", "POST", "/v1/auth/login", form)
+        .await
+        .expect(200)
+        .json();
+    let refresh = json!({"refreshToken": first["refreshToken"]});
+    let as_token = |value: &Value| format!("Bearer {}", value.as_str().expect("a token"));
+    // A refresh token buys tokens and nothing else; an access token buys none.
+    let path = "/v1/instances/demo/topics";
+    world
+        .as_caller(&as_token(&first["refreshToken"]), "GET", path, Value::Null)
+        .await
+        .expect(401);
+    world
+        .as_caller(
+            "",
+            "POST",
+            "/v1/auth/refresh",
+            json!({"refreshToken": first["token"]}),
+        )
+        .await
+        .expect(401);
+    world.clock.advance(Duration::from_secs(3600));
+    world
+        .as_caller(&as_token(&first["token"]), "GET", path, Value::Null)
+        .await
+        .expect(401);
+    let second = world
+        .as_caller("", "POST", "/v1/auth/refresh", refresh.clone())
+        .await
+        .expect(200)
+        .json();
+    let token = as_token(&second["token"]);
+    world
+        .as_caller(&token, "GET", path, Value::Null)
+        .await
+        .expect(200);
+    world
+        .as_caller(&token, "POST", "/v1/auth/logout", json!({}))
+        .await
+        .expect(204);
+    world
+        .as_caller(&token, "GET", path, Value::Null)
+        .await
+        .expect(401);
+    world
+        .as_caller("", "POST", "/v1/auth/refresh", refresh)
+        .await
+        .expect(401);
+    // Twelve hours are the end of any login.
+    let form = json!({"username": "operator", "password": "pw"});
+    let late = world
+        .as_caller("", "POST", "/v1/auth/login", form)
+        .await
+        .expect(200)
+        .json();
+    world.clock.advance(Duration::from_secs(12 * 3600));
+    let refresh = json!({"refreshToken": late["refreshToken"]});
+    world
+        .as_caller("", "POST", "/v1/auth/refresh", refresh)
+        .await
+        .expect(401);
+}
