@@ -7,6 +7,11 @@ use serde_json::{Map, Value};
 
 /// Spaces before a row, by its depth.
 const INDENT: usize = 2;
+/// What a person looks for first, in this order; the rest follows by name.
+const FIRST: [&str; 16] = [
+    "path", "file", "volume", "header", "state", "at", "until", "lsn", "firstLsn", "checksum",
+    "tenant", "instance", "broker", "seq", "kind", "queue",
+];
 
 pub(super) struct Printer<W: Write> {
     writer: W,
@@ -32,7 +37,12 @@ impl<W: Write> Printer<W> {
             return writeln!(self.writer, "{}", Value::Object(object));
         }
         write!(self.writer, "{:1$}{kind}", "", depth * INDENT)?;
-        for (name, value) in &fields {
+        let mut fields: Vec<_> = fields.iter().collect();
+        fields.sort_by_key(|(name, _)| {
+            let first = FIRST.iter().position(|first| first == name);
+            first.unwrap_or(FIRST.len())
+        });
+        for (name, value) in fields {
             match value {
                 Value::Null => {}
                 Value::String(text) => write!(self.writer, "  {name} {}", shown(text))?,
@@ -72,9 +82,9 @@ mod tests {
 
     #[test]
     fn rows_are_one_line_and_cannot_steer_the_terminal() {
-        let fields = json!({"a": 1, "b": "plain", "c": null, "text": "a \u{1b}[2J\n\"b"});
+        let fields = json!({"n": 1, "at": "plain", "none": null, "text": "a \u{1b}[2J\n\"b"});
         let text = printed(false, fields.clone());
-        let expected = "  row  a 1  b plain  text \"a \\u{1b}[2J\\n\\\"b\"\n";
+        let expected = "  row  at plain  n 1  text \"a \\u{1b}[2J\\n\\\"b\"\n";
         assert_eq!(text, expected);
         let line = printed(true, fields.clone());
         let mut object: Value = serde_json::from_str(&line).expect("JSON");
