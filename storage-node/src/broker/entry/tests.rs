@@ -21,6 +21,10 @@ fn user() -> TopicKey {
 }
 
 /// One of every kind, each field with a value of its own.
+#[allow(
+    clippy::too_many_lines,
+    reason = "one sample of every kind, in one list"
+)]
 fn samples() -> Vec<Head> {
     let (original, retry) = (queue(user(), 2), queue(TopicKey::Retry(GROUP), 0));
     let copy = Copy {
