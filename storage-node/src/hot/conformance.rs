@@ -351,6 +351,25 @@ pub(super) fn fill_and_check(home: &mut dyn Home, log: &Log, steps: &[Step]) {
     log.check(home.store());
 }
 
+/// A replay that cuts elsewhere, with its chunks over some that are there.
+pub(super) fn chunks_cut_anew_hide_nothing(store: &dyn HotStore) {
+    let log = plain_log(24, 100);
+    let single = Cut {
+        chunk_bytes: 1,
+        ..TINY
+    };
+    let long = Cut {
+        chunk_bytes: 1000,
+        chunk_bytes_max: 1500,
+        batch_bytes: 10_000,
+    };
+    log.fill(store, 0, 9, single);
+    log.fill(store, 2, 24, long);
+    log.check(store);
+    log.fill(store, 1, 24, single);
+    log.check(store);
+}
+
 /// What every state store does; `reopen` may give back the same store.
 pub(super) fn states_are_kept<S: StateStore>(store: S, reopen: impl Fn(S) -> S) {
     let long: Bytes = (0..100_000_u32)
@@ -403,6 +422,11 @@ proptest! {
     fn memory_finds_every_record(log in any_log(0..40), steps in any_steps()) {
         fill_and_check(&mut InMemory(MemoryHotStore::new()), &log, &steps);
     }
+}
+
+#[test]
+fn memory_hides_nothing() {
+    chunks_cut_anew_hide_nothing(&MemoryHotStore::new());
 }
 
 #[test]

@@ -11,6 +11,7 @@ mod tests;
 
 use std::io;
 use std::ops::ControlFlow;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::thread::JoinHandle;
@@ -184,11 +185,15 @@ struct Worker {
 
 impl Worker {
     fn run(mut self) {
-        if let Err(End::Failed(error)) = self.work() {
-            tracing::error!(%error, "the hot store is filled no more, records are read from the log");
-            self.queue.end();
-            self.parts.observer.failed(&error);
-        }
+        let worked = catch_unwind(AssertUnwindSafe(|| self.work()));
+        let error = match worked {
+            Ok(Ok(()) | Err(End::Stopped)) => return,
+            Ok(Err(End::Failed(error))) => error,
+            Err(_) => HotError::Store("the filler panicked".to_owned()),
+        };
+        tracing::error!(%error, "the hot store is filled no more, records are read from the log");
+        self.queue.end();
+        self.parts.observer.failed(&error);
     }
 
     fn work(&mut self) -> Result<(), End> {

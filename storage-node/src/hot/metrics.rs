@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 pub struct HotMetrics {
     /// Gauge: bytes of records that the log has and the store has not.
     pub lag_bytes: AtomicU64,
-    /// Gauge: frames of the log that the store has not.
+    /// Gauge: frames of the log that the store had not at the last batch.
     pub lag_frames: AtomicU64,
     /// Gauge: volumes on disk.
     pub volumes: AtomicU64,

@@ -143,9 +143,9 @@ impl SledHotStore {
     /// # Errors
     /// When files cannot be removed; what is gone from the store stays gone.
     pub fn drop_volumes_before(&self, lsn: Lsn) -> Result<usize, HotError> {
-        let _filling = self.filling.lock();
         self.check_open()?;
         let dropped: Vec<_> = {
+            let _filling = self.filling.lock();
             let mut volumes = self.volumes.write();
             let sealed = &volumes[..volumes.len() - 1];
             let count = sealed.partition_point(|volume| volume.reach().marker <= lsn);

@@ -16,6 +16,7 @@ struct Faulty {
     held: Mutex<bool>,
     freed: Condvar,
     failures: AtomicU32,
+    panics: Mutex<bool>,
     markers: Mutex<Vec<Lsn>>,
 }
 
@@ -36,6 +37,7 @@ impl HotStore for Faulty {
         while *held {
             self.freed.wait(&mut held);
         }
+        assert!(!*self.panics.lock(), "told to panic");
         let failures = &self.failures;
         let fails = failures.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| {
             left.checked_sub(1)
@@ -95,7 +97,8 @@ impl World {
     fn wait_filled(&self, upto: Lsn) {
         let mut filled = self.filled.lock();
         while filled.last().is_none_or(|last| *last < upto) {
-            self.changed.wait(&mut filled);
+            let late = self.changed.wait_for(&mut filled, GIVE_UP).timed_out();
+            assert!(!late, "{upto:?} is never filled");
         }
     }
 
@@ -104,7 +107,10 @@ impl World {
         loop {
             match &*failed {
                 Some(error) => return error.clone(),
-                None => self.changed.wait(&mut failed),
+                None => {
+                    let late = self.changed.wait_for(&mut failed, GIVE_UP).timed_out();
+                    assert!(!late, "no failure is told");
+                }
             }
         }
     }
@@ -151,6 +157,9 @@ impl FillObserver for World {
         self.changed.notify_all();
     }
 }
+
+/// Long enough for any machine: only a test that fails waits for it.
+const GIVE_UP: Duration = Duration::from_secs(20);
 
 const QUICK: FillSettings = FillSettings {
     queue_bytes: 8000,
@@ -304,6 +313,15 @@ fn a_log_that_cannot_be_read_is_told() {
     });
     it.world.wait_failed();
     assert_eq!(it.world.reads.lock().len(), 4);
+}
+
+#[test]
+fn a_panic_while_filling_is_told() {
+    let log = plain_log(10, 100);
+    let it = start(&log, 0, |store, _| *store.panics.lock() = true);
+    it.push(0..10);
+    assert!(it.world.wait_failed().contains("panicked"));
+    it.filler.stop().expect("closes");
 }
 
 #[test]

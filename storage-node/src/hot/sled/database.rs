@@ -24,7 +24,7 @@ const CACHE_BYTES: u64 = 16 * 1024 * 1024;
 const FLUSH_EVERY_MS: u64 = 500;
 /// sled lets go of its file a moment after the last handle is dropped.
 const RELEASE_STEP: Duration = Duration::from_millis(2);
-const RELEASE_STEPS: u32 = 2500;
+const RELEASE_STEPS: u32 = 1000;
 
 /// What a database finds around it; tests put other things there.
 #[derive(Clone, Debug)]
