@@ -1,7 +1,7 @@
 //! The storage node as its callers see it: brokers over one log.
 //!
 //! Owns the wiring of log, brokers, hot store and timers, and one file for each
-//! operation. Promises what [`StorageApi`] says. Leaves names, credentials and
+//! operation. Promises what [`firn_protocol::api::storage::StorageApi`] says. Leaves names, credentials and
 //! quota to the gateway.
 
 mod ack;
