@@ -1,6 +1,5 @@
 //! The storage node from outside, on disks and stores that fail.
 
-mod concurrent;
 mod crash;
 mod damage;
 mod failing;
