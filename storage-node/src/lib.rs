@@ -3,6 +3,7 @@
 //! names, credentials and HTTP to the gateway.
 
 pub mod broker;
+pub mod cold;
 pub mod config;
 pub mod consume;
 pub mod disk;

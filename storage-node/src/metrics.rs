@@ -3,10 +3,13 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
+use parking_lot::Mutex;
 use prometheus::core::{Collector, Desc};
 use prometheus::proto::MetricFamily;
-use prometheus::{IntCounter, IntGauge, Opts, Registry};
+use prometheus::{IntCounter, IntCounterVec, IntGauge, Opts, Registry};
 
+use crate::cold::metrics::ColdMetrics;
+use crate::cold::{Failure, Operation};
 use crate::hot::metrics::HotMetrics;
 use crate::log::Log;
 
@@ -65,6 +68,18 @@ impl Metrics {
         hot: &Arc<HotMetrics>,
     ) -> Result<(), prometheus::Error> {
         registry.register(Box::new(Watch::new(log.clone(), hot.clone())?))
+    }
+
+    /// Shows the cold store's counts whenever metrics are read.
+    ///
+    /// # Errors
+    /// When a name is taken.
+    pub fn watch_cold(
+        &self,
+        registry: &Registry,
+        cold: &Arc<ColdMetrics>,
+    ) -> Result<(), prometheus::Error> {
+        registry.register(Box::new(WatchCold::new(cold.clone())?))
     }
 }
 
@@ -128,5 +143,104 @@ impl Collector for Watch {
                 gauge.collect()
             })
             .collect()
+    }
+}
+
+/// Counters that follow the cold store's own.
+struct WatchCold {
+    cold: Arc<ColdMetrics>,
+    requests: IntCounterVec,
+    errors: IntCounterVec,
+    events: IntCounterVec,
+    bytes: IntCounterVec,
+    /// Two readers at a time would both add what is new.
+    reading: Mutex<()>,
+}
+
+impl WatchCold {
+    fn new(cold: Arc<ColdMetrics>) -> Result<Self, prometheus::Error> {
+        let counter = |name: &str, help: &str, labels: &[&str]| {
+            IntCounterVec::new(Opts::new(name, help), labels)
+        };
+        Ok(Self {
+            cold,
+            requests: counter(
+                "firn_storage_cold_requests_total",
+                "Requests to the object store, retries included",
+                &["operation"],
+            )?,
+            errors: counter(
+                "firn_storage_cold_errors_total",
+                "Requests to the object store that failed",
+                &["operation", "failure"],
+            )?,
+            events: counter(
+                "firn_storage_cold_events_total",
+                "Retries, and what the block cache did",
+                &["event"],
+            )?,
+            bytes: counter(
+                "firn_storage_cold_bytes_total",
+                "Bytes of objects sent and received",
+                &["direction"],
+            )?,
+            reading: Mutex::new(()),
+        })
+    }
+
+    fn vectors(&self) -> [&IntCounterVec; 4] {
+        [&self.requests, &self.errors, &self.events, &self.bytes]
+    }
+
+    fn follow(&self) {
+        let _reading = self.reading.lock();
+        let raise = |counter: IntCounter, to: u64| counter.inc_by(to.saturating_sub(counter.get()));
+        for operation in Operation::ALL {
+            let name = operation.as_str();
+            let requests = self.cold.requests(operation);
+            raise(self.requests.with_label_values(&[name]), requests);
+            for failure in Failure::ALL {
+                let errors = self.cold.errors(operation, failure);
+                // Most pairs never happen; they need no line.
+                if errors > 0 {
+                    let labels = [name, failure.as_str()];
+                    raise(self.errors.with_label_values(&labels), errors);
+                }
+            }
+        }
+        let cold = &self.cold;
+        for (event, count) in [
+            ("retry", &cold.retries),
+            ("retry_refused", &cold.retries_refused),
+            ("met_itself", &cold.met_itself),
+            ("cache_hit", &cold.cache_hits),
+            ("cache_miss", &cold.cache_misses),
+            ("prefetch", &cold.prefetches),
+        ] {
+            let count = count.load(Ordering::Relaxed);
+            raise(self.events.with_label_values(&[event]), count);
+        }
+        for (direction, count) in [
+            ("sent", &cold.sent_bytes),
+            ("received", &cold.received_bytes),
+        ] {
+            let count = count.load(Ordering::Relaxed);
+            raise(self.bytes.with_label_values(&[direction]), count);
+        }
+    }
+}
+
+impl Collector for WatchCold {
+    fn desc(&self) -> Vec<&Desc> {
+        self.vectors()
+            .into_iter()
+            .flat_map(Collector::desc)
+            .collect()
+    }
+
+    fn collect(&self) -> Vec<MetricFamily> {
+        self.follow();
+        let vectors = self.vectors().into_iter();
+        vectors.flat_map(Collector::collect).collect()
     }
 }
