@@ -110,12 +110,13 @@ fn status(text: &str) -> Option<u16> {
 /// request, headers included. Its error code is kept.
 fn detail(error: &Error) -> String {
     let text = error.to_string();
-    let code = between(&text, "<Code>", "</Code>").map(str::to_owned);
-    if let Some(status) = status(&text) {
-        return match code {
-            Some(code) => shorten(format!("{status} {code}")),
-            None => status.to_string(),
-        };
+    let code = between(&text, "<Code>", "</Code>");
+    match (status(&text), code) {
+        (Some(status), Some(code)) => return shorten(format!("{status} {code}")),
+        (Some(status), None) => return status.to_string(),
+        // Failed within an answer that began as a success.
+        (None, Some(code)) => return shorten(code.to_owned()),
+        (None, None) => {}
     }
     let mut innermost = text;
     let mut source = error.source();

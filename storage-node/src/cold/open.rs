@@ -211,6 +211,10 @@ fn open_bucket(
         .find_map(|name| variable(name).filter(|value| !value.is_empty()));
     let is_plain = match endpoint.as_deref() {
         None => false,
+        Some(endpoint) if endpoint.contains('@') => {
+            let rule = "AWS_ENDPOINT_URL must not hold credentials";
+            return Err(failed(rule.to_owned()));
+        }
         Some(endpoint) if endpoint.starts_with("http://") => true,
         Some(endpoint) if endpoint.starts_with("https://") => false,
         Some(_) => {

@@ -3,8 +3,9 @@
 //! again (429, 503, time-outs, broken connections); when attempts or budget
 //! run out, the last error stands and the caller may come back later.
 //!
-//! A write that is tried again may meet what its first attempt did; telling
-//! that apart is left to [`super::ColdStore`].
+//! A write that is tried again may meet what its first attempt did. For a create
+//! that is told apart by [`super::ColdStore`]; an upload that cannot be completed
+//! twice is complete when its object is there, because names are unique.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,7 +18,7 @@ use futures_util::future::BoxFuture;
 use super::budget::{Budget, BudgetSettings};
 use super::error::{ColdError, Failure, Operation};
 use super::metrics::ColdMetrics;
-use super::objects::{Got, Objects, PartUpload, Stored, Wanted};
+use super::objects::{Got, Objects, PartUpload, Stored, Wanted, body_bytes};
 
 /// When to try again.
 #[derive(Clone, Copy, Debug)]
@@ -29,6 +30,8 @@ pub struct RetrySettings {
     pub pause_max: Duration,
     /// How long one attempt may take.
     pub attempt_max: Duration,
+    /// How long a list may take: it has as many pages as it needs.
+    pub list_max: Duration,
     pub budget: BudgetSettings,
 }
 
@@ -39,6 +42,7 @@ impl Default for RetrySettings {
             pause_first: Duration::from_millis(100),
             pause_max: Duration::from_secs(10),
             attempt_max: Duration::from_secs(40),
+            list_max: Duration::from_secs(600),
             budget: BudgetSettings::default(),
         }
     }
@@ -101,13 +105,17 @@ impl Retry {
         path: &str,
         attempt: BoxFuture<'_, Result<T, ColdError>>,
     ) -> Result<T, ColdError> {
+        let most = match operation == Operation::List {
+            true => self.settings.list_max,
+            false => self.settings.attempt_max,
+        };
         tokio::select! {
             biased;
             result = attempt => result,
-            () = self.clock.sleep(self.settings.attempt_max) => {
+            () = self.clock.sleep(most) => {
                 // The layer below does not learn that it was given up.
                 self.metrics.error(operation, Failure::Timeout);
-                let limit = format!("{} ms", self.settings.attempt_max.as_millis());
+                let limit = format!("{} ms", most.as_millis());
                 Err(ColdError::new(operation, path, Failure::Timeout, limit))
             }
         }
@@ -168,8 +176,10 @@ impl Objects for Retrying {
         let started = self.retry.run(Operation::StartUpload, path, attempt).await;
         Ok(Box::new(RetryingUpload {
             inner: tokio::sync::Mutex::new(started?),
+            objects: self.inner.clone(),
             retry: self.retry.clone(),
             path: path.to_owned(),
+            bytes: 0,
         }))
     }
 
@@ -203,8 +213,11 @@ impl Objects for Retrying {
 /// follow one another.
 struct RetryingUpload {
     inner: tokio::sync::Mutex<Box<dyn PartUpload>>,
+    objects: Arc<dyn Objects>,
     retry: Retry,
     path: String,
+    /// Of the parts that were sent.
+    bytes: u64,
 }
 
 #[async_trait]
@@ -214,16 +227,28 @@ impl PartUpload for RetryingUpload {
         let attempt = || -> BoxFuture<'_, _> {
             Box::pin(async move { inner.lock().await.part(index, body).await })
         };
-        self.retry.run(Operation::Part, &self.path, attempt).await
+        let sent = self.retry.run(Operation::Part, &self.path, attempt).await;
+        sent?;
+        self.bytes += body_bytes(body);
+        Ok(())
     }
 
     async fn complete(&mut self) -> Result<(), ColdError> {
         let inner = &self.inner;
         let attempt =
             || -> BoxFuture<'_, _> { Box::pin(async move { inner.lock().await.complete().await }) };
-        self.retry
-            .run(Operation::Complete, &self.path, attempt)
-            .await
+        let completed = self.retry.run(Operation::Complete, &self.path, attempt);
+        let Err(error) = completed.await else {
+            return Ok(());
+        };
+        // A lost answer: the second try finds no upload any more, because the
+        // first has made it an object.
+        let attempt = || self.objects.head(&self.path);
+        let found = self.retry.run(Operation::Head, &self.path, attempt).await;
+        match found.is_ok_and(|stored| stored.bytes == self.bytes) {
+            true => Ok(()),
+            false => Err(error),
+        }
     }
 
     async fn abort(&mut self) -> Result<(), ColdError> {

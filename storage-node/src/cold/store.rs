@@ -7,6 +7,7 @@
 //! lists are sorted. Leaves the content of objects to others.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use firn_protocol::time::Timestamp;
@@ -21,8 +22,13 @@ use super::paths::{ObjectName, Prefix};
 use super::retrying::{Draw, Retry, RetrySettings, Retrying};
 use super::upload::Upload;
 
-/// Times that a create looks again when the store said "taken" and the name was free.
-const CONFLICTS_MAX: usize = 4;
+/// Times that a create is made again when the store said "taken" and the name was free.
+const CONFLICTS_MAX: u32 = 6;
+/// Grows with each conflict: whoever is putting the object at the same time
+/// needs a while.
+const CONFLICT_PAUSE: Duration = Duration::from_millis(100);
+/// Objects in one request to delete.
+const DELETE_MAX: usize = 1000;
 
 /// Settings of a [`ColdStore`].
 #[derive(Clone, Copy, Debug)]
@@ -51,6 +57,7 @@ pub struct ColdStore {
     stack: Arc<dyn Objects>,
     background: Arc<dyn Objects>,
     metrics: Arc<ColdMetrics>,
+    clock: Clock,
     part_bytes: usize,
 }
 
@@ -102,6 +109,7 @@ impl ColdStore {
             stack: retrying(),
             background: Arc::new(background),
             metrics,
+            clock: clock.clone(),
             part_bytes: settings.part_bytes.max(1),
         }
     }
@@ -151,6 +159,7 @@ impl ColdStore {
                         let failure = Failure::Server;
                         return Err(ColdError::new(error.operation, path, failure, detail));
                     }
+                    self.clock.sleep(CONFLICT_PAUSE * conflicts).await;
                 }
                 // The create stands or not; only reading it failed.
                 Err(error) => {
@@ -270,11 +279,11 @@ impl ColdStore {
     /// # Errors
     /// When some may still be there.
     pub async fn delete(&self, names: &[ObjectName]) -> Result<(), ColdError> {
-        if names.is_empty() {
-            return Ok(());
+        for some in names.chunks(DELETE_MAX) {
+            let paths: Vec<String> = some.iter().map(ToString::to_string).collect();
+            self.stack.delete(&paths).await?;
         }
-        let paths: Vec<String> = names.iter().map(ToString::to_string).collect();
-        self.stack.delete(&paths).await
+        Ok(())
     }
 
     /// Marks a place between two operations where a test may stop the process.

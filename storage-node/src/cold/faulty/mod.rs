@@ -95,6 +95,12 @@ impl FaultyObjects {
         self.0.state.lock().faults.busy_next = n;
     }
 
+    /// The next `n` creates are refused as S3 refuses those that run at the same
+    /// time as others (409): "exists", whether or not anything does.
+    pub fn conflict(&self, n: u64) {
+        self.0.state.lock().faults.conflicts = n;
+    }
+
     /// The `n`-th changing operation from now takes effect (1 = the next), and
     /// its answer is lost.
     pub fn lose_answer(&self, n: u64) {

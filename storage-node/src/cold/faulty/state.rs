@@ -29,6 +29,7 @@ pub(super) struct Faults {
     pub(super) chances: Chances,
     pub(super) lists_behind: Duration,
     pub(super) busy_next: u64,
+    pub(super) conflicts: u64,
     pub(super) crash_at: Option<&'static str>,
     /// Countdowns: the operation that brings one to 0 fails.
     pub(super) lose_answer: u64,
@@ -81,6 +82,10 @@ impl State {
         if self.faults.busy_next > 0 {
             self.faults.busy_next -= 1;
             return Before::Fail(Failure::Busy, "503 SlowDown");
+        }
+        if operation == Operation::Create && self.faults.conflicts > 0 {
+            self.faults.conflicts -= 1;
+            return Before::Fail(Failure::Exists, "409 ConditionalRequestConflict");
         }
         if self.random.hits(self.faults.chances.busy) {
             return Before::Fail(Failure::Busy, "503 SlowDown");

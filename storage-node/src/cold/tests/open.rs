@@ -63,6 +63,11 @@ fn bad_settings_of_s3_get_one_clear_line() {
         &[key][..],
         &[secret],
         &[key, secret, ("AWS_ENDPOINT_URL", "127.0.0.1:1")],
+        &[
+            key,
+            secret,
+            ("AWS_ENDPOINT_URL", "http://me:verysecret@host"),
+        ],
         &[key, secret, ("AWS_VIRTUAL_HOSTED_STYLE_REQUEST", "maybe")],
     ] {
         let error = open(variables).expect_err("does not fit together");

@@ -14,6 +14,8 @@ enum Lie {
     Replaces,
     /// The same, but it says that the name was taken.
     ReplacesAndDenies,
+    /// A create looks first and writes later, as some servers do.
+    LooksFirst,
     /// A create that changes nothing is reported as done.
     Pretends,
     /// Suffix ranges are ignored.
@@ -27,6 +29,13 @@ struct Liar(RealObjects, Lie);
 #[async_trait]
 impl Objects for Liar {
     async fn create(&self, path: &str, body: &Bytes) -> Result<(), ColdError> {
+        if self.1 == Lie::LooksFirst {
+            let is_free = self.0.head(path).await.is_err();
+            tokio::task::yield_now().await;
+            if is_free {
+                return self.0.put(path, std::slice::from_ref(body)).await;
+            }
+        }
         let created = self.0.create(path, body).await;
         match self.1 {
             Lie::Replaces => self.0.put(path, std::slice::from_ref(body)).await,
@@ -35,7 +44,7 @@ impl Objects for Liar {
                 created
             }
             Lie::Pretends => Ok(()),
-            Lie::None | Lie::WholeForTail | Lie::ListsNothing => created,
+            Lie::LooksFirst | Lie::None | Lie::WholeForTail | Lie::ListsNothing => created,
         }
     }
 
@@ -78,6 +87,7 @@ async fn lies_are_found_out_and_nothing_is_left_behind() {
         (Lie::Replaces, "ignores conditional writes"),
         (Lie::ReplacesAndDenies, "ignores conditional writes"),
         (Lie::Pretends, "ignores conditional writes"),
+        (Lie::LooksFirst, "2 of two creates"),
         (Lie::WholeForTail, "other bytes"),
         (Lie::ListsNothing, "does not list"),
     ] {
@@ -102,9 +112,26 @@ async fn a_store_that_cannot_be_reached_is_no_liar() {
 }
 
 #[tokio::test]
+async fn what_interrupted_starts_left_is_taken_away() {
+    let clock = Clock::manual(10_000_000);
+    let (_, store) = faulty(1, &clock);
+    let left = |number| ObjectName::Probe(Nonce(number));
+    let created = store.create(left(1), "old".into()).await;
+    assert_eq!(created, Ok(Created::Won));
+    clock.advance(Duration::from_secs(1800));
+    let created = store.create(left(2), "of one that runs".into()).await;
+    assert_eq!(created, Ok(Created::Won));
+    clock.advance(Duration::from_secs(1801));
+    probe(&store).await.expect("is honest");
+    let listed = store.list(Prefix::Probes).await.expect("lists");
+    let names: Vec<_> = listed.iter().map(|found| found.name).collect();
+    assert_eq!(names, [Some(left(2))]);
+}
+
+#[tokio::test]
 async fn a_lost_answer_does_not_make_a_store_a_liar() {
     let clock = Clock::manual(0);
-    for change in 1..=3 {
+    for change in 1..=4 {
         let (faulty, store) = faulty(1, &clock);
         faulty.lose_answer(change);
         driven(&clock, probe(&store)).await.expect("is honest");

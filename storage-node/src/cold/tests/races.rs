@@ -95,6 +95,27 @@ async fn a_create_that_is_tried_again_and_meets_another_loses() {
 }
 
 #[tokio::test]
+async fn a_conflict_is_no_proof_that_the_name_is_taken() {
+    let clock = Clock::manual(1_000_000);
+    let (faulty, store) = faulty(1, &clock);
+    let name = ObjectName::Manifest(BROKER, 1);
+    faulty.conflict(5);
+    let created = driven(&clock, store.create(name, "mine".into())).await;
+    assert_eq!(created, Ok(Created::Won));
+    let pauses_ms = clock.now_ms() - 1_000_000;
+    assert!(pauses_ms >= 1500, "it gives the others time: {pauses_ms}");
+    let next = ObjectName::Manifest(BROKER, 2);
+    faulty.conflict(100);
+    let error = driven(&clock, store.create(next, "mine".into())).await;
+    let error = error.expect_err("nobody wins");
+    assert!(
+        error.is_outcome_unknown() && error.code().is_retryable(),
+        "{error}"
+    );
+    assert_eq!(store.find(next).await, Ok(None));
+}
+
+#[tokio::test]
 async fn an_unread_answer_to_a_create_stays_unknown_and_may_be_asked_again() {
     let clock = Clock::manual(1_000_000);
     let (faulty, store) = faulty(1, &clock);

@@ -45,13 +45,18 @@ async fn an_attempt_that_hangs_is_given_up_and_made_again() {
     let clock = Clock::manual(0);
     let (faulty, store) = faulty(1, &clock);
     faulty.hang(1);
-    let listed = driven(&clock, store.list(Prefix::Wals)).await;
-    assert_eq!(listed, Ok(vec![]));
+    let found = driven(&clock, store.find(segment(1))).await;
+    assert_eq!(found, Ok(None));
     let metrics = store.metrics();
-    assert_eq!(metrics.requests(Operation::List), 2);
-    assert_eq!(metrics.errors(Operation::List, Failure::Timeout), 1);
+    assert_eq!(metrics.requests(Operation::Get), 2);
+    assert_eq!(metrics.errors(Operation::Get, Failure::Timeout), 1);
     let waited = settings().retry.attempt_max.as_millis() as u64;
     assert!(clock.now_ms() >= waited, "{}", clock.now_ms());
+    // A list has more to do, and gets longer.
+    faulty.set_latency(5 * settings().retry.attempt_max, Duration::ZERO);
+    let listed = driven(&clock, store.list(Prefix::Wals)).await;
+    assert_eq!(listed, Ok(vec![]));
+    assert_eq!(store.metrics().requests(Operation::List), 1);
 }
 
 /// Requests and seconds that a number of lists took in a storm.

@@ -34,6 +34,23 @@ async fn an_upload_whose_every_answer_may_be_lost_is_whole() {
 }
 
 #[tokio::test]
+async fn background_uploads_that_lose_answers_do_not_wait_for_one_another() {
+    let clock = Clock::manual(0);
+    let faulty = FaultyObjects::new(1, &clock);
+    let settings = ColdSettings {
+        background_at_once: 1,
+        ..settings()
+    };
+    let store = ColdStore::with_draw(Arc::new(faulty.clone()), settings, &clock, Arc::new(|| 7));
+    // Start, three parts, completion.
+    faulty.lose_answer(5);
+    let put = store.background();
+    let put = put.put_unique(segment(1), [pattern(2500)]);
+    driven(&clock, put).await.expect("is stored");
+    assert_eq!(store.get(segment(1)).await, Ok(pattern(2500)));
+}
+
+#[tokio::test]
 async fn an_upload_that_the_store_forgets_fails_and_leaves_nothing() {
     let clock = Clock::manual(0);
     for part in 1..=4 {
