@@ -149,10 +149,14 @@ fn open_directory(root: &FilePath) -> Result<RealObjects, OpenError> {
     if swept > 0 {
         tracing::info!(files = swept, "removed what interrupted writes left behind");
     }
-    let store = LocalFileSystem::new_with_prefix(&root)
-        .map_err(|error| failed(error.to_string()))?
-        .with_fsync(true);
+    let store = synced_directory(&root).map_err(|error| failed(one_line(&error)))?;
     Ok(RealObjects::directory(store, root, lock))
+}
+
+/// What is stored there survives a power loss, names included (RELIABILITY,
+/// warning 3).
+pub(super) fn synced_directory(root: &FilePath) -> Result<LocalFileSystem, object_store::Error> {
+    Ok(LocalFileSystem::new_with_prefix(root)?.with_fsync(true))
 }
 
 /// Removes the staging files `name#7` of writes that a crash cut short; lists

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use super::*;
+use crate::cold::open::synced_directory;
 use crate::cold::paths::Prefix;
 
 #[test]
@@ -120,6 +121,15 @@ async fn what_interrupted_writes_left_is_swept_and_nothing_else() {
     assert_eq!(left, ["#d", "a", "c#", "e#1x"]);
     let listed = store.list(Prefix::Wals).await.expect("lists");
     assert!(listed.iter().all(|found| found.name.is_none()));
+}
+
+#[test]
+fn a_directory_is_synced() {
+    let root = tempfile::tempdir().expect("a temporary directory");
+    let directory = synced_directory(root.path()).expect("opens");
+    // A power loss cannot be tried here; the switch can be looked at.
+    let shown = format!("{directory:?}");
+    assert!(shown.contains("fsync: true"), "{shown}");
 }
 
 #[test]

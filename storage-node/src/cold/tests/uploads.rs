@@ -58,6 +58,7 @@ async fn an_upload_that_the_store_forgets_fails_and_leaves_nothing() {
         faulty.lose_upload(part);
         let error = upload(&store, &clock).await.expect_err("is lost");
         assert_eq!(error.failure, Failure::NotFound);
+        assert_eq!(store.metrics().requests(Operation::Abort), 1);
         assert_eq!(store.list(Prefix::Segments(BROKER)).await, Ok(vec![]));
     }
 }
