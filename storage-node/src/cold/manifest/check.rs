@@ -2,6 +2,8 @@
 
 use std::collections::BTreeSet;
 
+use firn_protocol::ids::TopicKey;
+
 use super::{INLINE_STATE_BYTES_MAX, Manifest, ReleasedObject, SegmentEntry, StatePlace};
 
 impl Manifest {
@@ -35,12 +37,14 @@ impl Manifest {
         self.check_released()
     }
 
-    /// Each offset of a queue is in one segment at most (R10).
+    /// Each offset of a queue is in one segment at most (R10). Waiting bodies are
+    /// kept by the hour they are due, so that their ranges may interleave.
     fn check_queues(&self) -> Result<(), &'static str> {
         let mut ranges: Vec<_> = self
             .segments
             .iter()
             .flat_map(|segment| &segment.queues)
+            .filter(|range| range.queue.topic != TopicKey::Waiting)
             .map(|range| (range.queue, range.first, range.end))
             .collect();
         ranges.sort_unstable();

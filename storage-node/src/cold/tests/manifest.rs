@@ -140,6 +140,29 @@ fn seal(version: u16, body: &[u8]) -> Vec<u8> {
 }
 
 #[test]
+fn a_good_checksum_does_not_excuse_a_wrong_head_or_rest() {
+    let bytes = golden();
+    let body = &bytes[10..bytes.len() - 4];
+    let name = full(12).name();
+    assert!(Manifest::decode(name, &seal(1, body)).is_ok());
+    let mut wrong_length = bytes[..bytes.len() - 4].to_vec();
+    wrong_length[6] ^= 1;
+    let checksum = crc32c::crc32c(&wrong_length).to_le_bytes();
+    wrong_length.extend_from_slice(&checksum);
+    for bytes in [
+        seal(1, &[body, b"rest"].concat()),
+        seal(0, body),
+        wrong_length,
+    ] {
+        let read = Manifest::decode(name, &bytes);
+        assert!(
+            matches!(read, Err(ManifestError::Damaged { .. })),
+            "{read:?}"
+        );
+    }
+}
+
+#[test]
 fn a_newer_version_is_refused_in_clear_words() {
     let error = Manifest::decode(full(12).name(), &seal(2, b"unheard of"));
     let text = error.expect_err("is refused").to_string();
@@ -250,6 +273,26 @@ fn what_breaks_a_rule_is_neither_written_nor_read() {
         name.generation = Generation(4);
     }
     assert!(released.encode().is_err(), "a later owner's segment");
+}
+
+#[test]
+fn waiting_bodies_of_two_segments_may_interleave() {
+    let mut manifest = full(12);
+    for segment in &mut manifest.segments {
+        let range = QueueRange {
+            queue: QueueKey {
+                topic: TopicKey::Waiting,
+                queue: QueueId(0),
+            },
+            ..segment.queues[1]
+        };
+        segment.queues.push(QueueRange {
+            first: Offset(5),
+            end: Offset(15),
+            ..range
+        });
+    }
+    assert!(manifest.encode().is_ok());
 }
 
 #[test]

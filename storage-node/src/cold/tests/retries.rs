@@ -87,6 +87,25 @@ async fn a_storm_is_not_amplified() {
 }
 
 #[tokio::test]
+async fn idleness_saves_up_no_more_than_the_bound() {
+    let budget = settings().retry.budget;
+    let clock = Clock::manual(0);
+    let (faulty, store) = faulty(1, &clock);
+    clock.advance(Duration::from_secs(86_400));
+    for _ in 0..2000 {
+        store.list(Prefix::Wals).await.expect("lists");
+    }
+    let (requests, began_ms) = (store.metrics().requests_total(), clock.now_ms());
+    faulty.storm(u64::MAX);
+    let lists = (0..200).map(|_| store.list(Prefix::Wals));
+    driven(&clock, futures_util::future::join_all(lists)).await;
+    let retries = store.metrics().requests_total() - requests - 200;
+    let seconds = (clock.now_ms() - began_ms) / 1000;
+    let earned = 200 * budget.earned_by_operation / 1000 + seconds;
+    assert!(retries <= budget.retries_max + earned, "{retries}");
+}
+
+#[tokio::test]
 async fn the_budget_recovers_with_time() {
     let clock = Clock::manual(0);
     let (faulty, store) = faulty(1, &clock);
@@ -95,7 +114,7 @@ async fn the_budget_recovers_with_time() {
     driven(&clock, futures_util::future::join_all(lists)).await;
     faulty.heal();
     faulty.storm(1);
-    let spent = store.list(Prefix::Wals).await;
+    let spent = driven(&clock, store.list(Prefix::Wals)).await;
     assert!(spent.is_err(), "nothing is left for a retry");
     clock.advance(Duration::from_secs(5));
     faulty.storm(1);

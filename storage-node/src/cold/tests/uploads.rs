@@ -33,15 +33,41 @@ async fn an_upload_whose_every_answer_may_be_lost_is_whole() {
     }
 }
 
-#[tokio::test]
-async fn background_uploads_that_lose_answers_do_not_wait_for_one_another() {
-    let clock = Clock::manual(0);
-    let faulty = FaultyObjects::new(1, &clock);
+/// A store whose background work does one thing at a time.
+fn one_at_a_time(clock: &Clock) -> (FaultyObjects, ColdStore) {
+    let faulty = FaultyObjects::new(1, clock);
     let settings = ColdSettings {
         background_at_once: 1,
         ..settings()
     };
-    let store = ColdStore::with_draw(Arc::new(faulty.clone()), settings, &clock, Arc::new(|| 7));
+    let objects = Arc::new(faulty.clone());
+    let store = ColdStore::with_draw(objects, settings, clock, Arc::new(|| 7));
+    (faulty, store)
+}
+
+#[tokio::test]
+async fn a_background_upload_is_one_operation_from_its_start_to_its_end() {
+    let clock = Clock::manual(0);
+    let (_, store) = one_at_a_time(&clock);
+    let background = store.background();
+    let mut first = background.upload(segment(1));
+    first.write(pattern(1500)).await.expect("is sent");
+    let mut second = background.upload(segment(2));
+    {
+        let write = second.write(pattern(1500));
+        tokio::pin!(write);
+        assert!(futures_util::poll!(&mut write).is_pending());
+        assert_eq!(first.finish().await, Ok(1500));
+        write.await.expect("is sent");
+    }
+    second.abort().await;
+    assert_eq!(background.find(segment(2)).await, Ok(None));
+}
+
+#[tokio::test]
+async fn background_uploads_that_lose_answers_do_not_wait_for_one_another() {
+    let clock = Clock::manual(0);
+    let (faulty, store) = one_at_a_time(&clock);
     // Start, three parts, completion.
     faulty.lose_answer(5);
     let put = store.background();
