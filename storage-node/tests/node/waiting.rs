@@ -11,6 +11,7 @@ use firn_protocol::api::storage::{
 use firn_protocol::error::ApiResult;
 use firn_protocol::filter::Filter;
 use firn_protocol::ids::{BrokerId, GroupId};
+use firn_protocol::limits::FILTER_LIVE_MS;
 use firn_protocol::time::Timestamp;
 use firn_runtime::Tasks;
 
@@ -247,6 +248,34 @@ async fn what_another_filter_passes_on_wakes_its_owner() {
     assert_eq!(reading.await, 1);
     assert!(is_woken(&mut second), "its record was passed on");
     assert_eq!(bench.take(4, &b).await.deliveries.len(), 1);
+    bench.close().await;
+}
+
+/// RULES 18: a filter lives until 30 s after its member's last call has ended.
+#[tokio::test]
+async fn a_member_that_waits_long_keeps_its_filter() {
+    let mut bench = bench();
+    let (a, b) = (tags(&["a"]), tags(&["b"]));
+    let mut owner = park(&bench, &b).await;
+    for n in 0..3 {
+        bench.advance(FILTER_LIVE_MS + 1);
+        assert_eq!(bench.take(4, &a).await.deliveries.len(), 0);
+        assert!(!is_woken(&mut owner), "nothing for it yet, round {n}");
+    }
+    bench.send(1, Some("b")).await;
+    assert!(is_woken(&mut owner));
+    // The wait is over and the owner has not called again yet.
+    drop(owner);
+    bench.advance(FILTER_LIVE_MS);
+    assert_eq!(bench.take(4, &a).await.deliveries.len(), 0);
+    let held = bench.take(4, &b).await.deliveries;
+    assert_eq!(held.len(), 1);
+    bench.ack(held[0].receipt).await;
+    bench.send(2, Some("b")).await;
+    bench.advance(FILTER_LIVE_MS + 1);
+    assert_eq!(bench.take(4, &a).await.deliveries.len(), 0);
+    let late = bench.take(4, &b).await.deliveries.len();
+    assert_eq!(late, 0, "no live filter wanted it");
     bench.close().await;
 }
 
