@@ -10,7 +10,7 @@ use firn_protocol::api::storage::{
 };
 use firn_protocol::error::ApiResult;
 use firn_protocol::filter::Filter;
-use firn_protocol::ids::{BrokerId, GroupId};
+use firn_protocol::ids::{BrokerId, GroupId, TopicKey};
 use firn_protocol::limits::FILTER_LIVE_MS;
 use firn_protocol::time::Timestamp;
 use firn_runtime::Tasks;
@@ -207,6 +207,40 @@ async fn leases_and_pauses_that_end_wake_without_a_call() {
         bench.take(1, &filter).await.deliveries[0].message.attempt,
         3
     );
+    tasks.join(std::time::Duration::from_secs(5)).await;
+    bench.close().await;
+}
+
+/// More leases than the timers take in one turn pass together: all come back,
+/// and nobody has to call for it.
+#[tokio::test]
+async fn a_mass_of_leases_that_pass_comes_back_whole() {
+    const COUNT: u64 = 700;
+    let mut bench = bench();
+    let mut tasks = Tasks::new();
+    bench.node().start(&mut tasks);
+    let batch: Vec<_> = (0..COUNT).map(|n| message(n, None)).collect();
+    bench.take(1, &Filter::All).await;
+    bench.send_all(batch).await;
+    let mut held = 0;
+    while held < COUNT {
+        let taken = bench.take(256, &Filter::All).await.deliveries.len();
+        assert!(taken > 0);
+        held += taken as u64;
+    }
+    bench.advance(30_000);
+    let retried = async || {
+        let rows = bench.node().lag(&context(1), BROKERS[0], GROUP).await;
+        let rows = rows.expect("answered").into_iter();
+        let retry = rows.filter(|row| matches!(row.queue.topic, TopicKey::Retry(_)));
+        retry.map(|row| row.lag).sum::<u64>()
+    };
+    let mut looks = 0;
+    while retried().await < COUNT {
+        looks += 1;
+        assert!(looks < 1_000_000, "{} came back", retried().await);
+        tokio::task::yield_now().await;
+    }
     tasks.join(std::time::Duration::from_secs(5)).await;
     bench.close().await;
 }
