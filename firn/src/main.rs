@@ -5,6 +5,10 @@ use std::process::ExitCode;
 use clap::Parser as _;
 use firn::cli::{Cli, Command};
 
+/// Small things are allocated on one thread and freed on another all the time.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() -> ExitCode {
     match Cli::parse().command {
         Command::Standalone(flags) => firn::standalone::main(&flags),

@@ -17,6 +17,7 @@ mod listing;
 mod messages;
 mod queries;
 mod query;
+mod router;
 mod shapes;
 mod stream;
 mod table;
@@ -27,17 +28,16 @@ use std::time::Duration;
 use actix_web::http::Method;
 use actix_web::web::{self, ServiceConfig};
 use actix_web::{HttpRequest, HttpResponse};
-use firn_protocol::{ApiError, ErrorCode};
+use firn_protocol::ApiError;
 use firn_runtime::Stop;
 use firn_runtime::clock::Stopwatch;
 
 use crate::auth::Authenticator;
-use crate::metrics::RouteMetrics;
 use crate::ops::Services;
 use answer::{Answer, RequestIds};
 use body::Unread;
 use call::Call;
-use table::Route;
+use router::Router;
 
 /// What handlers work with; cheap to clone.
 #[derive(Clone)]
@@ -47,12 +47,14 @@ struct Inner {
     services: Arc<Services>,
     auth: Authenticator,
     ids: RequestIds,
+    router: Arc<Router>,
     body_timeout: Duration,
 }
 
 impl State {
     pub(crate) fn new(services: Services, auth: Authenticator, body_timeout: Duration) -> Self {
         Self(Arc::new(Inner {
+            router: Arc::new(Router::new(table::all(), &services.metrics)),
             services: Arc::new(services),
             auth,
             ids: RequestIds::new(),
@@ -88,88 +90,46 @@ pub fn openapi_json() -> String {
 
 /// Registers the whole public port on an actix application.
 pub fn app_config(state: &State) -> impl FnOnce(&mut ServiceConfig) + use<> {
-    let state = state.clone();
+    let (state, router) = (state.clone(), state.0.router.clone());
     move |app| {
-        let mut paths: Vec<(&'static str, Vec<Route>)> = Vec::new();
-        for route in table::all() {
-            match paths.iter_mut().find(|(path, _)| *path == route.path) {
-                Some((_, methods)) => methods.push(route),
-                None => paths.push((route.path, vec![route])),
-            }
-        }
-        for (path, methods) in paths {
-            app.service(resource(&state, path, methods));
-        }
-        let metrics = state.0.services.metrics.route("*", "unknown");
+        // The only service: actix would try its routes one after the other, by
+        // regular expressions, which costs more than all else a send does here.
         app.default_service(web::to(move |req: HttpRequest, payload: web::Payload| {
-            let error = ApiError::new(ErrorCode::NotFound, "no such path; see /docs");
-            let response = refuse(&state, &req, &metrics, error);
-            let response = Unread::new(payload).attach(&req, response);
-            async move { response }
+            answer(state.clone(), router.clone(), req, payload)
         }));
     }
 }
 
-fn resource(state: &State, path: &'static str, methods: Vec<Route>) -> actix_web::Resource {
-    let allow: Vec<&str> = methods.iter().map(|route| route.method.as_str()).collect();
-    let allow = allow.join(", ");
-    let mut resource = web::resource(path);
-    for route in methods {
-        resource = resource.route(handler(state, route));
-    }
-    let (state, metrics) = (state.clone(), state.0.services.metrics.route("*", path));
-    resource.default_service(web::to(move |req: HttpRequest, payload: web::Payload| {
-        let error = ApiError::new(
-            ErrorCode::MethodNotAllowed,
-            format!("this path takes {allow}"),
-        );
-        let mut response = refuse(&state, &req, &metrics, error);
-        answer::set_header(&mut response, "allow", &allow);
-        let response = Unread::new(payload).attach(&req, response);
-        async move { response }
-    }))
-}
-
-fn handler(state: &State, route: Route) -> actix_web::Route {
-    let metrics = state
-        .0
-        .services
-        .metrics
-        .route(route.method.as_str(), route.path);
-    let (state, run) = (state.clone(), route.handler);
-    web::method(route.method).to(move |req: HttpRequest, payload: web::Payload| {
-        let started = Stopwatch::start();
-        let metrics = metrics.clone();
-        let request_id = state.0.ids.of(&req);
-        let unread = Unread::new(payload);
-        let call = Call::new(
-            state.clone(),
-            req.clone(),
-            unread.clone(),
-            request_id.clone(),
-        );
-        let work = call.map(|call| run(call));
-        async move {
-            let answer: Answer = match work {
-                Ok(work) => work.await,
-                Err(error) => Err(error),
-            };
-            let response = answer::finish(answer, &request_id);
-            metrics.answered(response.status().as_u16(), started);
-            unread.attach(&req, response)
-        }
-    })
-}
-
-/// An answer to a request that reaches no handler.
-fn refuse(
-    state: &State,
-    req: &HttpRequest,
-    metrics: &RouteMetrics,
-    error: ApiError,
+async fn answer(
+    state: State,
+    router: Arc<Router>,
+    req: HttpRequest,
+    payload: web::Payload,
 ) -> HttpResponse {
     let started = Stopwatch::start();
-    let response = answer::finish(Err(error), &state.0.ids.of(req));
-    metrics.answered(response.status().as_u16(), started);
-    response
+    let request_id = state.0.ids.of(&req);
+    let unread = Unread::new(payload);
+    let found = router.find(req.method(), req.uri().path());
+    let answer: Answer = match &found.outcome {
+        Ok(route) => {
+            let call = Call::new(
+                state,
+                req.clone(),
+                unread.clone(),
+                request_id.clone(),
+                route.clone(),
+            );
+            match call {
+                Ok(call) => (route.handler)(call).await,
+                Err(error) => Err(error),
+            }
+        }
+        Err(error) => Err(error.clone()),
+    };
+    let mut response = answer::finish(answer, &request_id);
+    if let Some(allow) = found.allow {
+        answer::set_header(&mut response, "allow", allow);
+    }
+    found.metrics.answered(response.status().as_u16(), started);
+    unread.attach(&req, response)
 }

@@ -14,6 +14,7 @@ use firn_protocol::{ApiError, ApiResult, Caller, ErrorCode, RequestContext};
 
 use super::body::Unread;
 use super::query::{Query, percent_decoded};
+use super::router::Matched;
 use super::{State, body};
 use crate::auth::Identity;
 use crate::ops::{Scope, Services, Target};
@@ -23,6 +24,7 @@ pub(super) struct Call {
     req: HttpRequest,
     unread: Unread,
     request_id: Arc<str>,
+    route: Arc<Matched>,
 }
 
 impl Call {
@@ -33,6 +35,7 @@ impl Call {
         req: HttpRequest,
         unread: Unread,
         request_id: Arc<str>,
+        route: Arc<Matched>,
     ) -> ApiResult<Self> {
         let path = req.uri().path();
         if path.contains('%') {
@@ -43,6 +46,7 @@ impl Call {
             req,
             unread,
             request_id,
+            route,
         })
     }
 
@@ -144,8 +148,8 @@ impl Call {
     /// # Errors
     /// `BAD_REQUEST` when it is not properly encoded.
     pub(super) fn segment(&self, name: &str) -> ApiResult<Cow<'_, str>> {
-        let raw = self.req.match_info().get(name).unwrap_or_default();
-        // The router leaves %25, %2B and %2F encoded, and nothing else.
+        let path = self.req.uri().path();
+        let raw = self.route.parameter(name, path).unwrap_or_default();
         if raw.contains('%') {
             percent_decoded(raw, "path")
         } else {

@@ -1,5 +1,5 @@
-//! All routes, in the order in which they are tried: the busiest first. Both
-//! the server and the check of the API description read this table.
+//! All routes. Both the server and the check of the API description read this
+//! table.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -15,12 +15,14 @@ use super::{
 };
 
 type Work = Pin<Box<dyn Future<Output = Answer>>>;
+/// What a route does with a call.
+pub(super) type Handler = Arc<dyn Fn(Call) -> Work + Send + Sync>;
 
 /// One route.
 pub(super) struct Route {
     pub(super) method: Method,
     pub(super) path: &'static str,
-    pub(super) handler: Arc<dyn Fn(Call) -> Work + Send + Sync>,
+    pub(super) handler: Handler,
 }
 
 fn route<F, W>(method: Method, path: &'static str, handler: F) -> Route

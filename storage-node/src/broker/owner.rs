@@ -62,13 +62,39 @@ pub struct Core {
 /// What is known in memory of a group's members on a topic.
 #[derive(Default)]
 pub struct Members {
-    /// Each filter with its last use.
+    /// Each filter with the end of the last call that used it.
     pub seen: BTreeMap<Filter, Timestamp>,
+    /// Filters of those who wait right now, with their number: however long the
+    /// wait, its member is there (RULES 18).
+    pub waiting: BTreeMap<Filter, usize>,
     /// Records that a filter does not want and that another one does, so that
     /// they are not read again at each receive.
     pub passed: HashMap<(Filter, QueueKey), Ranges>,
     /// Where the next receive starts, so that queues take turns.
     pub turn: usize,
+}
+
+impl Members {
+    /// A member begins to wait.
+    pub fn begin_wait(&mut self, filter: Filter) {
+        *self.waiting.entry(filter).or_default() += 1;
+    }
+
+    /// A member's wait is over.
+    pub fn end_wait(&mut self, filter: Filter, now: Timestamp) {
+        if let Some(count) = self.waiting.get_mut(&filter) {
+            *count -= 1;
+            if *count == 0 {
+                self.waiting.remove(&filter);
+            }
+        }
+        self.seen.insert(filter, now);
+    }
+
+    /// What was sorted out no longer counts: records are read again.
+    pub fn forget_passed(&mut self) {
+        self.passed.clear();
+    }
 }
 
 impl Broker {
@@ -176,6 +202,15 @@ impl Core {
         {
             self.tails.remove(&queue);
         }
+    }
+
+    /// Forgets members of groups and topics that are no more.
+    pub fn forget_members(&mut self) {
+        let groups = &self.state.groups;
+        self.members.retain(|(group, topic), _| {
+            let state = groups.get(group);
+            state.is_some_and(|state| state.topics.contains_key(topic))
+        });
     }
 
     /// A number that rises whenever something may have become available to a

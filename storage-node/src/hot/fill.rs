@@ -70,7 +70,8 @@ impl Default for FillSettings {
         Self {
             queue_bytes: 32 * 1024 * 1024,
             cut: Cut::default(),
-            batch_age_max: Duration::from_millis(20),
+            // Long enough for full chunks at a moderate rate; queries hurry it.
+            batch_age_max: Duration::from_millis(500),
             retry_pause: Duration::from_millis(50),
             retries_max: 6,
         }
@@ -129,6 +130,11 @@ impl Filler {
         if self.queue.push(items, reached) {
             HotMetrics::count(&metrics.overflows);
         }
+    }
+
+    /// Has everything that was pushed put in at once, whatever its age.
+    pub fn hurry(&self) {
+        self.queue.hurry();
     }
 
     /// Puts in what is queued, then closes the store. Blocks meanwhile.
@@ -207,12 +213,18 @@ impl Worker {
                 }
                 Next::Reread(upto) => self.read_again(upto)?,
                 Next::Idle(reached) => self.builder.reach(reached),
+                Next::Hurry(reached) => {
+                    self.builder.reach(reached);
+                    self.flush(true)?;
+                }
                 Next::Stop(reached) => {
                     self.builder.reach(reached.unwrap_or_default());
                     return self.flush(true);
                 }
             }
-            if self.builder.is_full() || self.patience().is_some_and(|left| left.is_zero()) {
+            let is_old = self.patience().is_some_and(|left| left.is_zero());
+            // What came meanwhile goes with it.
+            if self.builder.is_full() || (is_old && !self.queue.has_parts()) {
                 self.flush(false)?;
             } else if self.builder.is_empty() {
                 self.move_marker(MARKER_FRAMES)?;

@@ -211,6 +211,7 @@ impl StorageNode {
             for queue in gone {
                 core.tails.remove(&queue);
             }
+            core.forget_members();
             committed
         };
         self.outcome(committed).await

@@ -2,7 +2,7 @@
 
 use firn_protocol::api::storage::{AppendRequest, Appended};
 use firn_protocol::context::RequestContext;
-use firn_protocol::error::ApiError;
+use firn_protocol::error::{ApiError, ErrorCode};
 use firn_protocol::ids::{Offset, Position};
 use firn_protocol::message::MessageId;
 
@@ -21,6 +21,12 @@ impl StorageNode {
     ) -> Result<Appended, ApiError> {
         if request.messages.is_empty() {
             return Err(ApiError::field("messages", "at least one"));
+        }
+        if self.shared.is_far_behind() {
+            return Err(ApiError::new(
+                ErrorCode::Overloaded,
+                "the node's hot store is behind; try again",
+            ));
         }
         let broker = self.broker(ctx, request.broker)?;
         // Encoded before the lock is taken: it is most of the work.

@@ -157,7 +157,8 @@ impl StorageNode {
         for filter in &live {
             // After a restart a filter counts as just seen (RULES 18).
             let seen = *members.seen.entry(filter.clone()).or_insert(now);
-            if now.since_ms(seen) > FILTER_LIVE_MS {
+            let waits = members.waiting.contains_key(filter);
+            if !waits && now.since_ms(seen) > FILTER_LIVE_MS {
                 idle.push(filter.clone());
             }
         }
@@ -171,7 +172,7 @@ impl StorageNode {
         if idle.is_empty() {
             return Ok(());
         }
-        members.passed.clear();
+        members.forget_passed();
         members.seen.retain(|filter, _| !idle.contains(filter));
         for filter in idle {
             let head = Head::Unsubscribe {

@@ -43,7 +43,9 @@ impl StorageNode {
                 starts,
             };
             let committed = self.submit(&broker, &mut core, &head, None, None)?;
-            core.members.remove(&(group, topic));
+            if let Some(members) = core.members.get_mut(&(group, topic)) {
+                members.forget_passed();
+            }
             core.returns += 1;
             core.waiters
                 .wake_each_filter(broker.key.broker, group, topic);

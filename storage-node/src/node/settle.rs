@@ -8,6 +8,8 @@ use firn_protocol::ids::{BrokerId, Offset, Position, QueueKey};
 use firn_protocol::limits::retry_pause_ms;
 use firn_protocol::message::{Message, Origin};
 use firn_runtime::Stop;
+use futures_util::StreamExt as _;
+use futures_util::stream::FuturesUnordered;
 
 use super::StorageNode;
 use crate::broker::entry::{Copy, Head, Transfer, TransferReason};
@@ -17,44 +19,43 @@ use crate::consume::group::WAITING_QUEUE;
 use crate::consume::progress::Standing;
 use crate::record::{EncodedRecords, RunHeader};
 
-/// Events handled between two looks at the clock.
+/// Events of one broker handled in one turn.
 const BATCH: usize = 256;
+/// Brokers whose events are handled at the same time.
+const BROKERS_AT_WORK: usize = 32;
 /// Pause before what could not be read is tried again.
 const RETRY_MS: u64 = 1000;
 
 impl StorageNode {
-    /// Handles everything of a broker that is due.
+    /// Handles what of a broker is due, the oldest [`BATCH`] of it: whoever calls
+    /// must not wait for a mass of leases that pass together, and the timers go on
+    /// with the rest.
     pub(super) async fn settle(&self, broker: &Arc<Broker>) -> Result<(), ApiError> {
-        loop {
-            let now = self.now();
-            let due: Vec<Due> = {
-                let core = broker.lock()?;
-                core.state
-                    .due
-                    .iter()
-                    .take_while(|due| due.at <= now)
-                    .take(BATCH)
-                    .copied()
-                    .collect()
-            };
-            if due.is_empty() {
-                return Ok(());
-            }
-            for due in due {
-                self.settle_one(broker, due).await?;
-            }
+        let now = self.now();
+        let due: Vec<Due> = {
+            let core = broker.lock()?;
+            let due = core.state.due.iter().take_while(|due| due.at <= now);
+            due.take(BATCH).copied().collect()
+        };
+        for due in due {
+            self.settle_one(broker, due).await?;
         }
+        Ok(())
     }
 
     /// Runs until told to stop, waking when the next event of any broker is due.
+    /// Brokers are handled side by side, so that none waits for another's mass.
     pub(super) async fn run_timers(self: Arc<Self>, stop: Stop) {
+        let mut at_work = FuturesUnordered::new();
         while !stop.is_cancelled() {
-            for id in self.shared.timers.take_due(self.now()) {
-                self.settle_in_background(id).await;
+            let room = BROKERS_AT_WORK - at_work.len();
+            for id in self.shared.timers.take_due(self.now(), room) {
+                at_work.push(self.settle_in_background(id));
             }
             let next = self.shared.timers.next();
+            let is_full = at_work.len() == BROKERS_AT_WORK;
             let sleep = async {
-                match next {
+                match next.filter(|_| !is_full) {
                     Some(at) => self.clock.sleep_until_ms(at.0).await,
                     None => std::future::pending().await,
                 }
@@ -63,6 +64,7 @@ impl StorageNode {
                 () = stop.cancelled() => break,
                 () = self.shared.timers.earlier() => {}
                 () = sleep => {}
+                Some(()) = at_work.next() => {}
             }
         }
     }
@@ -71,9 +73,9 @@ impl StorageNode {
         let Some(broker) = self.shared.brokers.read().get(&id).cloned() else {
             return;
         };
-        broker.lock_any().armed = None;
         let outcome = self.settle(&broker).await;
         let mut core = broker.lock_any();
+        self.shared.timers.disarm(id, &mut core);
         match outcome {
             Ok(()) => self.shared.timers.arm(id, &mut core),
             Err(error) => {

@@ -22,6 +22,12 @@ use crate::hot::fill::{FillItem, FillObserver, Filler};
 use crate::log::{CommitSink, CommittedBatch, LogPlace, Lsn};
 use crate::record::{Run, header_of};
 
+/// What a run costs in memory beside its bytes.
+const RUN_OVERHEAD_BYTES: u64 = 128;
+/// Runs that are found by their place in the log alone. Beyond this, sends wait
+/// for the hot store: memory must not grow with what it is behind.
+const UNFILLED_RUNS_MAX: u64 = 1 << 20;
+
 pub(super) struct Shared {
     pub(super) brokers: RwLock<FxHashMap<BrokerId, Arc<Broker>>>,
     pub(super) timers: Timers,
@@ -29,6 +35,8 @@ pub(super) struct Shared {
     /// Set when the log has failed and the node must recover.
     pub(super) failed: Notify,
     tails: Mutex<TailBudget>,
+    /// How many runs are out of memory and not in the hot store.
+    unfilled_runs: AtomicU64,
     filler: std::sync::OnceLock<Arc<Filler>>,
     /// The hot store has everything before this place.
     filled: AtomicU64,
@@ -66,6 +74,7 @@ impl Shared {
                 runs: VecDeque::new(),
                 unfilled: VecDeque::new(),
             }),
+            unfilled_runs: AtomicU64::new(0),
             filler: std::sync::OnceLock::new(),
             filled: AtomicU64::new(0),
             filled_changed: Notify::new(),
@@ -91,6 +100,8 @@ impl Shared {
                 .iter()
                 .take_while(|(lsn, ..)| *lsn < upto)
                 .count();
+            self.unfilled_runs
+                .fetch_sub(count as u64, Ordering::Relaxed);
             tails
                 .unfilled
                 .drain(..count)
@@ -108,8 +119,14 @@ impl Shared {
         self.filled_changed.notify_waiters();
     }
 
-    /// Waits until the hot store has everything before `upto`.
+    /// Waits until the hot store has everything before `upto`, which has been
+    /// committed.
     pub(super) async fn wait_filled(&self, upto: Lsn) {
+        if self.filled() < upto
+            && let Some(filler) = self.filler.get()
+        {
+            filler.hurry();
+        }
         loop {
             let changed = self.filled_changed.notified();
             tokio::pin!(changed);
@@ -124,6 +141,7 @@ impl Shared {
     /// A run that is in the log but not in memory, found at recovery.
     pub(super) fn note_unfilled(&self, lsn: Lsn, broker: BrokerId, queue: QueueKey) {
         self.tails.lock().unfilled.push_back((lsn, broker, queue));
+        self.unfilled_runs.fetch_add(1, Ordering::Relaxed);
     }
 
     /// Forgets all tails, when the state they belong to is thrown away.
@@ -132,6 +150,12 @@ impl Shared {
         tails.bytes = 0;
         tails.runs.clear();
         tails.unfilled.clear();
+        self.unfilled_runs.store(0, Ordering::Relaxed);
+    }
+
+    /// Whether the hot store is so far behind that it needs time.
+    pub(super) fn is_far_behind(&self) -> bool {
+        self.unfilled_runs.load(Ordering::Relaxed) > UNFILLED_RUNS_MAX
     }
 
     pub(super) fn is_recovering(&self) -> bool {
@@ -198,6 +222,8 @@ impl Shared {
             let filled = self.filled();
             let unfilled = evicted.iter().filter(|run| run.lsn >= filled);
             let unfilled: Vec<_> = unfilled.map(|r| (r.lsn, r.broker, r.queue)).collect();
+            self.unfilled_runs
+                .fetch_add(unfilled.len() as u64, Ordering::Relaxed);
             tails.unfilled.extend(unfilled);
             evicted
         };
@@ -235,7 +261,7 @@ impl Shared {
             broker: broker.key.broker,
             queue,
             first: header.first_offset.0,
-            bytes: run.len() as u64,
+            bytes: run.len() as u64 + RUN_OVERHEAD_BYTES,
         });
     }
 }

@@ -38,12 +38,20 @@ impl Timers {
         }
     }
 
-    /// Takes out the brokers that are due.
-    pub(super) fn take_due(&self, now: Timestamp) -> Vec<BrokerId> {
+    /// Forgets when the broker was to be looked at.
+    pub(super) fn disarm(&self, broker: BrokerId, core: &mut Core) {
+        if let Some(armed) = core.armed.take() {
+            self.queue.lock().remove(&(armed, broker));
+        }
+    }
+
+    /// Takes out brokers that are due, at most `max`. They stay armed, so that
+    /// they are not taken a second time while somebody is at work on them.
+    pub(super) fn take_due(&self, now: Timestamp, max: usize) -> Vec<BrokerId> {
         let mut queue = self.queue.lock();
         let mut due = Vec::new();
         while let Some(&(at, broker)) = queue.first() {
-            if at > now {
+            if at > now || due.len() == max {
                 break;
             }
             queue.pop_first();

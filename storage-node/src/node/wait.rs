@@ -5,28 +5,36 @@ use std::sync::Arc;
 use firn_protocol::api::storage::WaitRequest;
 use firn_protocol::context::RequestContext;
 use firn_protocol::error::ApiError;
+use firn_protocol::filter::Filter;
 use firn_protocol::ids::{BrokerId, GroupId, TopicKey};
+use firn_protocol::time::Timestamp;
+use firn_runtime::Clock;
+use tokio::sync::oneshot;
 
 use super::StorageNode;
-use tokio::sync::oneshot;
 
 use crate::broker::owner::Broker;
 use crate::broker::waiters::Waiter;
 
-/// A place in a broker's line, left when dropped.
+/// A place in a broker's line, left when dropped. As long as it is held, the
+/// member's filter lives.
 struct Parked {
     broker: Arc<Broker>,
     group: GroupId,
     topic: TopicKey,
+    filter: Filter,
     ticket: u64,
+    clock: Clock,
 }
 
 impl Drop for Parked {
     fn drop(&mut self) {
-        self.broker
-            .lock_any()
-            .waiters
-            .leave(self.group, self.topic, self.ticket);
+        let now = Timestamp(self.clock.now_ms());
+        let mut core = self.broker.lock_any();
+        core.waiters.leave(self.group, self.topic, self.ticket);
+        if let Some(members) = core.members.get_mut(&(self.group, self.topic)) {
+            members.end_wait(self.filter.clone(), now);
+        }
     }
 }
 
@@ -74,13 +82,17 @@ impl StorageNode {
                 if core.events(group, topic.key, topic.queues) != *seen {
                     return Ok(Some(*id));
                 }
+                let members = core.members.entry((group, topic.key)).or_default();
+                members.begin_wait(request.filter.clone());
                 core.waiters.park(group, topic.key, waiter.clone())
             };
             line.parked.push(Parked {
                 broker,
                 group,
                 topic: topic.key,
+                filter: request.filter.clone(),
                 ticket,
+                clock: self.clock.clone(),
             });
         }
         let timeout = self.clock.sleep_until_ms(request.until.0);

@@ -10,7 +10,8 @@ use firn_protocol::api::storage::{
 };
 use firn_protocol::error::ApiResult;
 use firn_protocol::filter::Filter;
-use firn_protocol::ids::{BrokerId, GroupId};
+use firn_protocol::ids::{BrokerId, GroupId, TopicKey};
+use firn_protocol::limits::FILTER_LIVE_MS;
 use firn_protocol::time::Timestamp;
 use firn_runtime::Tasks;
 
@@ -210,6 +211,40 @@ async fn leases_and_pauses_that_end_wake_without_a_call() {
     bench.close().await;
 }
 
+/// More leases than the timers take in one turn pass together: all come back,
+/// and nobody has to call for it.
+#[tokio::test]
+async fn a_mass_of_leases_that_pass_comes_back_whole() {
+    const COUNT: u64 = 700;
+    let mut bench = bench();
+    let mut tasks = Tasks::new();
+    bench.node().start(&mut tasks);
+    let batch: Vec<_> = (0..COUNT).map(|n| message(n, None)).collect();
+    bench.take(1, &Filter::All).await;
+    bench.send_all(batch).await;
+    let mut held = 0;
+    while held < COUNT {
+        let taken = bench.take(256, &Filter::All).await.deliveries.len();
+        assert!(taken > 0);
+        held += taken as u64;
+    }
+    bench.advance(30_000);
+    let retried = async || {
+        let rows = bench.node().lag(&context(1), BROKERS[0], GROUP).await;
+        let rows = rows.expect("answered").into_iter();
+        let retry = rows.filter(|row| matches!(row.queue.topic, TopicKey::Retry(_)));
+        retry.map(|row| row.lag).sum::<u64>()
+    };
+    let mut looks = 0;
+    while retried().await < COUNT {
+        looks += 1;
+        assert!(looks < 1_000_000, "{} came back", retried().await);
+        tokio::task::yield_now().await;
+    }
+    tasks.join(std::time::Duration::from_secs(5)).await;
+    bench.close().await;
+}
+
 /// A receive that is reading from the log, not from memory.
 fn slow() -> Bench {
     Bench::new(|config| config.tail_bytes_max = 0)
@@ -247,6 +282,34 @@ async fn what_another_filter_passes_on_wakes_its_owner() {
     assert_eq!(reading.await, 1);
     assert!(is_woken(&mut second), "its record was passed on");
     assert_eq!(bench.take(4, &b).await.deliveries.len(), 1);
+    bench.close().await;
+}
+
+/// RULES 18: a filter lives until 30 s after its member's last call has ended.
+#[tokio::test]
+async fn a_member_that_waits_long_keeps_its_filter() {
+    let mut bench = bench();
+    let (a, b) = (tags(&["a"]), tags(&["b"]));
+    let mut owner = park(&bench, &b).await;
+    for n in 0..3 {
+        bench.advance(FILTER_LIVE_MS + 1);
+        assert_eq!(bench.take(4, &a).await.deliveries.len(), 0);
+        assert!(!is_woken(&mut owner), "nothing for it yet, round {n}");
+    }
+    bench.send(1, Some("b")).await;
+    assert!(is_woken(&mut owner));
+    // The wait is over and the owner has not called again yet.
+    drop(owner);
+    bench.advance(FILTER_LIVE_MS);
+    assert_eq!(bench.take(4, &a).await.deliveries.len(), 0);
+    let held = bench.take(4, &b).await.deliveries;
+    assert_eq!(held.len(), 1);
+    bench.ack(held[0].receipt).await;
+    bench.send(2, Some("b")).await;
+    bench.advance(FILTER_LIVE_MS + 1);
+    assert_eq!(bench.take(4, &a).await.deliveries.len(), 0);
+    let late = bench.take(4, &b).await.deliveries.len();
+    assert_eq!(late, 0, "no live filter wanted it");
     bench.close().await;
 }
 

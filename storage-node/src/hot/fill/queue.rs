@@ -11,6 +11,9 @@ use parking_lot::{Condvar, Mutex};
 use super::batch::FillItem;
 use crate::hot::Lsn;
 
+/// Bytes for which the worker is woken before its time: each wake costs more than
+/// what a small part brings.
+const WAKE_BYTES: usize = 256 * 1024;
 /// Frames without records after which the marker is moved all the same.
 pub(super) const MARKER_FRAMES: u64 = 16 * 1024;
 
@@ -31,6 +34,10 @@ struct State {
     told: Lsn,
     /// Something behind the last part was dropped.
     gap: bool,
+    /// Somebody waits for what has been pushed.
+    hurried: bool,
+    /// The worker sleeps until there is something.
+    idle: bool,
     stopping: bool,
     /// Nobody takes anything any more.
     ended: bool,
@@ -52,6 +59,8 @@ pub(super) enum Next {
     Reread(Lsn),
     /// Nothing is queued; all before here has been taken.
     Idle(Lsn),
+    /// As `Idle`, and somebody waits until it is in the store.
+    Hurry(Lsn),
     /// Finish. The place is as with `Idle`, `None` if there is a gap.
     Stop(Option<Lsn>),
 }
@@ -67,6 +76,8 @@ impl Queue {
                 reached,
                 told: reached,
                 gap,
+                hurried: false,
+                idle: false,
                 stopping: false,
                 ended: false,
             }),
@@ -100,9 +111,19 @@ impl Queue {
                 bytes,
                 reached,
             });
+            // Who has a batch begun looks again soon by itself.
+            if !state.idle && state.bytes < WAKE_BYTES {
+                return false;
+            }
         }
         self.wake.notify_one();
         false
+    }
+
+    /// Has the worker put everything in that has been pushed.
+    pub(super) fn hurry(&self) {
+        self.state.lock().hurried = true;
+        self.wake.notify_one();
     }
 
     /// Waits for the next thing to do; without `wait`, until there is one.
@@ -124,15 +145,27 @@ impl Queue {
                 state.told = state.reached;
                 return Next::Reread(state.reached);
             }
+            if std::mem::take(&mut state.hurried) {
+                state.told = state.reached;
+                return Next::Hurry(state.reached);
+            }
             if waited || state.reached.0 - state.told.0 >= MARKER_FRAMES {
                 state.told = state.reached;
                 return Next::Idle(state.reached);
             }
             match wait {
                 Some(wait) => waited = self.wake.wait_for(&mut state, wait).timed_out(),
-                None => self.wake.wait(&mut state),
+                None => {
+                    state.idle = true;
+                    self.wake.wait(&mut state);
+                    state.idle = false;
+                }
             }
         }
+    }
+
+    pub(super) fn has_parts(&self) -> bool {
+        !self.state.lock().parts.is_empty()
     }
 
     /// Waits for a time, cut short when the work is to stop; true if it is.

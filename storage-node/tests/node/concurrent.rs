@@ -12,6 +12,7 @@ use firn_protocol::api::storage::{
 };
 use firn_protocol::filter::Filter;
 use firn_protocol::ids::{GroupId, Offset, QueueId, QueueKey, TopicKey};
+use firn_protocol::limits::FILTER_LIVE_MS;
 use firn_protocol::time::Timestamp;
 use firn_runtime::{Clock, Tasks, clock, tasks};
 use firn_storage_node::node::StorageNode;
@@ -65,6 +66,10 @@ impl Dice {
 /// A record for a group: its original's place.
 type Key = (GroupId, u16, u64);
 
+/// No member may seem gone only because its thread did not get its turn: time
+/// stands still while one that is not waiting has not called for so long.
+const UNHEARD_MS: u64 = FILTER_LIVE_MS / 2;
+
 /// What has happened to each record.
 #[derive(Default)]
 struct Book {
@@ -108,6 +113,8 @@ struct Scene {
     open: AtomicU64,
     max_retries: u32,
     until: Timestamp,
+    /// When each consumer was last seen at work; the end of time while it waits.
+    heard: Vec<AtomicU64>,
 }
 
 impl Scene {
@@ -115,6 +122,18 @@ impl Scene {
         GroupSpec {
             max_retries: self.max_retries,
             ..group(id)
+        }
+    }
+
+    fn request(&self, of: GroupId, max: usize, filter: Filter) -> ReceiveRequest {
+        ReceiveRequest {
+            broker: BROKERS[0],
+            group: self.spec(of),
+            topic: topic(2),
+            max,
+            invisible_ms: 2 * NEVER_MS,
+            filter,
+            member: "member".to_owned(),
         }
     }
 
@@ -130,19 +149,19 @@ impl Scene {
         }
     }
 
-    async fn consume(&self, of: GroupId, filter: Filter, mut dice: Dice) {
+    fn may_advance(&self) -> bool {
+        let heard = self.heard.iter().map(|at| at.load(Ordering::SeqCst));
+        let oldest = heard.min().unwrap_or(u64::MAX);
+        self.clock.now_ms() < oldest.saturating_add(UNHEARD_MS)
+    }
+
+    async fn consume(&self, number: usize, of: GroupId, filter: Filter, mut dice: Dice) {
         let ctx = context(1);
+        let heard = || self.heard[number].store(self.clock.now_ms(), Ordering::SeqCst);
         while !self.is_over() {
-            let request = ReceiveRequest {
-                broker: BROKERS[0],
-                group: self.spec(of),
-                topic: topic(2),
-                max: 1 + dice.below(4) as usize,
-                invisible_ms: 2 * NEVER_MS,
-                filter: filter.clone(),
-                member: "member".to_owned(),
-            };
+            let request = self.request(of, 1 + dice.below(4) as usize, filter.clone());
             let received = self.node.receive(&ctx, request).await.expect("received");
+            heard();
             for delivery in &received.deliveries {
                 let key = key_of(of, delivery);
                 self.book.lock().delivered(key, delivery);
@@ -150,6 +169,7 @@ impl Scene {
                     tokio::task::yield_now().await;
                 }
                 self.treat(of, key, delivery, dice.below(10)).await;
+                heard();
             }
             if received.deliveries.is_empty() {
                 let request = WaitRequest {
@@ -159,9 +179,20 @@ impl Scene {
                     filter: filter.clone(),
                     until: self.until,
                 };
-                self.node.wait(&ctx, request).await.expect("waited");
+                let mut wait = self.node.wait(&ctx, request);
+                let waited = std::future::poll_fn(|cx| {
+                    heard();
+                    let polled = wait.as_mut().poll(cx);
+                    if polled.is_pending() {
+                        self.heard[number].store(u64::MAX, Ordering::SeqCst);
+                    }
+                    polled
+                });
+                waited.await.expect("waited");
             }
         }
+        // Its part is done: nobody waits for it.
+        self.heard[number].store(u64::MAX, Ordering::SeqCst);
     }
 
     /// Acks, fails or gives back; the book lets go before the node does.
@@ -240,13 +271,33 @@ fn play(seed: u64, tail_bytes: u64) {
     let mut background = Tasks::new();
     runtime.block_on(async { bench.node().start(&mut background) });
     let total = PRODUCERS * MESSAGES;
+    let every = Filter::All;
+    let members = [
+        (0, every.clone()),
+        (0, every.clone()),
+        (0, every),
+        (1, tags(&["a"])),
+        (1, tags(&["a"])),
+        (1, tags(&["b", "c"])),
+        (1, tags(&["c"])),
+    ];
+    let begun = bench.now();
     let scene = Arc::new(Scene {
         node: bench.node().clone(),
         clock: bench.clock.clone(),
         book: Mutex::default(),
         open: AtomicU64::new(total + total * 3 / 4),
         max_retries: 2,
-        until: Timestamp(bench.now() + NEVER_MS),
+        until: Timestamp(begun + NEVER_MS),
+        heard: members.iter().map(|_| AtomicU64::new(begun)).collect(),
+    });
+    // A filter counts from its first call on: what is stored before is not for it.
+    runtime.block_on(async {
+        for (of, filter) in &members {
+            let request = scene.request(GROUPS[*of], 1, filter.clone());
+            let received = scene.node.receive(&context(1), request).await;
+            assert_eq!(received.expect("received").deliveries.len(), 0);
+        }
     });
     let mut threads = Vec::new();
     let mut spawn = |name: String, work: std::pin::Pin<Box<dyn Future<Output = ()> + Send>>| {
@@ -260,26 +311,17 @@ fn play(seed: u64, tail_bytes: u64) {
         let work = async move { scene.produce(n * MESSAGES, MESSAGES, dice).await };
         spawn(format!("producer {n}"), Box::pin(work));
     }
-    let every = Filter::All;
-    let members = [
-        (0, every.clone()),
-        (0, every.clone()),
-        (0, every),
-        (1, tags(&["a"])),
-        (1, tags(&["a"])),
-        (1, tags(&["b", "c"])),
-        (1, tags(&["c"])),
-    ];
     for (n, (of, filter)) in members.into_iter().enumerate() {
         let scene = scene.clone();
         let dice = Dice(seed * 1000 + n as u64 + 50);
-        let work = async move { scene.consume(GROUPS[of], filter, dice).await };
+        let work = async move { scene.consume(n, GROUPS[of], filter, dice).await };
         spawn(format!("consumer {n}"), Box::pin(work));
     }
-    // Time goes on in steps, so that pauses end, as long as there is work; less
-    // than a living filter's 30 s, so that no member is taken for gone.
+    // Time goes on in steps, so that pauses end, as long as there is work.
     while !scene.is_over() {
-        bench.advance(10);
+        if scene.may_advance() {
+            bench.advance(10);
+        }
         clock::pause_thread(Duration::from_micros(50));
     }
     for thread in threads {
@@ -304,15 +346,7 @@ async fn check(scene: &Scene, total: u64) {
     }
     for of in GROUPS {
         // Whoever asks last for everything finds nothing.
-        let request = ReceiveRequest {
-            broker: BROKERS[0],
-            group: scene.spec(of),
-            topic: topic(2),
-            max: 256,
-            invisible_ms: 1000,
-            filter: Filter::All,
-            member: "last".to_owned(),
-        };
+        let request = scene.request(of, 256, Filter::All);
         let left = scene
             .node
             .receive(&context(1), request)
