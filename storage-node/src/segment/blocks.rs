@@ -21,10 +21,10 @@ pub(super) const ROW_BYTES_MAX: usize = 10 + 3 + 10 + 10;
 /// Where a block lies in the object.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct BlockPlace {
-    at: u64,
-    stored_bytes: u32,
-    raw_bytes: u32,
-    checksum: u32,
+    pub(super) at: u64,
+    pub(super) stored_bytes: u32,
+    pub(super) raw_bytes: u32,
+    pub(super) checksum: u32,
 }
 
 impl BlockPlace {
@@ -32,16 +32,6 @@ impl BlockPlace {
     #[must_use]
     pub fn range(&self) -> Range<u64> {
         self.at..self.at + u64::from(self.stored_bytes)
-    }
-
-    /// The place of a block that is stored as `stored` at `at`.
-    pub(super) fn of(binding: Binding, part: Part, at: u64, stored: &[u8], raw: &[u8]) -> Self {
-        Self {
-            at,
-            stored_bytes: stored.len() as u32,
-            raw_bytes: raw.len() as u32,
-            checksum: binding.part(part, at, stored),
-        }
     }
 
     pub(super) fn encode(&self, out: &mut Vec<u8>) {

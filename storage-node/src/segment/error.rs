@@ -96,3 +96,24 @@ pub enum SegmentError {
     #[error("segment: compression failed: {0}")]
     Compressor(String),
 }
+
+impl SegmentError {
+    /// The bytes of the object that are damaged, where that is the reason.
+    #[must_use]
+    pub fn bytes(&self) -> Option<Range<u64>> {
+        match self {
+            Self::Damaged { bytes, .. } | Self::DamagedChunk { bytes, .. } => Some(bytes.clone()),
+            Self::DamagedFilter
+            | Self::Cut { .. }
+            | Self::Newer { .. }
+            | Self::Foreign { .. }
+            | Self::OutOfOrder { .. }
+            | Self::Malformed { .. }
+            | Self::RunTooLong { .. }
+            | Self::Full { .. }
+            | Self::PositionsOverlap { .. }
+            | Self::Empty
+            | Self::Compressor(_) => None,
+        }
+    }
+}

@@ -7,8 +7,8 @@ use std::ops::Range;
 use bytes::Bytes;
 
 use super::{
-    HEADER_BYTES, KeyFilter, KeyIndex, MAGIC, Part, PositionIndex, QueueSummary, Section,
-    SegmentError, SegmentId, SegmentIndex, Totals, Trailer, decode_header,
+    HEADER_BYTES, KeyFilter, KeyIndex, MAGIC, Part, PositionIndex, Section, SegmentError,
+    SegmentId, SegmentIndex, Totals, Trailer, decode_header,
 };
 
 /// What is in an object.
@@ -22,8 +22,8 @@ pub struct Description {
     pub totals: Option<Totals>,
     /// Where each section lies, unless the trailer is damaged.
     pub sections: Vec<(Section, Range<u64>)>,
-    /// Unless the chunk index is damaged.
-    pub queues: Vec<QueueSummary>,
+    /// Queues and chunks, unless the chunk index is damaged.
+    pub index: Option<SegmentIndex>,
     /// Blocks of the key and of the position index.
     pub key_blocks: usize,
     pub position_blocks: usize,
@@ -45,7 +45,7 @@ pub fn inspect(object: &Bytes) -> Description {
         id: None,
         totals: None,
         sections: Vec::new(),
-        queues: Vec::new(),
+        index: None,
         key_blocks: 0,
         position_blocks: 0,
         damage: Vec::new(),
@@ -89,7 +89,6 @@ impl Description {
         let Some(index) = self.keep(SegmentIndex::decode(trailer, &stored)) else {
             return;
         };
-        self.queues = index.queues().to_vec();
         for chunk in index.chunks() {
             self.keep(index.open_chunk(chunk, &piece(chunk.range())));
         }
@@ -103,6 +102,7 @@ impl Description {
                 self.keep(positions.runs(block, &piece(block.range()), &index));
             }
         }
+        self.index = Some(index);
     }
 
     fn read_keys(

@@ -31,6 +31,7 @@ pub mod inspect;
 mod intake;
 mod keys;
 pub mod limits;
+mod output;
 mod pack;
 mod positions;
 mod tags;

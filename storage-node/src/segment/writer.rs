@@ -5,20 +5,20 @@
 //! Whoever uses it adds runs by (queue, offset) and ends the segment once it is
 //! full; a call that fails has added nothing.
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use firn_protocol::ids::{Offset, Position, QueueKey};
 use firn_protocol::limits::{KIB, MIB};
 use firn_protocol::time::Timestamp;
 
-use super::blocks::{BlockPlace, block_bytes};
+use super::blocks::block_bytes;
 use super::chunks::{self, ChunkEntry, QueueSummary};
 use super::error::{Part, SegmentError};
 use super::filter;
-use super::format::{Binding, SegmentId, encode_header};
+use super::format::SegmentId;
 use super::intake::{self, Intake, ParsedRun};
 use super::keys::{self, KeyBlock, KeyRow};
 use super::limits::{CHUNKS_MAX, HASHES_MAX};
-use super::pack::Packer;
+use super::output::Output;
 use super::positions::{self, PositionBlock, PositionRow};
 use super::tags::TagSet;
 use super::trailer::{Sealed, Section, Totals, Trailer};
@@ -80,7 +80,6 @@ pub struct SegmentSummary {
 pub struct SegmentWriter {
     id: SegmentId,
     cut: Cut,
-    packer: Packer,
     out: Output,
     /// Offset of the first record of each queue.
     firsts: Vec<Offset>,
@@ -101,61 +100,16 @@ struct Growing {
     runs: Vec<u8>,
 }
 
-/// What has been written and not taken.
-#[derive(Debug)]
-struct Output {
-    binding: Binding,
-    pending: BytesMut,
-    /// Length of all that was written.
-    at: u64,
-    checksum: u32,
-}
-
-impl Output {
-    fn put(&mut self, bytes: &[u8]) {
-        self.pending.extend_from_slice(bytes);
-        self.at += bytes.len() as u64;
-        self.checksum = crc32c::crc32c_append(self.checksum, bytes);
-    }
-
-    /// Writes a block and says where it is.
-    fn block(&mut self, packer: &mut Packer, part: Part, raw: &[u8]) -> Packed {
-        let stored = packer.pack(raw)?;
-        let place = BlockPlace::of(self.binding, part, self.at, &stored, raw);
-        self.put(&stored);
-        Ok(place)
-    }
-
-    fn section(&mut self, section: Section, raw: &[u8], stored: &[u8]) -> Sealed {
-        let checksum = self.binding.part(section.part(), self.at, stored);
-        self.put(stored);
-        Sealed {
-            raw_bytes: raw.len() as u32,
-            checksum,
-        }
-    }
-}
-
-type Packed = Result<BlockPlace, SegmentError>;
-
 impl SegmentWriter {
     /// Begins a segment. The seed in `spec` must never have been used before.
     ///
     /// # Errors
     /// `Compressor`.
     pub fn new(spec: SegmentSpec) -> Result<Self, SegmentError> {
-        let mut out = Output {
-            binding: spec.id.binding(),
-            pending: BytesMut::new(),
-            at: 0,
-            checksum: 0,
-        };
-        out.put(&encode_header(&spec.id));
         Ok(Self {
             id: spec.id,
             cut: spec.cut,
-            packer: Packer::new(spec.cut.compression_level)?,
-            out,
+            out: Output::new(&spec.id, spec.cut.compression_level)?,
             firsts: Vec::new(),
             growing: None,
             chunks: Vec::new(),
@@ -266,27 +220,28 @@ impl SegmentWriter {
         let Some(chunk) = self.growing.take() else {
             return Ok(());
         };
-        let stored = self.packer.pack(&chunk.runs)?;
-        let binding = self.out.binding;
+        let at = self.out.at();
+        let (stored_bytes, checksum) = self.out.pack(&chunk.runs, |binding, _, stored| {
+            binding.chunk(chunk.queue, chunk.first, stored)
+        })?;
         self.chunks.push(ChunkEntry {
             queue: chunk.queue,
             first_offset: chunk.first,
             count: (chunk.end.0 - chunk.first.0) as u32,
             stored_at: chunk.stored_at,
-            at: self.out.at,
-            stored_bytes: stored.len() as u32,
+            at,
+            stored_bytes,
             raw_bytes: chunk.runs.len() as u32,
             tags: chunk.tags.summary(),
-            checksum: binding.chunk(chunk.queue, chunk.first, &stored),
+            checksum,
         });
-        self.out.put(&stored);
         Ok(())
     }
 
     /// Whether the segment should be finished rather than added to.
     #[must_use]
     pub fn is_full(&self) -> bool {
-        self.out.at >= self.cut.segment_bytes
+        self.out.at() >= self.cut.segment_bytes
             || self.keys.len() >= self.cut.hashes
             || self.chunks.len() >= CHUNKS_MAX / 2
     }
@@ -299,14 +254,13 @@ impl SegmentWriter {
     /// Bytes written so far, taken or not.
     #[must_use]
     pub fn bytes(&self) -> u64 {
-        self.out.at
+        self.out.at()
     }
 
     /// The next `part_bytes` of the object, once there are as many: parts of an
     /// upload are of one size, except for the last.
     pub fn take_ready(&mut self, part_bytes: usize) -> Option<Bytes> {
-        let ready = part_bytes > 0 && self.out.pending.len() >= part_bytes;
-        ready.then(|| self.out.pending.split_to(part_bytes).freeze())
+        self.out.take(part_bytes)
     }
 
     /// Ends the segment. Returns what has not been taken, which may be more than
@@ -322,11 +276,11 @@ impl SegmentWriter {
         let totals = self.totals(&keys, &positions)?;
         let base = totals.positions.0;
 
-        let mut borders = vec![self.out.at];
+        let mut borders = vec![self.out.at()];
         let key_blocks = self.put_keys(&keys, base)?;
-        borders.push(self.out.at);
+        borders.push(self.out.at());
         let position_blocks = self.put_positions(&positions)?;
-        borders.push(self.out.at);
+        borders.push(self.out.at());
         let hashes = keys.iter().map(|row| row.hash);
         let filter = filter::encode(self.id.seed, hashes, self.cut.filter_bytes_max);
 
@@ -341,9 +295,8 @@ impl SegmentWriter {
         ];
         let mut sealed = [Sealed::default(); 4];
         for ((section, raw), sealed) in sections.iter().zip(&mut sealed) {
-            let stored = self.packer.pack(raw)?;
-            *sealed = self.out.section(*section, raw, &stored);
-            borders.push(self.out.at);
+            *sealed = self.out.section(*section, raw)?;
+            borders.push(self.out.at());
         }
         Ok(self.end(&borders, sealed, totals, filter.into()))
     }
@@ -370,7 +323,7 @@ impl SegmentWriter {
         let bytes = block_bytes(self.cut.block_bytes, rows.len());
         let mut blocks = Vec::new();
         for (first, raw) in keys::encode_blocks(rows, bytes, base) {
-            let place = self.out.block(&mut self.packer, Part::KeyBlock, &raw)?;
+            let place = self.out.block(Part::KeyBlock, &raw)?;
             blocks.push(KeyBlock::new(first, place));
         }
         Ok(blocks)
@@ -380,9 +333,7 @@ impl SegmentWriter {
         let bytes = block_bytes(self.cut.block_bytes, rows.len());
         let mut blocks = Vec::new();
         for (first, raw) in positions::encode_blocks(rows, bytes) {
-            let place = self
-                .out
-                .block(&mut self.packer, Part::PositionBlock, &raw)?;
+            let place = self.out.block(Part::PositionBlock, &raw)?;
             blocks.push(PositionBlock::new(first, place));
         }
         Ok(blocks)
@@ -405,7 +356,7 @@ impl SegmentWriter {
         let trailer = Trailer {
             id: self.id,
             totals,
-            object_bytes: self.out.at + super::TRAILER_BYTES as u64,
+            object_bytes: self.out.at() + super::TRAILER_BYTES as u64,
             regions,
             sealed,
         };
@@ -415,9 +366,9 @@ impl SegmentWriter {
             totals,
             queues: chunks::summaries(&self.chunks),
             filter,
-            object_bytes: self.out.at,
-            checksum: self.out.checksum,
+            object_bytes: self.out.at(),
+            checksum: self.out.checksum(),
         };
-        (self.out.pending.freeze(), summary)
+        (self.out.rest(), summary)
     }
 }

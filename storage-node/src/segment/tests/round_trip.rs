@@ -98,8 +98,9 @@ fn step(queue: u16, contents: Vec<NewMessage>) -> Step {
 
 #[test]
 fn empty_and_huge_bodies_are_kept() {
-    let noise: Vec<u8> = (0..4_000_000_u32)
-        .map(|n| (n.wrapping_mul(2_654_435_761) >> 24) as u8)
+    let noise = |n: u32| Seed([1; 16]).tag_hash(&n.to_string()).0;
+    let noise: Vec<u8> = (0..1_000_000)
+        .flat_map(|n| noise(n).to_le_bytes())
         .collect();
     let huge = message(Some("t"), &[], &noise);
     let feed = Feed::of(&[
