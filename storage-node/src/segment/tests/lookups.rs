@@ -36,6 +36,8 @@ fn by_offset(feed: &Feed, opened: &Opened) {
         assert_eq!(opened.index.queue(queue).is_some(), !of_queue.is_empty());
         for offset in offsets.into_iter().map(Offset) {
             let expected = of_queue.iter().find(|message| message.offset == offset);
+            let entry = opened.index.chunk_at(queue, offset);
+            assert_eq!(entry.is_some(), expected.is_some());
             let read = opened.read(queue, offset).expect("read");
             assert_eq!(read.as_ref(), expected.copied());
             let from = opened.index.chunks_from(queue, offset);
