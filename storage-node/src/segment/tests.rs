@@ -4,6 +4,7 @@
 mod damage;
 mod fuzz;
 mod golden;
+mod hostile;
 mod lookups;
 mod round_trip;
 mod throughput;

@@ -166,7 +166,14 @@ fn store_times_that_fall_are_found_all_the_same() {
         encode_run(&mut run, &header, &records.bytes);
         Bytes::from(run)
     };
-    let runs = [at(0, 10), at(1, 30), at(2, 20), at(3, 25), at(4, 40)];
+    let runs = [
+        at(0, 10),
+        at(1, 30),
+        at(2, 20),
+        at(3, 25),
+        at(4, 40),
+        at(5, 5),
+    ];
     for chunk_bytes in [1, 100, 10_000] {
         let cut = Cut {
             chunk_bytes,
@@ -187,6 +194,40 @@ fn store_times_that_fall_are_found_all_the_same() {
             assert_eq!(found, Ok(Some(Offset(offset))));
         }
         assert_eq!(opened.index.chunk_at_time(queue(0), Timestamp(41)), None);
+    }
+}
+
+#[test]
+fn as_many_tags_as_there_is_room_for_are_listed() {
+    let seed = segment_id(1).seed;
+    let names: Vec<String> = (0..=limits::TAGS_MAX).map(|n| format!("t{n}")).collect();
+    let tagged = |count: usize| {
+        names[..count]
+            .iter()
+            .map(|name| message(Some(name), &[], b""))
+    };
+    // In one run, and in a run each.
+    for count in [limits::TAGS_MAX, limits::TAGS_MAX + 1] {
+        for runs in [
+            vec![tagged(count).collect()],
+            tagged(count).map(|m| vec![m]).collect(),
+        ] {
+            let step = |contents: &Vec<NewMessage>| Step {
+                queue: 0,
+                offsets_lost: 0,
+                positions_lost: 0,
+                time: 1,
+                contents: contents.clone(),
+            };
+            let feed = Feed::of(&runs.iter().map(step).collect::<Vec<_>>());
+            let (object, _) = feed.write(segment_id(1), Cut::default(), 1000);
+            let opened = Opened::open(&object).expect("opened");
+            let tags = &opened.index.chunks()[0].tags;
+            assert_eq!(*tags == TagSummary::Any, count > limits::TAGS_MAX);
+            let last = [seed.tag_hash(&names[limits::TAGS_MAX])];
+            assert_eq!(tags.may_hold(&last), count > limits::TAGS_MAX);
+            assert_eq!(tags.may_hold_untagged(), count > limits::TAGS_MAX);
+        }
     }
 }
 

@@ -147,6 +147,10 @@ fn what_cannot_be_added_changes_nothing() {
     assert_eq!(writer.add(queue(0), &run(0, 0)), order(queue(0), 3));
     let twice = [run(0, 1), run(0, 1)].concat();
     assert_eq!(writer.add(queue(0), &twice.into()), order(queue(0), 5));
+    let mut later = run(0, 1).to_vec();
+    later[0] += 2;
+    let gap = [&run(0, 1)[..], &later].concat();
+    assert_eq!(writer.add(queue(0), &gap.into()), order(queue(0), 7));
     writer.add(queue(0), &run(0, 1)).expect("added");
     writer.add(queue(4), &run(4, 0)).expect("added");
     assert_eq!(writer.add(queue(0), &run(0, 1)), order(queue(0), 5));
