@@ -5,6 +5,7 @@
 mod hot;
 mod log;
 mod print;
+mod segment;
 mod summary;
 
 use std::fs::File;
@@ -19,20 +20,21 @@ use firn_storage_node::log::LogError;
 use crate::startup::NODE_FILE;
 use print::Printer;
 
-/// Print log files, the hot store or a summary of a data directory.
+/// Print log files, the hot store, a segment or a summary of a data directory.
 #[derive(Args)]
 #[command(after_help = "Examples:\n  \
     firn inspect data                 summary of a data directory\n  \
     firn inspect data/log --body      every frame of the log, with the messages\n  \
-    firn inspect data/hot --json      volumes and snapshots, for scripts\n\n\
+    firn inspect data/hot --json      volumes and snapshots, for scripts\n  \
+    firn inspect FILE                 a segment, fetched from the object store\n\n\
     Nothing is changed. Beside a running node, what only a closed store shows is left out.")]
 pub struct Inspect {
-    /// A data directory, its `log` or `hot`, or one file of the log.
+    /// A data directory, its `log` or `hot`, one file of the log, or a segment.
     path: PathBuf,
     /// One JSON object a line.
     #[arg(long)]
     json: bool,
-    /// Also print the messages of each log entry.
+    /// Also print the messages of each log entry, or of each chunk of a segment.
     #[arg(long)]
     body: bool,
 }
@@ -43,7 +45,7 @@ pub(crate) enum InspectError {
     #[error("{path}: {source}", path = .path.display())]
     Path { path: PathBuf, source: io::Error },
     #[error(
-        "{path} is no data directory, log, log file or hot store",
+        "{path} is no data directory, log, log file, hot store or segment",
         path = .0.display()
     )]
     Unknown(PathBuf),
@@ -68,6 +70,7 @@ enum Subject {
     Log,
     LogFile { dir: PathBuf, number: u64 },
     Hot,
+    Segment,
 }
 
 /// Runs the verb; errors go to standard error in one line.
@@ -96,6 +99,7 @@ fn run(path: &Path, bodies: bool, out: &mut Printer<impl Write>) -> Result<(), I
         Subject::Log => log::print(path, None, bodies, out),
         Subject::LogFile { dir, number } => log::print(&dir, Some(number), bodies, out),
         Subject::Hot => hot::print(path, is_held(path.parent()), out),
+        Subject::Segment => segment::print(path, bodies, out),
     }
 }
 
@@ -105,8 +109,12 @@ fn subject(path: &Path) -> Result<Subject, InspectError> {
         source,
     };
     if !std::fs::metadata(path).map_err(failed)?.is_dir() {
-        let unknown = || InspectError::Unknown(path.to_owned());
-        let number = log_number(path).ok_or_else(unknown)?;
+        let Some(number) = log_number(path) else {
+            return match segment::is_one(path).map_err(failed)? {
+                true => Ok(Subject::Segment),
+                false => Err(InspectError::Unknown(path.to_owned())),
+            };
+        };
         let dir = path.parent().map(Path::to_owned).unwrap_or_default();
         let dir = if dir.as_os_str().is_empty() {
             PathBuf::from(".")

@@ -12,4 +12,5 @@ pub mod log;
 pub mod metrics;
 pub mod node;
 pub mod record;
+pub mod segment;
 pub mod varint;

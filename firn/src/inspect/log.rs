@@ -225,11 +225,20 @@ fn print_records(
     let (Some(run), Some(queue)) = (&entry.run, entry.head.run_queue()) else {
         return Ok(());
     };
-    let records = match Run::parse(run.clone()) {
-        Ok(run) => run.records(),
-        Err(error) => return bad_record(&error, out),
-    };
-    for record in records {
+    match Run::parse(run.clone()) {
+        Ok(run) => print_run(&run, broker, queue, out),
+        Err(error) => bad_record(&error, out),
+    }
+}
+
+/// The messages of a run.
+pub(super) fn print_run(
+    run: &Run,
+    broker: BrokerId,
+    queue: QueueKey,
+    out: &mut Printer<impl Write>,
+) -> Result<(), InspectError> {
+    for record in run.records() {
         let message = record.and_then(|record| record.to_message(broker, queue));
         let message = match message {
             Ok(message) => message,
