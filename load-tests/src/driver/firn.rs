@@ -103,7 +103,7 @@ impl System for Firn {
     }
 
     async fn consumer(&self) -> Result<Option<FirnConsumer>> {
-        FirnConsumer::connect(self.http).await.map(Some)
+        Ok(Some(FirnConsumer::new(self.http)))
     }
 
     fn process(&self) -> &ServerProcess {
@@ -163,7 +163,10 @@ impl Producer for FirnProducer {
 
 /// A connection that receives and acknowledges.
 pub struct FirnConsumer {
-    client: HttpClient,
+    http: SocketAddr,
+    /// Made at the first call: a server closes a connection that asks nothing
+    /// for long, and a backlog may take long to be filled.
+    client: Option<HttpClient>,
     receive: RequestHead,
     ack: RequestHead,
     queues: json::QueueNumbers,
@@ -172,16 +175,17 @@ pub struct FirnConsumer {
 }
 
 impl FirnConsumer {
-    pub(crate) async fn connect(http: SocketAddr) -> Result<Self> {
+    pub(crate) fn new(http: SocketAddr) -> Self {
         let path = |verb: &str| format!("groups/{TOPIC}/topics/{TOPIC}/{verb}");
-        Ok(Self {
-            client: HttpClient::connect(http).await?,
+        Self {
+            http,
+            client: None,
             receive: head(http, &path("receive"), "application/json"),
             ack: head(http, &path("ack"), "application/json"),
             queues: json::QueueNumbers::default(),
             handles: Vec::new(),
             out: Vec::new(),
-        })
+        }
     }
 }
 
@@ -197,7 +201,11 @@ impl Consumer for FirnConsumer {
             wait.as_secs(),
             INVISIBLE.as_secs()
         );
-        let answer = self.client.call(&self.receive, request.as_bytes()).await?;
+        let client = match &mut self.client {
+            Some(client) => client,
+            none => none.insert(HttpClient::connect(self.http).await?),
+        };
+        let answer = client.call(&self.receive, request.as_bytes()).await?;
         answer.success("a receive")?;
         self.handles.clear();
         json::deliver(answer.body, &mut self.queues, &mut self.handles, sink)?;
@@ -206,7 +214,8 @@ impl Consumer for FirnConsumer {
 
     async fn ack(&mut self) -> Result<()> {
         json::write_ack(&mut self.out, &self.handles)?;
-        let answer = self.client.call(&self.ack, &self.out).await?;
+        let client = self.client.as_mut().context("nothing was received")?;
+        let answer = client.call(&self.ack, &self.out).await?;
         answer.success("an ack")?;
         json::check_acked(answer.body, self.handles.len())
     }

@@ -291,14 +291,7 @@ fn play(seed: u64, tail_bytes: u64) {
         until: Timestamp(begun + NEVER_MS),
         heard: members.iter().map(|_| AtomicU64::new(begun)).collect(),
     });
-    // A filter counts from its first call on: what is stored before is not for it.
-    runtime.block_on(async {
-        for (of, filter) in &members {
-            let request = scene.request(GROUPS[*of], 1, filter.clone());
-            let received = scene.node.receive(&context(1), request).await;
-            assert_eq!(received.expect("received").deliveries.len(), 0);
-        }
-    });
+    runtime.block_on(announce(&scene, &members));
     let mut threads = Vec::new();
     let mut spawn = |name: String, work: std::pin::Pin<Box<dyn Future<Output = ()> + Send>>| {
         let handle = runtime.handle().clone();
@@ -334,6 +327,15 @@ fn play(seed: u64, tail_bytes: u64) {
         bench.close().await;
     });
     bench.check_snapshots();
+}
+
+/// A filter counts from its first call on: what is stored before is not for it.
+async fn announce(scene: &Scene, members: &[(usize, Filter)]) {
+    for (of, filter) in members {
+        let request = scene.request(GROUPS[*of], 1, filter.clone());
+        let received = scene.node.receive(&context(1), request).await;
+        assert_eq!(received.expect("received").deliveries.len(), 0);
+    }
 }
 
 async fn check(scene: &Scene, total: u64) {

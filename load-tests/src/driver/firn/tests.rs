@@ -107,7 +107,7 @@ async fn what_is_sent_is_received_and_acknowledged() {
         .collect();
     producer.send_batch(&batch).await.unwrap();
 
-    let mut consumer = FirnConsumer::connect(address).await.unwrap();
+    let mut consumer = FirnConsumer::new(address);
     let got = RefCell::new(Vec::new());
     let mut sink = |delivery: Delivery<'_>| {
         let place = (delivery.position, delivery.queue);
