@@ -5,6 +5,7 @@
 pub mod cli;
 pub mod client;
 pub mod inspect;
+mod object_store;
 pub mod settings;
 pub mod standalone;
 pub mod startup;

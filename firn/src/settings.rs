@@ -14,9 +14,11 @@ use std::time::Duration;
 
 use firn_runtime::config::{ByteSize, Layers, Secret, SettingError, parse_duration};
 use firn_runtime::telemetry::{LogFormat, check_filter};
+use firn_storage_node::cold::ColdUrl;
 
 pub use flags::{Flags, SETTINGS, Setting};
-pub use stores::{Catalog, ObjectStore};
+
+pub use stores::Catalog;
 
 /// Below this a log file could not hold two of the largest requests.
 const LOG_FILE_BYTES_MIN: ByteSize = ByteSize::mib(16);
@@ -26,6 +28,9 @@ const TAIL_BYTES_MIN: ByteSize = ByteSize::mib(1);
 /// One volume of the hot store (DESIGN 4).
 const HOT_BYTES_MIN: ByteSize = ByteSize::mib(128);
 
+/// Smaller ones are carried forward in the log rather than sealed (RULES 5).
+const SEAL_BYTES_MIN: ByteSize = ByteSize(64 << 10);
+
 /// Everything `firn standalone` can be told, checked and complete.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Settings {
@@ -33,7 +38,7 @@ pub struct Settings {
     pub http_listen: SocketAddr,
     pub grpc_listen: SocketAddr,
     pub ops_listen: SocketAddr,
-    pub object_store: ObjectStore,
+    pub object_store: ColdUrl,
     pub catalog: Catalog,
     pub bootstrap: Option<PathBuf>,
     /// Password of the console user `operator`; made at the first start if absent.
@@ -52,6 +57,10 @@ pub struct Settings {
     pub tail_bytes: ByteSize,
     /// Records kept in the hot store until they are in object storage.
     pub hot_bytes: ByteSize,
+    /// Records of one broker after which they are put into a segment.
+    pub seal_bytes: ByteSize,
+    /// Age of a broker's oldest record after which it is.
+    pub seal_age: Duration,
     /// Only check the configuration, then leave.
     pub check_config: bool,
 }
@@ -127,8 +136,8 @@ impl Settings {
             http_listen: listen("http_listen", 8080)?,
             grpc_listen: listen("grpc_listen", 8081)?,
             ops_listen: listen("ops_listen", 9180)?,
-            object_store: (layers.get("object_store", ObjectStore::parse)?)
-                .unwrap_or_else(|| ObjectStore::Directory(data_dir.join("objects"))),
+            object_store: (layers.get("object_store", ColdUrl::parse)?)
+                .unwrap_or_else(|| ColdUrl::Directory(data_dir.join("objects"))),
             catalog: (layers.get("catalog", Catalog::parse)?)
                 .unwrap_or_else(|| Catalog::Sqlite(data_dir.join("catalogue.db"))),
             bootstrap: layers.get("bootstrap", path)?,
@@ -150,6 +159,8 @@ impl Settings {
             )?,
             tail_bytes: size("tail_bytes", ByteSize::mib(64), TAIL_BYTES_MIN, no_max)?,
             hot_bytes: size("hot_bytes", ByteSize::mib(384), HOT_BYTES_MIN, no_max)?,
+            seal_bytes: size("seal_bytes", ByteSize::mib(64), SEAL_BYTES_MIN, no_max)?,
+            seal_age: (layers.get("seal_age", parse_duration)?).unwrap_or(Duration::from_secs(600)),
             check_config: layers.get("check_config", switch)?.unwrap_or(false),
             data_dir,
         };

@@ -14,9 +14,10 @@ use firn_runtime::config::Secret;
 use firn_runtime::{Clock, Tasks, config, telemetry};
 use firn_storage_node::config::StorageConfig;
 use firn_storage_node::disk::{Budgeted, Disk, RealDisk};
-use firn_storage_node::node::{StorageNode, Stores};
+use firn_storage_node::node::{ColdParts, StorageNode, Stores};
 use firn_tenant_service::{TenantConfig, TenantService};
 
+use crate::object_store;
 use crate::settings::{Catalog, Flags, Settings, Warning};
 use crate::startup::{DataDir, HANDLES_WANTED, raise_handles};
 use crate::welcome::Welcome;
@@ -76,12 +77,14 @@ async fn serve(settings: &Settings, mut data: DataDir, clock: Clock) -> anyhow::
     if let Some(path) = &settings.bootstrap {
         bootstrap(&tenants, path).await?;
     }
-    let storage = open_storage(settings, clock.clone(), registry.clone()).await?;
+    let cold = object_store::open(&settings.object_store, &data, &clock).await?;
+    let storage = open_storage(settings, cold, clock.clone(), registry.clone()).await?;
     let config = GatewayConfig {
         http_listen: settings.http_listen,
         ops_listen: settings.ops_listen,
         ..GatewayConfig::default()
     };
+    let stop_clock = clock.clone();
     let gateway = Gateway::new(config, storage.clone(), tenants.clone(), clock, registry).bind()?;
     let generated = tenants.take_generated_password();
     let welcome = Welcome {
@@ -102,6 +105,15 @@ async fn serve(settings: &Settings, mut data: DataDir, clock: Clock) -> anyhow::
     }
     let failed = stop.is_cancelled();
     tasks.join(TASK_STOP_MAX).await;
+    // A broker's last manifest lets another machine go on where this one stops.
+    tokio::select! {
+        whole = storage.seal_all() => if !whole {
+            tracing::warn!("some brokers are not up to date in the object store");
+        },
+        () = stop_clock.sleep(settings.stop_timeout) => {
+            tracing::warn!("no time left to bring the object store up to date");
+        }
+    }
     storage.close().await;
     tenants.close().await;
     anyhow::ensure!(!failed, "a task failed, see the log");
@@ -143,12 +155,16 @@ async fn bootstrap(tenants: &TenantService, path: &Path) -> anyhow::Result<()> {
 
 async fn open_storage(
     settings: &Settings,
+    cold: ColdParts,
     clock: Clock,
     registry: prometheus::Registry,
 ) -> anyhow::Result<Arc<StorageNode>> {
     let mut config = StorageConfig::new(&settings.data_dir);
     config.log.file_bytes = settings.log_file_bytes.0;
     config.tail_bytes_max = settings.tail_bytes.0;
+    config.tier.untiered_bytes_max = settings.hot_bytes.0;
+    config.tier.seal_bytes = settings.seal_bytes.0;
+    config.tier.seal_age = settings.seal_age;
     let (hot_dir, volume_bytes) = (config.hot_dir.clone(), config.volume_bytes);
     // The data directory's lock is held by the caller.
     let mut disk: Arc<dyn Disk> = Arc::new(RealDisk::unlocked(&settings.data_dir));
@@ -157,7 +173,7 @@ async fn open_storage(
     }
     let opened = firn_runtime::tasks::blocking(move || {
         let stores = Box::new(move |end| Stores::sled(&hot_dir, volume_bytes, end));
-        StorageNode::open(config, disk, stores, clock, &registry)
+        StorageNode::open(config, disk, stores, cold, clock, &registry)
     })
     .await?;
     for range in &opened.damage {

@@ -40,6 +40,8 @@ pub enum ErrorCode {
     DiskFull,
     CatalogueUnavailable,
     NotOwner,
+    /// Stored bytes fail their checksum; the message says which (RULES 3).
+    DataDamaged,
     Internal,
 }
 
@@ -96,6 +98,7 @@ impl ErrorCode {
             Self::DiskFull => ("DISK_FULL", 503),
             Self::CatalogueUnavailable => ("CATALOGUE_UNAVAILABLE", 503),
             Self::NotOwner => ("NOT_OWNER", 503),
+            Self::DataDamaged => ("DATA_DAMAGED", 500),
             Self::Internal => ("INTERNAL", 500),
         }
     }

@@ -3,9 +3,11 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use firn_protocol::limits::MIB;
+use firn_protocol::limits::{KIB, MIB};
 
+use crate::cold::cache::CacheSettings;
 use crate::log::LogConfig;
+use crate::segment::Cut;
 
 /// Settings of a [`crate::node::StorageNode`]; complete defaults but for the directory.
 #[derive(Clone)]
@@ -21,6 +23,71 @@ pub struct StorageConfig {
     pub checkpoint_bytes: u64,
     /// Age after which changed broker state is written out.
     pub checkpoint_age: Duration,
+    pub tier: TierConfig,
+}
+
+/// When brokers go into object storage, and how (DESIGN 4, RULES 5).
+#[derive(Clone)]
+pub struct TierConfig {
+    /// A broker with this many bytes in no segment is sealed.
+    pub seal_bytes: u64,
+    /// So is one whose oldest such record has this age.
+    pub seal_age: Duration,
+    /// With more than this in no segment, over all brokers, those with most are sealed.
+    pub untiered_bytes_max: u64,
+    /// A broker with less than this is carried forward in the log, not sealed.
+    pub carry_bytes_max: u64,
+    /// How long a broker that was carried forward is left alone, unless the log
+    /// is twice as long as it should be.
+    pub carry_age: Duration,
+    /// With more log than this, brokers that need its oldest part are carried
+    /// forward or sealed.
+    pub log_bytes_max: u64,
+    /// How often a node looks whether something is to be done.
+    pub look_every: Duration,
+    /// How long an object is kept that no manifest names any more: readers may
+    /// still hold the manifest before.
+    pub release_grace: Duration,
+    /// Brokers sealed at the same time.
+    pub at_once: usize,
+    pub cut: Cut,
+    pub cache: CacheSettings,
+    /// A deliberate fault, to prove that the tests see it.
+    #[doc(hidden)]
+    pub mutant: Option<TierMutant>,
+}
+
+/// See [`TierConfig::mutant`].
+#[doc(hidden)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TierMutant {
+    /// The log is given up before the manifest is there.
+    CarryBeforeManifest,
+    /// The manifest names segments whose upload has failed.
+    ManifestBeforeSegment,
+    /// What is cut off is not waited for.
+    SealUnsettled,
+    /// A manifest that somebody else made is taken for one's own.
+    NoFence,
+}
+
+impl Default for TierConfig {
+    fn default() -> Self {
+        Self {
+            seal_bytes: 64 * MIB,
+            seal_age: Duration::from_secs(600),
+            untiered_bytes_max: 384 * MIB,
+            carry_bytes_max: 64 * KIB,
+            carry_age: Duration::from_secs(3600),
+            log_bytes_max: 512 * MIB,
+            look_every: Duration::from_secs(5),
+            release_grace: Duration::from_secs(3600),
+            at_once: 4,
+            cut: Cut::default(),
+            cache: CacheSettings::default(),
+            mutant: None,
+        }
+    }
 }
 
 impl StorageConfig {
@@ -34,6 +101,7 @@ impl StorageConfig {
             volume_bytes: 128 * MIB,
             checkpoint_bytes: 64 * MIB,
             checkpoint_age: Duration::from_secs(30),
+            tier: TierConfig::default(),
         }
     }
 }

@@ -24,6 +24,8 @@ pub struct Metrics {
     pub records_lost: IntCounter,
     /// Recoveries after a failed write.
     pub recoveries: IntCounter,
+    /// Brokers that could not be sealed or carried forward when it was due.
+    pub tier_failures: IntCounter,
 }
 
 impl Metrics {
@@ -53,6 +55,10 @@ impl Metrics {
             recoveries: counter(
                 "firn_storage_log_recoveries_total",
                 "Recoveries after a failed write of the log",
+            )?,
+            tier_failures: counter(
+                "firn_storage_tier_failures_total",
+                "Brokers that could not go into object storage when it was due",
             )?,
         })
     }

@@ -129,7 +129,7 @@ fn add_header(fields: &mut Value, header: &FrameHeader) {
 
 /// The name of an entry's kind.
 pub(super) fn kind_name(kind: u8) -> String {
-    const NAMES: [&str; 11] = [
+    const NAMES: [&str; 13] = [
         "append",
         "subscribe",
         "unsubscribe",
@@ -141,6 +141,8 @@ pub(super) fn kind_name(kind: u8) -> String {
         "seek",
         "dropTopic",
         "dropGroup",
+        "carry",
+        "again",
     ];
     let name = usize::from(kind)
         .checked_sub(1)
@@ -173,7 +175,13 @@ fn add_entry(fields: &mut Value, entry: &Entry) {
         Err(error) => fields["problem"] = json!(error.to_string()),
     }
     let group = match &entry.head {
-        Head::Append { .. } | Head::DropTopic { .. } => None,
+        Head::Append { .. } | Head::Again { .. } | Head::DropTopic { .. } => None,
+        Head::Carry(carry) => {
+            fields["manifest"] = json!(carry.tier.manifest);
+            fields["covered"] = json!(carry.tier.covered);
+            fields["snapshotBytes"] = json!(carry.snapshot.len());
+            None
+        }
         Head::Subscribe(subscribe) => Some(subscribe.group),
         Head::Receive(receive) => {
             fields["leases"] = json!(leases(receive));

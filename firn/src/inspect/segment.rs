@@ -171,6 +171,7 @@ mod tests {
             first_position: Position(70),
             stored_at: Timestamp(700),
             count: 1,
+            bytes: records.bytes.len() as u32,
         };
         let mut run = Vec::new();
         encode_run(&mut run, &header, &records.bytes);

@@ -166,6 +166,20 @@ pub const SETTINGS: &[Setting] = &[
         Some("384MiB"),
         "Records kept in the hot store until they are in the object store",
     ),
+    setting(
+        "seal_bytes",
+        "seal-bytes",
+        "SIZE",
+        Some("64MiB"),
+        "Records of one broker after which they go into the object store",
+    ),
+    setting(
+        "seal_age",
+        "seal-age",
+        "TIME",
+        Some("10m"),
+        "Age of its oldest record after which they do",
+    ),
 ];
 
 const SOURCES: &str = "\

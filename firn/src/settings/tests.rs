@@ -32,7 +32,7 @@ fn defaults_are_those_of_the_contract() {
     assert_eq!(settings.http_listen.to_string(), "127.0.0.1:8080");
     assert_eq!(settings.grpc_listen.to_string(), "127.0.0.1:8081");
     assert_eq!(settings.ops_listen.to_string(), "127.0.0.1:9180");
-    let objects = ObjectStore::Directory("./data/objects".into());
+    let objects = ColdUrl::Directory("./data/objects".into());
     assert_eq!(settings.object_store, objects);
     assert_eq!(
         settings.catalog,
@@ -60,6 +60,11 @@ fn help_shows_the_defaults_that_are_used() {
         ("log_file_bytes", settings.log_file_bytes.to_string()),
         ("tail_bytes", settings.tail_bytes.to_string()),
         ("hot_bytes", settings.hot_bytes.to_string()),
+        ("seal_bytes", settings.seal_bytes.to_string()),
+        (
+            "seal_age",
+            firn_runtime::config::format_duration(settings.seal_age),
+        ),
     ] {
         let row = SETTINGS
             .iter()
@@ -133,6 +138,8 @@ fn what_breaks_a_rule_is_refused_by_name() {
         ("log_file_bytes", "5GiB", "at most 4GiB"),
         ("tail_bytes", "-1", "size"),
         ("hot_bytes", "64MiB", "at least 128MiB"),
+        ("seal_bytes", "63KiB", "at least 64KiB"),
+        ("seal_age", "10", "unit"),
         ("check_config", "yes", "true or false"),
     ] {
         let flags = pairs(&[(key, value)]);
@@ -146,13 +153,6 @@ fn what_breaks_a_rule_is_refused_by_name() {
 
 #[test]
 fn urls_name_their_stores() {
-    let s3 = |bucket: &str, prefix: &str| ObjectStore::S3 {
-        bucket: bucket.to_owned(),
-        prefix: prefix.to_owned(),
-    };
-    assert_eq!(ObjectStore::parse("s3://b/p/q/"), Ok(s3("b", "p/q")));
-    assert_eq!(ObjectStore::parse("s3://b"), Ok(s3("b", "")));
-    assert_eq!(ObjectStore::parse("memory:"), Ok(ObjectStore::Memory));
     let sqlite = |path: &str| Ok(Catalog::Sqlite(path.into()));
     assert_eq!(Catalog::parse("sqlite:///var/c.db"), sqlite("/var/c.db"));
     assert_eq!(Catalog::parse("sqlite://c.db"), sqlite("c.db"));

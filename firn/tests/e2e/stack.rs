@@ -11,7 +11,7 @@ use firn_protocol::catalogue::Durability;
 use firn_runtime::{Clock, Stop, Tasks, tasks};
 use firn_storage_node::config::StorageConfig;
 use firn_storage_node::disk::FaultyDisk;
-use firn_storage_node::node::{StorageNode, Stores};
+use firn_storage_node::node::{ColdParts, StorageNode, Stores};
 use firn_tenant_service::{Secret, TenantConfig, TenantService};
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -194,7 +194,8 @@ async fn serve(dir: &TempDir, config: GatewayConfig, clock: Clock, disk: FaultyD
     let stores = Box::new(|_| Ok(Stores::memory()));
     let (node_clock, metrics) = (clock.clone(), registry.clone());
     let opened = tasks::blocking(move || {
-        StorageNode::open(storage, Arc::new(disk), stores, node_clock, &metrics)
+        let cold = ColdParts::memory(&node_clock);
+        StorageNode::open(storage, Arc::new(disk), stores, cold, node_clock, &metrics)
     });
     let storage = opened.await.expect("an empty disk").node;
     let gateway = Gateway::new(config, storage.clone(), tenants.clone(), clock, registry);

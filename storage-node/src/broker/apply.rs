@@ -41,10 +41,12 @@ impl BrokerState {
                 found: seq,
             });
         }
-        if let (Some(queue), Some(run)) = (head.run_queue(), run) {
+        if let (Some(queue), Some(run)) = (head.new_run_queue(), run) {
             self.store(queue, run)?;
         }
         self.seq = seq;
+        // Being carried is no change that would have to be written out.
+        self.tier.is_changed |= !matches!(head, Head::Carry(_) | Head::Again { .. });
         self.change(generation, head, run);
         Ok(())
     }
@@ -76,12 +78,15 @@ impl BrokerState {
         state.last_at = run.stored_at;
         self.next_position = run.first_position.0 + u64::from(run.count);
         self.last_time = self.last_time.max(run.stored_at);
+        self.tier.add_run(run.run_bytes(), run.stored_at);
         Ok(())
     }
 
     fn change(&mut self, generation: Generation, head: &Head, run: Option<&RunHeader>) {
         match head {
-            Head::Append { .. } => {}
+            Head::Append { .. } | Head::Again { .. } => {}
+            // The snapshot in it is this very state.
+            Head::Carry(carry) => self.tier = carry.tier.clone(),
             Head::Subscribe(subscribe) => self.subscribe(subscribe),
             Head::Unsubscribe {
                 group,
@@ -141,8 +146,10 @@ impl BrokerState {
             Head::DropTopic { topic } => self.drop_topic(*topic),
             Head::DropGroup { group } => {
                 self.groups.remove(group);
-                self.queues.remove(&super::state::retry_queue(*group));
-                self.queues.remove(&dead_letter_queue(*group));
+                for queue in [super::state::retry_queue(*group), dead_letter_queue(*group)] {
+                    self.queues.remove(&queue);
+                    self.tier.ends.remove(&queue);
+                }
                 self.due.retain(|due| due.group != *group);
             }
         }
@@ -331,6 +338,7 @@ impl BrokerState {
             self.forget_due(group, &ended);
         }
         self.queues.retain(|queue, _| queue.topic != topic);
+        self.tier.ends.retain(|queue, _| queue.topic != topic);
         self.due.retain(|due| due.queue.topic != topic);
     }
 

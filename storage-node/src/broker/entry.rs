@@ -12,6 +12,7 @@ use firn_protocol::ids::{GroupId, QueueId, QueueKey, TopicKey};
 use firn_protocol::time::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use super::tier::TierState;
 use crate::record::{RecordError, RunHeader, header_of};
 use crate::varint::{self, Reader};
 
@@ -68,6 +69,21 @@ pub enum Head {
     DropGroup {
         group: GroupId,
     },
+    /// All that the log had of the broker before is not needed any more: it is
+    /// here, in object storage, or follows.
+    Carry(Carry),
+    /// Stores the run, which an earlier entry stored, once more at this place.
+    Again {
+        queue: QueueKey,
+    },
+}
+
+/// The broker as it was right before this entry, and what holds from now on.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Carry {
+    pub tier: TierState,
+    /// See [`super::state::BrokerState::snapshot`]; its tier is outdated.
+    pub snapshot: Vec<u8>,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -160,6 +176,8 @@ impl Head {
             Self::Seek { .. } => 9,
             Self::DropTopic { .. } => 10,
             Self::DropGroup { .. } => 11,
+            Self::Carry(_) => 12,
+            Self::Again { .. } => 13,
         }
     }
 
@@ -167,7 +185,7 @@ impl Head {
     #[must_use]
     pub fn run_queue(&self) -> Option<QueueKey> {
         match self {
-            Self::Append { queue } => Some(*queue),
+            Self::Append { queue } | Self::Again { queue } => Some(*queue),
             Self::Transfer(transfer) => Some(transfer.to),
             Self::Subscribe(_)
             | Self::Unsubscribe { .. }
@@ -177,8 +195,16 @@ impl Head {
             | Self::GiveBack { .. }
             | Self::Seek { .. }
             | Self::DropTopic { .. }
-            | Self::DropGroup { .. } => None,
+            | Self::DropGroup { .. }
+            | Self::Carry(_) => None,
         }
+    }
+
+    /// The queue that the run lengthens, if the entry has a run that does.
+    #[must_use]
+    pub fn new_run_queue(&self) -> Option<QueueKey> {
+        let is_new = !matches!(self, Self::Again { .. });
+        self.run_queue().filter(|_| is_new)
     }
 
     /// Writes everything but the run, which follows directly.

@@ -5,4 +5,5 @@ pub mod entry;
 pub mod owner;
 pub mod state;
 pub mod tail;
+pub mod tier;
 pub mod waiters;

@@ -47,6 +47,13 @@ pub struct Core {
     pub claims: HashMap<(GroupId, QueueKey), Ranges>,
     pub members: HashMap<(GroupId, TopicKey), Members>,
     pub waiters: Waiters,
+    /// Frame of the broker's first entry, if it was written in this life of the
+    /// state: nothing before it is needed. 0 if it is not known.
+    pub first_lsn: Lsn,
+    /// Somebody is at work to seal it or to carry it forward.
+    pub is_tiering: bool,
+    /// Another node owns the broker: nothing is answered any more (RULES 6).
+    pub fenced: bool,
     /// Rises with events that make records available without a new record.
     pub returns: u64,
     /// When the node's timer will look at this broker.
@@ -109,9 +116,16 @@ impl Broker {
     /// The state, if it may be used now.
     ///
     /// # Errors
-    /// `STORAGE_UNAVAILABLE` while it is being rebuilt.
+    /// `STORAGE_UNAVAILABLE` while it is being rebuilt, `NOT_OWNER` once another
+    /// node has taken it over.
     pub fn lock(&self) -> Result<MutexGuard<'_, Core>, ApiError> {
         let core = self.core.lock();
+        if core.fenced {
+            return Err(ApiError::new(
+                ErrorCode::NotOwner,
+                "another storage node has taken over this broker",
+            ));
+        }
         if core.suspended {
             return Err(ApiError::new(
                 ErrorCode::StorageUnavailable,
@@ -139,6 +153,9 @@ impl Core {
             claims: HashMap::new(),
             members: HashMap::new(),
             waiters: Waiters::default(),
+            first_lsn: Lsn::ZERO,
+            is_tiering: false,
+            fenced: false,
             returns: 0,
             armed: None,
             dirty: false,
@@ -151,11 +168,25 @@ impl Core {
     /// wait stay parked.
     pub fn rebuild(&mut self, state: BrokerState, generation: Generation) {
         let waiters = std::mem::take(&mut self.waiters);
-        let returns = self.returns;
+        let (returns, fenced) = (self.returns, self.fenced);
+        let is_tiering = self.is_tiering;
         *self = Self::new(state, generation, self.life + 1);
         self.waiters = waiters;
         self.returns = returns + 1;
+        self.fenced = fenced;
+        self.is_tiering = is_tiering;
         self.dirty = true;
+    }
+
+    /// Nothing of the log before this place is needed for the broker; `None` if
+    /// nothing of it is.
+    #[must_use]
+    pub fn needed_from(&self) -> Option<Lsn> {
+        match (self.state.seq, self.state.tier.needed_from) {
+            (0, _) => None,
+            (_, 0) => Some(self.first_lsn),
+            (_, lsn) => Some(Lsn(lsn)),
+        }
     }
 
     /// What must be durable so that the state is.

@@ -7,10 +7,13 @@ use firn_protocol::ids::{GroupId, QueueKey};
 use firn_protocol::time::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use super::entry::Carry;
+use super::tier::TierState;
 use crate::consume::group::{GroupState, WAITING_QUEUE};
 use crate::record::RecordError;
 
-const SNAPSHOT_VERSION: u8 = 1;
+/// Version 1 had no tier.
+const SNAPSHOT_VERSION: u8 = 2;
 
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct BrokerState {
@@ -22,6 +25,7 @@ pub struct BrokerState {
     pub next_lease: u64,
     pub queues: BTreeMap<QueueKey, QueueState>,
     pub groups: BTreeMap<GroupId, GroupState>,
+    pub tier: TierState,
     /// Everything that happens by itself, by time: leases that pass and waiting
     /// copies that become due. Follows from the rest, so it is not stored.
     #[serde(skip)]
@@ -68,12 +72,28 @@ impl BrokerState {
         let (&version, rest) = bytes
             .split_first()
             .ok_or(RecordError("snapshot is empty"))?;
-        if version != SNAPSHOT_VERSION {
-            return Err(RecordError("snapshot has an unknown format version"));
-        }
-        let mut state: Self =
-            postcard::from_bytes(rest).map_err(|_| RecordError("snapshot is malformed"))?;
+        let read = match version {
+            1 => postcard::from_bytes(&without_tier(rest)),
+            SNAPSHOT_VERSION => postcard::from_bytes(rest),
+            _ => return Err(RecordError("snapshot has an unknown format version")),
+        };
+        let mut state: Self = read.map_err(|_| RecordError("snapshot is malformed"))?;
         state.index_due();
+        Ok(state)
+    }
+
+    /// The state as an entry that carries it forward leaves it, whatever stood
+    /// in the log before.
+    ///
+    /// # Errors
+    /// When the snapshot in it cannot be read, or is of another place.
+    pub fn from_carry(seq: u64, carry: &Carry) -> Result<Self, RecordError> {
+        let mut state = Self::from_snapshot(&carry.snapshot)?;
+        if state.seq + 1 != seq {
+            return Err(RecordError("carried snapshot is of another place"));
+        }
+        state.seq = seq;
+        state.tier = carry.tier.clone();
         Ok(state)
     }
 
@@ -119,6 +139,12 @@ impl BrokerState {
     pub fn queue(&self, queue: QueueKey) -> QueueState {
         self.queues.get(&queue).copied().unwrap_or_default()
     }
+}
+
+/// A snapshot of version 1 with a tier at its end that says nothing.
+fn without_tier(bytes: &[u8]) -> Vec<u8> {
+    let tier = postcard::to_stdvec(&TierState::default());
+    [bytes, &tier.expect("plain data always encodes")].concat()
 }
 
 /// The group's retry queue on this broker.

@@ -96,7 +96,10 @@ impl ColdUrl {
         let place = url.strip_prefix("s3://").ok_or(OpenError::Url(RULE))?;
         let (bucket, prefix) = place.split_once('/').unwrap_or((place, ""));
         let is_name = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || ".-_".contains(c);
-        if bucket.is_empty() || !bucket.chars().all(is_name) {
+        if bucket.is_empty() {
+            return Err(OpenError::Url(RULE));
+        }
+        if !bucket.chars().all(is_name) {
             let rule = "a bucket has small letters, digits, '.', '-' and '_' only";
             return Err(OpenError::Url(rule));
         }

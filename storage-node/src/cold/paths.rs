@@ -199,6 +199,8 @@ fn of_broker(broker: BrokerKey, folder: &str, file: &str) -> Option<ObjectName> 
 /// Where to look for objects.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Prefix {
+    /// All there is.
+    All,
     Tenant(TenantId),
     Instance(TenantId, InstanceId),
     Broker(BrokerKey),
@@ -218,6 +220,7 @@ pub enum Prefix {
 impl fmt::Display for Prefix {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match *self {
+            Self::All => Ok(()),
             Self::Tenant(tenant) => write!(f, "t{:020}", tenant.0),
             Self::Instance(tenant, instance) => {
                 write!(f, "{}/i{:020}", Self::Tenant(tenant), instance.0)

@@ -91,6 +91,7 @@ impl Log {
                 first_position: Position(*position),
                 stored_at: Timestamp(1000 + lsn.0),
                 count: records.count,
+                bytes: records.bytes.len() as u32,
             };
             *offset += u64::from(records.count);
             *position += u64::from(records.count);

@@ -253,7 +253,7 @@ impl Worker {
             // All before this frame has come. Batches are cut between frames, so
             // that a marker never stands in the middle of one.
             self.builder.reach(item.lsn);
-            if self.builder.is_full() {
+            if self.builder.is_full() || self.builder.goes_back(item) {
                 self.flush(false)?;
             }
             self.last = item.lsn;

@@ -19,8 +19,16 @@ type Place = (BrokerKey, QueueKey, Offset);
 struct Content {
     marker: Lsn,
     closed: bool,
-    chunks: BTreeMap<Place, (Chunk, Vec<IndexEntry>)>,
-    positions: BTreeMap<(BrokerKey, Position), (QueueKey, Offset)>,
+    chunks: BTreeMap<Place, Kept>,
+    positions: BTreeMap<(BrokerKey, Position), (QueueKey, Offset, Lsn)>,
+}
+
+#[derive(Debug)]
+struct Kept {
+    chunk: Chunk,
+    index: Vec<IndexEntry>,
+    /// Marker of the batch that brought it.
+    marker: Lsn,
 }
 
 impl MemoryHotStore {
@@ -50,8 +58,8 @@ impl Content {
     /// The last chunk that starts at or before an offset; none lies in another.
     fn before(&self, broker: BrokerKey, queue: QueueKey, offset: Offset) -> Option<&Chunk> {
         let places = (broker, queue, Offset(0))..=(broker, queue, offset);
-        let (_, (chunk, _)) = self.chunks.range(places).next_back()?;
-        Some(chunk)
+        let (_, kept) = self.chunks.range(places).next_back()?;
+        Some(&kept.chunk)
     }
 }
 
@@ -67,28 +75,38 @@ impl HotStore for MemoryHotStore {
             let (broker, queue, first) = (new.broker, new.queue, new.chunk.first_offset);
             let end = end_of(&new.chunk);
             let before = content.before(broker, queue, first);
-            if before.is_some_and(|before| end_of(before) >= end) {
+            // The same again, perhaps behind a place that will be asked for.
+            if before.is_some_and(|before| end_of(before) >= end)
+                && let Some((_, kept)) = content
+                    .chunks
+                    .range_mut((broker, queue, Offset(0))..=(broker, queue, first))
+                    .next_back()
+            {
+                kept.marker = kept.marker.max(batch.marker);
                 continue;
             }
             let places = (broker, queue, first)..(broker, queue, Offset(end));
             let inner = content.chunks.range(places);
             let inner: Vec<Place> = inner
-                .filter(|(_, (chunk, _))| end_of(chunk) <= end)
+                .filter(|(_, kept)| end_of(&kept.chunk) <= end)
                 .map(|(place, _)| *place)
                 .collect();
             for place in inner {
                 content.chunks.remove(&place);
             }
             let place = (broker, queue, first);
-            content
-                .chunks
-                .insert(place, (new.chunk.clone(), new.index.clone()));
+            let kept = Kept {
+                chunk: new.chunk.clone(),
+                index: new.index.clone(),
+                marker: batch.marker,
+            };
+            content.chunks.insert(place, kept);
         }
         for (broker, runs) in &batch.positions {
             for run in runs {
                 for index in 0..u64::from(run.count) {
                     let position = Position(run.first.0 + index);
-                    let place = (run.queue, run.offset.plus(index));
+                    let place = (run.queue, run.offset.plus(index), batch.marker);
                     content.positions.insert((*broker, position), place);
                 }
             }
@@ -114,7 +132,10 @@ impl HotStore for MemoryHotStore {
         broker: BrokerKey,
         position: Position,
     ) -> Result<Option<(QueueKey, Offset)>, HotError> {
-        self.look(|content| content.positions.get(&(broker, position)).copied())
+        self.look(|content| {
+            let found = content.positions.get(&(broker, position));
+            found.map(|&(queue, offset, _)| (queue, offset))
+        })
     }
 
     fn find(
@@ -128,14 +149,14 @@ impl HotStore for MemoryHotStore {
         self.look(|content| {
             let mut hits = BTreeMap::new();
             let from_broker = content.chunks.range((broker, FIRST_QUEUE, Offset(0))..);
-            for ((owner, queue, first), (_, index)) in from_broker {
+            for ((owner, queue, first), kept) in from_broker {
                 if *owner != broker {
                     break;
                 }
                 if topic.is_some_and(|topic| topic != queue.topic) {
                     continue;
                 }
-                for entry in index.iter().filter(|entry| entry.hash == hash) {
+                for entry in kept.index.iter().filter(|entry| entry.hash == hash) {
                     if entry.position >= from {
                         let hit = Hit {
                             queue: *queue,
@@ -148,6 +169,15 @@ impl HotStore for MemoryHotStore {
             }
             hits.into_values().take(max).collect()
         })
+    }
+
+    fn forget_before(&self, lsn: Lsn) -> Result<(), HotError> {
+        let mut content = self.0.write();
+        refuse_if(content.closed)?;
+        // A batch reaches to its marker, which is one past its last frame.
+        content.chunks.retain(|_, kept| kept.marker > lsn);
+        content.positions.retain(|_, (_, _, marker)| *marker > lsn);
+        Ok(())
     }
 
     fn close(&self) -> Result<(), HotError> {

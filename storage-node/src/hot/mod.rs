@@ -156,6 +156,13 @@ pub trait HotStore: Send + Sync + 'static {
         max: usize,
     ) -> Result<Vec<Hit>, HotError>;
 
+    /// Says that nothing before this place of the log is asked for any more;
+    /// what holds nothing else may go.
+    ///
+    /// # Errors
+    /// When it cannot be removed; it goes another time.
+    fn forget_before(&self, lsn: Lsn) -> Result<(), HotError>;
+
     /// Ends the work of the store in an orderly way; what comes later is refused.
     ///
     /// # Errors

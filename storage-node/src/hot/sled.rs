@@ -419,6 +419,10 @@ impl HotStore for SledHotStore {
         Ok(hits.0.into_values().collect())
     }
 
+    fn forget_before(&self, lsn: Lsn) -> Result<(), HotError> {
+        self.drop_volumes_before(lsn).map(drop)
+    }
+
     fn close(&self) -> Result<(), HotError> {
         let _filling = self.filling.lock();
         self.closed.store(true, Ordering::Release);

@@ -45,6 +45,9 @@ pub struct LogConfig {
     pub zero_pause: Duration,
     /// Pause between attempts to make a spare file on a full disk.
     pub retry_pause: Duration,
+    /// Incarnation of a log that is made anew: higher than 1 when it goes on
+    /// where another log is lost.
+    pub first_incarnation: u64,
     /// Where tests stop the log.
     pub crash_points: CrashPoints,
     /// A deliberate fault, to prove that the tests see it.
@@ -65,6 +68,7 @@ impl LogConfig {
             zero_bytes: MIB,
             zero_pause: Duration::from_millis(2),
             retry_pause: Duration::from_secs(1),
+            first_incarnation: 1,
             crash_points: CrashPoints::default(),
             mutant: None,
         }

@@ -224,6 +224,14 @@ impl Log {
         self.0.core.recover()
     }
 
+    /// The files in use, oldest first: the first frame of each, if it has one,
+    /// and its length.
+    #[must_use]
+    pub fn files(&self) -> Vec<(Option<Lsn>, u64)> {
+        let files = self.0.core.files.all();
+        files.iter().map(|it| (it.first_lsn, it.len)).collect()
+    }
+
     /// Gives back the files all of whose frames are below `lsn`; never the
     /// current one. Returns how many went.
     ///

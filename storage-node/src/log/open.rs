@@ -96,7 +96,7 @@ fn create(
     let files = Files::new(disk, config.dir.clone(), log_id, &[]);
     let base = Base::new(config, Arc::new(files), listing);
     let life = Life {
-        incarnation: 1,
+        incarnation: base.config.first_incarnation,
         began: Lsn::ZERO.next(),
     };
     let writer = base.roll(life)?;

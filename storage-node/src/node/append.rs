@@ -47,6 +47,7 @@ impl StorageNode {
                 first_position: Position(core.state.next_position),
                 stored_at: self.now().max(core.state.last_time),
                 count: records.count,
+                bytes: records.bytes.len() as u32,
             };
             let head = Head::Append {
                 queue: request.queue,

@@ -53,6 +53,7 @@ impl StorageNode {
 
     /// Writes out the state of every broker that has changed.
     pub(super) async fn checkpoint(&self) -> Result<(), CheckpointError> {
+        let _alone = self.checkpointing.lock().await;
         // Whoever has an entry before this place is dirty now, or was written since.
         let marker = self.log.durable().next();
         let dirty: Vec<Arc<Broker>> = {
@@ -64,12 +65,7 @@ impl StorageNode {
                 .collect()
         };
         for step in dirty.chunks(STEP) {
-            if let Err(error) = self.save(step).await {
-                for broker in step {
-                    broker.lock_any().dirty = true;
-                }
-                return Err(error);
-            }
+            self.save(step).await?;
         }
         let states = self.stores.states.clone();
         if marker > states.marker() {
@@ -79,6 +75,7 @@ impl StorageNode {
     }
 
     async fn save(&self, brokers: &[Arc<Broker>]) -> Result<(), CheckpointError> {
+        let unsaved = Unsaved(brokers);
         let mut snapshots = Vec::with_capacity(brokers.len());
         let mut marks = Vec::with_capacity(brokers.len());
         for broker in brokers {
@@ -96,6 +93,25 @@ impl StorageNode {
             states.save(snapshots, marker)
         })
         .await?;
+        unsaved.are_saved();
         Ok(())
+    }
+}
+
+/// Brokers whose state is being written out. If that fails, or is given up, they
+/// are to be written another time: no marker may move past them before.
+struct Unsaved<'a>(&'a [Arc<Broker>]);
+
+impl Unsaved<'_> {
+    fn are_saved(mut self) {
+        self.0 = &[];
+    }
+}
+
+impl Drop for Unsaved<'_> {
+    fn drop(&mut self) {
+        for broker in self.0 {
+            broker.lock_any().dirty = true;
+        }
     }
 }

@@ -42,11 +42,13 @@ impl StorageNode {
             | Head::Transfer(_)
             | Head::Seek { .. }
             | Head::DropTopic { .. }
-            | Head::DropGroup { .. } => FrameClass::Other,
+            | Head::DropGroup { .. }
+            | Head::Carry(_)
+            | Head::Again { .. } => FrameClass::Other,
         };
         let mut start = Vec::with_capacity(64);
         head.encode(&mut start);
-        let run_start = run.map(|(header, records)| encode_run_header(header, records));
+        let run_start = run.map(|(header, _)| encode_run_header(header));
         let records = run.map_or(&[][..], |(_, records)| records);
         let parts = [
             &start[..],
@@ -54,7 +56,7 @@ impl StorageNode {
             records,
         ];
         // The queue's tail must know what was visible before the run is applied.
-        if let Some(queue) = head.run_queue() {
+        if let Some(queue) = head.new_run_queue() {
             core.tail_mut(queue);
         }
         let lsn = self
@@ -62,6 +64,9 @@ impl StorageNode {
             .submit(header, class, &parts, done)
             .map_err(submit_error)?;
         core.last_lsn = lsn;
+        if core.state.seq == 0 {
+            core.first_lsn = lsn;
+        }
         if let Err(error) = core
             .state
             .apply(seq, core.generation, head, run.map(|(run, _)| run))
@@ -80,6 +85,9 @@ impl StorageNode {
             core.last_run_lsn = lsn;
         }
         core.dirty = true;
+        self.shared
+            .tiering
+            .note(run.map_or(0, |(run, _)| run.run_bytes()));
         self.shared.timers.arm(broker.key.broker, core);
         Ok(core.mark())
     }

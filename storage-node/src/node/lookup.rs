@@ -1,5 +1,6 @@
 //! Queries: by place, position, key and id.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -13,9 +14,10 @@ use firn_runtime::tasks;
 
 use super::StorageNode;
 use super::read::{ReadLimit, to_message};
+use super::tier::ColdQuery;
 use crate::broker::owner::Broker;
 use crate::hot::hash::{id_hash, key_hash};
-use crate::hot::{HotError, HotStore};
+use crate::hot::{Hit, HotError, HotStore};
 
 /// How long a query waits for the hot store to catch up with the log.
 const FILL_WAIT: Duration = Duration::from_secs(10);
@@ -61,6 +63,10 @@ impl StorageNode {
         let place = self
             .ask_hot(&broker, move |hot, key| hot.locate(key, position))
             .await?;
+        let place = match place {
+            Some(place) => Some(place),
+            None => self.locate_cold(&broker, position).await?,
+        };
         let Some((queue, offset)) = place else {
             return Ok(None);
         };
@@ -85,22 +91,18 @@ impl StorageNode {
             return Ok(QueryPage::default());
         }
         self.filled(&broker).await?;
-        let hash = match &query {
-            KeyQuery::Key(key) => key_hash(key),
-            KeyQuery::MessageId(id) => id_hash(id),
-        };
         let mut page = QueryPage::default();
         let mut from = from;
         let mut bytes = 0;
         loop {
             let wanted = (max - page.messages.len()).max(1);
-            let at = Position(from);
-            let hits = self
-                .ask_hot(&broker, move |hot, key| {
-                    hot.find(key, topic, hash, at, wanted)
-                })
-                .await?;
-            let is_last = hits.len() < wanted;
+            let wanted = ColdQuery {
+                topic,
+                query: query.clone(),
+                from: Position(from),
+                max: wanted,
+            };
+            let (hits, searched_to) = self.hits(&broker, wanted).await?;
             for hit in hits {
                 from = hit.position.0 + 1;
                 if hit.queue.topic == TopicKey::Waiting {
@@ -114,14 +116,45 @@ impl StorageNode {
                 bytes += message.content_bytes();
                 page.messages.push(message);
             }
-            if is_last {
+            let Some(searched_to) = searched_to else {
                 return Ok(page);
-            }
+            };
+            from = from.max(searched_to.0);
             if page.messages.len() >= max || bytes >= ANSWER_BYTES_MAX {
                 page.next = Some(from);
                 return Ok(page);
             }
         }
+    }
+
+    /// Records that may match, from hot store and segments, in order of position,
+    /// and up to where all were looked at; `None` if there are no more.
+    async fn hits(
+        &self,
+        broker: &Arc<Broker>,
+        wanted: ColdQuery,
+    ) -> Result<(Vec<Hit>, Option<Position>), ApiError> {
+        let (topic, from, max) = (wanted.topic, wanted.from, wanted.max);
+        let hash = match &wanted.query {
+            KeyQuery::Key(key) => key_hash(key),
+            KeyQuery::MessageId(id) => id_hash(id),
+        };
+        // In this order: what leaves the hot store meanwhile is in a segment.
+        let hot = self
+            .ask_hot(broker, move |hot, key| {
+                hot.find(key, topic, hash, from, max)
+            })
+            .await?;
+        let hot_to = (hot.len() == max).then(|| hot.last().map(|hit| hit.position.0 + 1));
+        let cold = self.find_cold(broker, wanted).await?;
+        let ends = [hot_to.flatten().map(Position), cold.searched_to];
+        let end = ends.into_iter().flatten().min();
+        let both = hot.into_iter().chain(cold.hits);
+        let mut hits: BTreeMap<Position, Hit> = both.map(|hit| (hit.position, hit)).collect();
+        if let Some(end) = end {
+            hits.split_off(&end);
+        }
+        Ok((hits.into_values().collect(), end))
     }
 
     /// Waits until the hot store knows all that is committed of a broker.

@@ -22,6 +22,7 @@ mod shared;
 mod source;
 mod stores;
 mod subscribe;
+mod tier;
 mod timers;
 mod visibility;
 mod wait;
@@ -45,6 +46,7 @@ use crate::metrics::Metrics;
 pub use open::{OpenError, OpenStores, Opened};
 use shared::Shared;
 pub use stores::Stores;
+pub use tier::{ColdParts, Restorable, TierError};
 
 /// A storage node; clones of the `Arc` share it.
 pub struct StorageNode {
@@ -54,8 +56,12 @@ pub struct StorageNode {
     stores: Stores,
     /// Set once, at the end of opening.
     filler: OnceLock<Arc<Filler>>,
+    cold: tier::Cold,
     shared: Arc<Shared>,
     metrics: Metrics,
+    /// Held while state is written out: the marker of one checkpoint must not
+    /// overtake the snapshots of another.
+    checkpointing: tokio::sync::Mutex<()>,
 }
 
 impl StorageNode {

@@ -11,8 +11,9 @@ use super::StorageNode;
 use super::shared::Shared;
 use super::source::Source;
 use super::stores::Stores;
+use super::tier::{Cold, ColdParts};
 use crate::broker::apply::ApplyError;
-use crate::broker::entry::Entry;
+use crate::broker::entry::{Entry, Head};
 use crate::broker::owner::Broker;
 use crate::broker::state::BrokerState;
 use crate::broker::tail::TailRun;
@@ -22,7 +23,7 @@ use crate::hot::fill::{FillParts, FillSettings, Filler};
 use crate::hot::{BrokerKey, HotError, HotStore, StateStore};
 use crate::log::{DamagedRange, Log, LogError, Lsn, ReplayedFrame};
 use crate::metrics::Metrics;
-use crate::record::{Run, runs_of};
+use crate::record::{Run, RunHeader, runs_of};
 
 /// Why a node does not start.
 #[derive(Debug, thiserror::Error)]
@@ -53,8 +54,29 @@ pub type OpenStores<'a> = dyn FnOnce(Lsn) -> Result<Stores, HotError> + 'a;
 pub(super) struct Rebuilt {
     pub(super) key: BrokerKey,
     pub(super) state: BrokerState,
+    /// Entries whose forerunners the log does not have; an entry that carries the
+    /// broker forward makes up for them.
+    ahead: Vec<Ahead>,
     /// Runs that the hot store does not have yet.
     pub(super) unfilled: Vec<(QueueKey, TailRun)>,
+}
+
+struct Ahead {
+    seq: u64,
+    generation: Generation,
+    entry: Entry,
+    run: Option<RunHeader>,
+}
+
+impl Rebuilt {
+    fn new(key: BrokerKey, state: BrokerState) -> Self {
+        Self {
+            key,
+            state,
+            ahead: Vec::new(),
+            unfilled: Vec::new(),
+        }
+    }
 }
 
 impl StorageNode {
@@ -66,6 +88,7 @@ impl StorageNode {
         config: StorageConfig,
         disk: Arc<dyn Disk>,
         stores: Box<OpenStores<'_>>,
+        cold: ColdParts,
         clock: Clock,
         registry: &prometheus::Registry,
     ) -> Result<Opened, OpenError> {
@@ -93,14 +116,18 @@ impl StorageNode {
             .max();
         clock.raise_to(last_time.unwrap_or(0));
         metrics.watch(registry, &log, &stores.metrics)?;
+        metrics.watch_cold(registry, cold.store.metrics())?;
+        let cold = Cold::new(cold, config.tier.cache);
         let filled = stores.hot.marker();
         let node = Arc::new(Self {
             config,
             clock,
             log,
             stores,
+            cold,
             shared,
             metrics,
+            checkpointing: tokio::sync::Mutex::default(),
             filler: OnceLock::new(),
         });
         node.install(rebuilt);
@@ -118,7 +145,7 @@ impl StorageNode {
         })
     }
 
-    /// Starts timers, checkpoints and recovery.
+    /// Starts timers, checkpoints, tiering and recovery.
     pub fn start(self: &Arc<Self>, tasks: &mut Tasks) {
         let node = self.clone();
         tasks.spawn("storage-recovery", |stop| async move {
@@ -133,6 +160,11 @@ impl StorageNode {
         let node = self.clone();
         tasks.spawn("storage-checkpoint", |stop| async move {
             node.run_checkpoints(stop).await;
+            Ok::<(), OpenError>(())
+        });
+        let node = self.clone();
+        tasks.spawn("storage-tiering", |stop| async move {
+            node.run_tiering(stop).await;
             Ok::<(), OpenError>(())
         });
     }
@@ -170,7 +202,7 @@ impl StorageNode {
                 .clone();
             let mut core = broker.lock_any();
             core.rebuild(rebuilt.state, generation);
-            for (queue, run) in rebuilt.unfilled {
+            for (queue, run) in in_order(rebuilt.unfilled) {
                 if core.state.queues.contains_key(&queue) {
                     core.last_run_lsn = core.last_run_lsn.max(run.place.lsn);
                     self.shared.note_unfilled(run.place.lsn, id, queue);
@@ -179,7 +211,24 @@ impl StorageNode {
             }
             self.shared.timers.arm(id, &mut core);
         }
+        self.shared.sort_unfilled();
     }
+}
+
+/// Runs by queue and offset, each record once: what was carried forward in the
+/// log stands there twice.
+fn in_order(mut runs: Vec<(QueueKey, TailRun)>) -> Vec<(QueueKey, TailRun)> {
+    runs.sort_by_key(|(queue, run)| (*queue, run.first, run.place.lsn));
+    let mut ordered: Vec<(QueueKey, TailRun)> = Vec::with_capacity(runs.len());
+    for (queue, run) in runs {
+        let follows = ordered.last().is_none_or(|(last_queue, last)| {
+            *last_queue != queue || last.first + u64::from(last.count) <= run.first
+        });
+        if follows {
+            ordered.push((queue, run));
+        }
+    }
+    ordered
 }
 
 /// Every broker's state from its snapshot and the log behind it.
@@ -193,14 +242,7 @@ pub(super) fn rebuild(
     for (key, _, snapshot) in states.load()? {
         match BrokerState::from_snapshot(&snapshot) {
             Ok(state) => {
-                brokers.insert(
-                    key.broker,
-                    Rebuilt {
-                        key,
-                        state,
-                        unfilled: Vec::new(),
-                    },
-                );
+                brokers.insert(key.broker, Rebuilt::new(key, state));
             }
             Err(error) => {
                 // A snapshot is a shortcut: without it the whole log is replayed.
@@ -214,6 +256,12 @@ pub(super) fn rebuild(
         replay_frame(&mut brokers, &frame, filled);
         Ok(())
     })?;
+    for broker in brokers.values_mut() {
+        // Nothing carries over what is missing before these: it is lost.
+        for ahead in std::mem::take(&mut broker.ahead) {
+            apply_replayed(broker, &ahead);
+        }
+    }
     if !report.damage.is_empty() {
         for broker in brokers.values_mut() {
             keep_places(hot, broker);
@@ -254,14 +302,13 @@ fn replay_frame(
     filled: Lsn,
 ) {
     let header = frame.header;
-    let broker = brokers.entry(header.broker).or_insert_with(|| Rebuilt {
-        key: BrokerKey {
+    let broker = brokers.entry(header.broker).or_insert_with(|| {
+        let key = BrokerKey {
             tenant: header.tenant,
             instance: header.instance,
             broker: header.broker,
-        },
-        state: BrokerState::default(),
-        unfilled: Vec::new(),
+        };
+        Rebuilt::new(key, BrokerState::default())
     });
     let entry = match Entry::decode(&Bytes::copy_from_slice(frame.payload)) {
         Ok(entry) => entry,
@@ -286,19 +333,40 @@ fn replay_frame(
     if header.seq <= broker.state.seq {
         return;
     }
-    apply_replayed(broker, header.seq, header.generation, &entry, run);
+    let follows = header.seq == broker.state.seq + 1 && broker.ahead.is_empty();
+    if let (Head::Carry(carry), false) = (&entry.head, follows) {
+        match BrokerState::from_carry(header.seq, carry) {
+            Ok(state) => {
+                broker.state = state;
+                broker.ahead.clear();
+                return;
+            }
+            Err(error) => {
+                tracing::error!(%error, lsn = %frame.place.lsn, "carried state cannot be read");
+            }
+        }
+    }
+    // Without its run: that is found by its place.
+    let replayed = Ahead {
+        seq: header.seq,
+        generation: header.generation,
+        entry: Entry {
+            head: entry.head,
+            run: None,
+        },
+        run,
+    };
+    match follows {
+        true => apply_replayed(broker, &replayed),
+        false => broker.ahead.push(replayed),
+    }
 }
 
-fn apply_replayed(
-    broker: &mut Rebuilt,
-    seq: u64,
-    generation: Generation,
-    entry: &Entry,
-    run: Option<crate::record::RunHeader>,
-) {
+fn apply_replayed(broker: &mut Rebuilt, replayed: &Ahead) {
     let state = &mut broker.state;
+    let (seq, run) = (replayed.seq, replayed.run);
     for _ in 0..3 {
-        match state.apply(seq, generation, &entry.head, run.as_ref()) {
+        match state.apply(seq, replayed.generation, &replayed.entry.head, run.as_ref()) {
             Ok(()) => return,
             // Entries before this one are damaged; what is left is kept, with
             // its offsets, and the loss is said (RULES 3).

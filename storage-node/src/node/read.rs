@@ -1,5 +1,5 @@
-//! Reading records wherever they are: memory, the log, the hot store. One
-//! sequence to the caller.
+//! Reading records wherever they are: memory, the log, the hot store, object
+//! storage. One sequence to the caller.
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -15,13 +15,17 @@ use crate::broker::entry::Entry;
 use crate::broker::owner::Broker;
 use crate::broker::tail::TailRun;
 use crate::hot::HotStore;
-use crate::log::{Log, Lsn};
+use crate::log::{Log, Lsn, ReadAtError};
 use crate::record::{Run, StoredRecord, header_of, runs_of};
+
+/// Tags of which a record must have one to be of interest to anybody.
+pub(super) type WantedTags = Option<Arc<[String]>>;
 
 /// What a read found.
 #[derive(Debug, Default)]
 pub(super) struct Found {
-    /// In order of offset. A record that is missing below `upto` is lost.
+    /// In order of offset. A record that is missing below `upto` is lost, or has
+    /// none of the tags that were asked for.
     pub(super) records: Vec<StoredRecord>,
     /// The read has looked at everything before this offset.
     pub(super) upto: u64,
@@ -44,6 +48,18 @@ impl StorageNode {
         range: Range<u64>,
         limit: ReadLimit,
     ) -> Result<Found, ApiError> {
+        self.read_matching(broker, queue, range, limit, None).await
+    }
+
+    /// The same; where it costs less, records without one of these tags are left out.
+    pub(super) async fn read_matching(
+        &self,
+        broker: &Arc<Broker>,
+        queue: QueueKey,
+        range: Range<u64>,
+        limit: ReadLimit,
+        tags: WantedTags,
+    ) -> Result<Found, ApiError> {
         let range = {
             let core = broker.lock()?;
             let state = core.state.queue(queue);
@@ -57,17 +73,28 @@ impl StorageNode {
         if found.is_complete(&range, limit) {
             return Ok(found);
         }
-        let reader = Reader {
-            broker: broker.clone(),
-            hot: self.stores.hot.clone(),
-            log: self.log.clone(),
-            metrics: self.metrics.clone(),
-        };
-        tasks::blocking(move || {
-            reader.collect(queue, range, limit, &mut found)?;
-            Ok(found)
-        })
-        .await
+        loop {
+            let reader = Reader {
+                broker: broker.clone(),
+                hot: self.stores.hot.clone(),
+                log: self.log.clone(),
+                metrics: self.metrics.clone(),
+            };
+            let wanted = range.clone();
+            found = tasks::blocking(move || {
+                reader.collect(queue, wanted, limit, &mut found)?;
+                Ok::<_, ApiError>(found)
+            })
+            .await?;
+            if found.is_complete(&range, limit) {
+                return Ok(found);
+            }
+            self.collect_cold(broker, queue, &range, limit, tags.as_ref(), &mut found)
+                .await?;
+            if found.is_complete(&range, limit) {
+                return Ok(found);
+            }
+        }
     }
 
     /// Reads one record, decoded; `None` if nothing is stored there.
@@ -105,7 +132,7 @@ pub(super) fn to_message(
 }
 
 impl Found {
-    fn is_complete(&self, range: &Range<u64>, limit: ReadLimit) -> bool {
+    pub(super) fn is_complete(&self, range: &Range<u64>, limit: ReadLimit) -> bool {
         self.upto >= range.end || self.is_full(limit)
     }
 
@@ -118,7 +145,12 @@ impl Found {
         self.records.len() >= limit.records || (!self.records.is_empty() && bytes >= limit.bytes)
     }
 
-    fn take(&mut self, run: &Run, range: &Range<u64>, limit: ReadLimit) -> Result<(), ApiError> {
+    pub(super) fn take(
+        &mut self,
+        run: &Run,
+        range: &Range<u64>,
+        limit: ReadLimit,
+    ) -> Result<(), ApiError> {
         let mut bytes: u64 = self
             .records
             .iter()
@@ -143,7 +175,7 @@ impl Found {
     }
 }
 
-fn damaged() -> ApiError {
+pub(super) fn damaged() -> ApiError {
     ApiError::new(ErrorCode::StorageUnavailable, "a stored record is damaged")
 }
 
@@ -193,6 +225,7 @@ struct Reader {
 }
 
 impl Reader {
+    /// Reads until all is there or the next record is in object storage.
     fn collect(
         &self,
         queue: QueueKey,
@@ -203,38 +236,55 @@ impl Reader {
         while !found.is_complete(&range, limit) {
             let before = found.upto;
             let runs = tail_runs(&self.broker, queue, found.upto..range.end, limit.records)?;
-            if runs.is_empty() {
-                self.collect_chunk(queue, &range, limit, found)?;
-            }
             for run in runs {
                 let bytes = match run.bytes {
                     Some(bytes) => bytes,
-                    None => self.read_log(&run)?,
+                    None => match self.read_log(&run)? {
+                        Some(bytes) => bytes,
+                        None => break,
+                    },
                 };
                 let run = Run::parse(bytes).map_err(|_| damaged())?;
                 found.take(&run, &range, limit)?;
+            }
+            if found.upto == before && !self.collect_chunk(queue, &range, limit, found)? {
+                return Ok(());
             }
             assert!(found.upto > before, "a read makes progress");
         }
         Ok(())
     }
 
-    fn read_log(&self, run: &TailRun) -> Result<Bytes, ApiError> {
-        let payload = self.log.read_at(run.place).map_err(|error| {
-            tracing::error!(%error, lsn = %run.place.lsn, "cannot read the log");
-            ApiError::new(ErrorCode::StorageUnavailable, "the log cannot be read")
-        })?;
-        let entry = Entry::decode(&payload).map_err(|_| damaged())?;
-        entry.run.ok_or_else(damaged)
+    /// Whether a record is in object storage. Asked after it was looked for
+    /// elsewhere: it leaves other places only once it is there.
+    fn is_cold(&self, queue: QueueKey, offset: u64) -> Result<bool, ApiError> {
+        Ok(offset < self.broker.lock()?.state.tier.end(queue))
     }
 
+    /// A run from its place in the log; `None` once the hot store or object
+    /// storage has it and the log has let go of it.
+    fn read_log(&self, run: &TailRun) -> Result<Option<Bytes>, ApiError> {
+        let payload = match self.log.read_at(run.place) {
+            Ok(payload) => payload,
+            Err(ReadAtError::Gone { .. }) => return Ok(None),
+            Err(error) => {
+                tracing::error!(%error, lsn = %run.place.lsn, "cannot read the log");
+                let text = "the log cannot be read";
+                return Err(ApiError::new(ErrorCode::StorageUnavailable, text));
+            }
+        };
+        let entry = Entry::decode(&payload).map_err(|_| damaged())?;
+        entry.run.map(Some).ok_or_else(damaged)
+    }
+
+    /// Goes on from the hot store; `false` if object storage has the next record.
     fn collect_chunk(
         &self,
         queue: QueueKey,
         range: &Range<u64>,
         limit: ReadLimit,
         found: &mut Found,
-    ) -> Result<(), ApiError> {
+    ) -> Result<bool, ApiError> {
         let offset = firn_protocol::ids::Offset(found.upto);
         let chunk = match self.hot.chunk_at(self.broker.key, queue, offset) {
             Ok(Some(chunk)) => Some(chunk.runs),
@@ -251,11 +301,15 @@ impl Reader {
             }
         }
         if found.upto > before {
-            return Ok(());
+            return Ok(true);
+        }
+        if self.is_cold(queue, before)? {
+            return Ok(false);
         }
         self.metrics.hot_misses.inc();
         match self.find_in_log(queue, before)? {
             Some(run) => found.take(&run, range, limit)?,
+            None if self.is_cold(queue, before)? => return Ok(false),
             None => {
                 self.metrics.records_lost.inc();
                 tracing::error!(
@@ -268,7 +322,7 @@ impl Reader {
         if found.upto == before {
             found.upto = before + 1;
         }
-        Ok(())
+        Ok(true)
     }
 
     /// The slow way, for what the hot store should have and has not: through the

@@ -14,7 +14,7 @@ use firn_protocol::receipt::Receipt;
 use firn_protocol::time::Timestamp;
 
 use super::StorageNode;
-use super::read::{ReadLimit, to_message};
+use super::read::{ReadLimit, WantedTags, to_message};
 use crate::broker::entry::{Head, Receive, ReceivePart};
 use crate::broker::owner::{Broker, Core};
 use crate::broker::state::retry_queue;
@@ -194,6 +194,7 @@ impl StorageNode {
             live,
             ..Sorted::default()
         };
+        let tags = wanted_tags(&claim.request.filter, &sorted.live);
         let mut bytes_left = ANSWER_BYTES_MAX;
         for (queue, range) in &claim.ranges {
             let left = claim.request.max - sorted.wanted.len();
@@ -209,7 +210,7 @@ impl StorageNode {
                 bytes: bytes_left,
             };
             let found = self
-                .read_range(claim.broker, *queue, range.clone(), limit)
+                .read_matching(claim.broker, *queue, range.clone(), limit, tags.clone())
                 .await?;
             let mut next = range.start;
             for record in found.records {
@@ -217,7 +218,8 @@ impl StorageNode {
                     break;
                 }
                 let offset = record.offset.0;
-                // What a complete read did not bring is lost; it was reported there.
+                // What a complete read did not bring has no tag that anybody wants,
+                // or is lost; that was reported there.
                 if offset > next {
                     sorted.unwanted.push((*queue, next..offset));
                 }
@@ -311,6 +313,18 @@ fn deliver(
         receipt,
         invisible_until: deadline,
     }
+}
+
+/// The tags that this member or another one wants; `None` if somebody wants all.
+fn wanted_tags(own: &Filter, live: &[Filter]) -> WantedTags {
+    let mut tags = Vec::new();
+    for filter in live.iter().chain([own]) {
+        match filter {
+            Filter::All => return None,
+            Filter::Tags(some) => tags.extend(some.iter().cloned()),
+        }
+    }
+    Some(tags.into())
 }
 
 /// Copies that are ready for this topic, each a range of one.

@@ -217,6 +217,7 @@ impl StorageNode {
             first_position: Position(core.state.next_position),
             stored_at: self.now().max(core.state.last_time),
             count: 1,
+            bytes: records.bytes.len() as u32,
         };
         let head = Head::Transfer(Transfer {
             group: due.group,

@@ -12,6 +12,7 @@ use parking_lot::{Mutex, RwLock};
 use rustc_hash::FxHashMap;
 use tokio::sync::{Notify, oneshot};
 
+use super::tier::TierSignal;
 use super::timers::Timers;
 use crate::broker::entry::{Entry, Head};
 use crate::broker::owner::{Broker, Core, Mark};
@@ -31,6 +32,7 @@ const UNFILLED_RUNS_MAX: u64 = 1 << 20;
 pub(super) struct Shared {
     pub(super) brokers: RwLock<FxHashMap<BrokerId, Arc<Broker>>>,
     pub(super) timers: Timers,
+    pub(super) tiering: TierSignal,
     pub(super) durable: DurableWaiters,
     /// Set when the log has failed and the node must recover.
     pub(super) failed: Notify,
@@ -66,6 +68,7 @@ impl Shared {
         Self {
             brokers: RwLock::default(),
             timers: Timers::default(),
+            tiering: TierSignal::default(),
             durable: DurableWaiters::default(),
             failed: Notify::new(),
             tails: Mutex::new(TailBudget {
@@ -142,6 +145,12 @@ impl Shared {
     pub(super) fn note_unfilled(&self, lsn: Lsn, broker: BrokerId, queue: QueueKey) {
         self.tails.lock().unfilled.push_back((lsn, broker, queue));
         self.unfilled_runs.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Brings what recovery found into log order: it came broker by broker.
+    pub(super) fn sort_unfilled(&self) {
+        let mut tails = self.tails.lock();
+        tails.unfilled.make_contiguous().sort_unstable();
     }
 
     /// Forgets all tails, when the state they belong to is thrown away.
@@ -297,7 +306,9 @@ fn wake(broker: BrokerId, core: &mut Core, head: &Head, run: &Bytes) {
         | Head::GiveBack { .. }
         | Head::Seek { .. }
         | Head::DropTopic { .. }
-        | Head::DropGroup { .. } => {}
+        | Head::DropGroup { .. }
+        | Head::Carry(_)
+        | Head::Again { .. } => {}
     }
 }
 
@@ -327,7 +338,10 @@ impl CommitSink for Shared {
             let Some(run) = entry.run else { continue };
             let broker = self.brokers.read().get(&frame.header.broker).cloned();
             if let (Some(broker), Some(queue)) = (broker, entry.head.run_queue()) {
-                self.on_run(&broker, frame.place, &entry.head, &run);
+                // What was carried forward is known already, to all but the hot store.
+                if entry.head.new_run_queue().is_some() {
+                    self.on_run(&broker, frame.place, &entry.head, &run);
+                }
                 items.push(FillItem {
                     lsn: frame.lsn,
                     broker: broker.key,

@@ -31,6 +31,8 @@ pub struct RunHeader {
     pub first_position: Position,
     pub stored_at: Timestamp,
     pub count: u32,
+    /// Of the records, without this header.
+    pub bytes: u32,
 }
 
 impl RunHeader {
@@ -38,6 +40,12 @@ impl RunHeader {
     #[must_use]
     pub fn end_offset(&self) -> Offset {
         self.first_offset.plus(u64::from(self.count))
+    }
+
+    /// Bytes of the whole run.
+    #[must_use]
+    pub fn run_bytes(&self) -> u64 {
+        RUN_HEADER_BYTES as u64 + u64::from(self.bytes)
     }
 }
 
@@ -81,20 +89,21 @@ impl EncodedRecords {
 
 /// What stands before the records of a run.
 #[must_use]
-pub fn encode_run_header(header: &RunHeader, records: &[u8]) -> [u8; RUN_HEADER_BYTES] {
+pub fn encode_run_header(header: &RunHeader) -> [u8; RUN_HEADER_BYTES] {
     let mut out = [0; RUN_HEADER_BYTES];
     out[..8].copy_from_slice(&header.first_offset.0.to_le_bytes());
     out[8..16].copy_from_slice(&header.first_position.0.to_le_bytes());
     out[16..24].copy_from_slice(&header.stored_at.0.to_le_bytes());
     out[24..28].copy_from_slice(&header.count.to_le_bytes());
-    out[28..].copy_from_slice(&(records.len() as u32).to_le_bytes());
+    out[28..].copy_from_slice(&header.bytes.to_le_bytes());
     out
 }
 
 /// Writes a run into `out`.
 pub fn encode_run(out: &mut Vec<u8>, header: &RunHeader, records: &[u8]) {
+    debug_assert_eq!(header.bytes as usize, records.len());
     out.reserve(RUN_HEADER_BYTES + records.len());
-    out.extend_from_slice(&encode_run_header(header, records));
+    out.extend_from_slice(&encode_run_header(header));
     out.extend_from_slice(records);
 }
 
@@ -158,6 +167,12 @@ impl Run {
         })
     }
 
+    /// The records as they are stored.
+    #[must_use]
+    pub fn records_bytes(&self) -> &[u8] {
+        &self.records
+    }
+
     /// Bytes held.
     #[must_use]
     pub fn bytes_len(&self) -> usize {
@@ -175,6 +190,35 @@ pub fn runs_of(mut bytes: Bytes) -> Result<Vec<Run>, RecordError> {
         runs.push(Run::split_from(&mut bytes)?);
     }
     Ok(runs)
+}
+
+/// Records as runs again: those that follow one another and were stored at the
+/// same time stand in one.
+#[must_use]
+pub fn encode_records(records: &[StoredRecord]) -> Vec<u8> {
+    let mut out = Vec::new();
+    let follows = |a: &StoredRecord, b: &StoredRecord| {
+        a.offset.plus(1) == b.offset
+            && a.position.0 + 1 == b.position.0
+            && a.stored_at == b.stored_at
+    };
+    for run in records.chunk_by(follows) {
+        let bytes: usize = run.iter().map(|record| 4 + record.bytes.len()).sum();
+        let header = RunHeader {
+            first_offset: run[0].offset,
+            first_position: run[0].position,
+            stored_at: run[0].stored_at,
+            count: run.len() as u32,
+            bytes: bytes as u32,
+        };
+        out.reserve(RUN_HEADER_BYTES + bytes);
+        out.extend_from_slice(&encode_run_header(&header));
+        for record in run {
+            out.extend_from_slice(&(record.bytes.len() as u32).to_le_bytes());
+            out.extend_from_slice(&record.bytes);
+        }
+    }
+    out
 }
 
 /// The header of the run at the start of `bytes`, checked against its length.
@@ -205,6 +249,7 @@ pub fn header_of(bytes: &[u8]) -> Result<RunHeader, RecordError> {
         first_position: Position(first_position),
         stored_at: Timestamp(u64_at(16)),
         count,
+        bytes: len as u32,
     })
 }
 

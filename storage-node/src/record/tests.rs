@@ -52,6 +52,7 @@ proptest! {
             first_position: Position(base / 2),
             stored_at: Timestamp(77),
             count: records.count,
+            bytes: records.bytes.len() as u32,
         };
         let mut out = Vec::new();
         encode_run(&mut out, &header, &records.bytes);
@@ -96,6 +97,7 @@ proptest! {
         records.push_copy(&sent, id, attempt, origin);
         let header = RunHeader {
             first_offset: Offset(0), first_position: Position(0), stored_at: Timestamp(0), count: 1,
+            bytes: records.bytes.len() as u32,
         };
         let mut out = Vec::new();
         encode_run(&mut out, &header, &records.bytes);
@@ -142,6 +144,7 @@ fn golden_bytes_of_version_1() {
         first_position: Position(2),
         stored_at: Timestamp(3),
         count: 1,
+        bytes: records.bytes.len() as u32,
     };
     encode_run(&mut out, &header, &records.bytes);
     assert_eq!(

@@ -106,6 +106,7 @@ impl Feed {
             first_position: Position(self.position),
             stored_at: Timestamp(self.time),
             count: records.count,
+            bytes: records.bytes.len() as u32,
         };
         *offset += u64::from(records.count);
         self.position += u64::from(records.count);

@@ -96,7 +96,7 @@ async fn a_full_disk_stops_sends_and_nothing_else() {
         .verify(&life.node)
         .await
         .expect("every promise is kept");
-    life.kill(&world.disk).await;
+    life.kill(&world).await;
     world.disk.crash(11);
 
     // Still full after the restart.

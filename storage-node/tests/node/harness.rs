@@ -24,14 +24,14 @@ use firn_runtime::Clock;
 use firn_storage_node::broker::entry::Entry;
 use firn_storage_node::broker::state::BrokerState;
 use firn_storage_node::config::StorageConfig;
-use firn_storage_node::disk::FaultyDisk;
+use firn_storage_node::disk::{Disk as _, FaultyDisk};
 use firn_storage_node::hot::memory::{MemoryHotStore, MemoryStateStore};
 use firn_storage_node::hot::metrics::HotMetrics;
 use firn_storage_node::hot::{
     BrokerKey, Chunk, Hit, HotBatch, HotError, HotStore, Lsn, StateStore,
 };
 use firn_storage_node::log::{CommitSink, CommittedBatch, CrashPoint, CrashPoints, Log, LogConfig};
-use firn_storage_node::node::{StorageNode, Stores};
+use firn_storage_node::node::{ColdParts, StorageNode, Stores};
 use parking_lot::{Condvar, Mutex};
 
 /// Where the clock starts.
@@ -82,6 +82,8 @@ pub(crate) struct Bench {
     node: Option<Arc<StorageNode>>,
     hot: Arc<MemoryHotStore>,
     states: Arc<MemoryStateStore>,
+    /// Object storage, which outlives everything else.
+    pub(crate) cold: ColdParts,
 }
 
 impl Bench {
@@ -90,9 +92,11 @@ impl Bench {
         let mut config = StorageConfig::new("unused");
         config.log = log_config();
         change(&mut config);
+        let clock = Clock::manual(START_MS);
         let mut bench = Self {
             disk: FaultyDisk::new(1),
-            clock: Clock::manual(START_MS),
+            cold: ColdParts::memory(&clock),
+            clock,
             config,
             node: None,
             hot: Arc::default(),
@@ -124,6 +128,7 @@ impl Bench {
             self.config.clone(),
             Arc::new(self.disk.clone()),
             Box::new(move |_| Ok(stores)),
+            self.cold.clone(),
             self.clock.clone(),
             &prometheus::Registry::new(),
         )
@@ -152,6 +157,27 @@ impl Bench {
         self.disk.crash(seed);
         self.lose_stores_unless(keep_stores);
         self.open();
+    }
+
+    /// Another machine: nothing is left but object storage.
+    pub(crate) async fn start_empty(&mut self) {
+        self.close().await;
+        self.disk = FaultyDisk::new(2);
+        self.lose_stores_unless(false);
+        self.open();
+    }
+
+    /// Bytes of the log's files.
+    pub(crate) fn log_bytes(&self) -> u64 {
+        let dir = self.config.log.dir.clone();
+        let names = self.disk.list(&dir).expect("lists");
+        let logs = names.iter().filter(|name| name.ends_with(".log"));
+        logs.map(|_| self.config.log.file_bytes).sum()
+    }
+
+    /// Hot store and snapshots come up to the log.
+    pub(crate) async fn settle_stores(&self) {
+        self.node().settle_stores().await.expect("written");
     }
 
     fn lose_stores_unless(&mut self, keep: bool) {
@@ -250,6 +276,9 @@ impl HotStore for Keeping<MemoryHotStore> {
         max: usize,
     ) -> Result<Vec<Hit>, HotError> {
         self.0.find(broker, topic, hash, from, max)
+    }
+    fn forget_before(&self, lsn: Lsn) -> Result<(), HotError> {
+        self.0.forget_before(lsn)
     }
     fn close(&self) -> Result<(), HotError> {
         Ok(())

@@ -1,5 +1,6 @@
 //! The storage node from outside, on disks and stores that fail.
 
+mod cold;
 mod concurrent;
 mod crash;
 mod damage;
@@ -13,5 +14,7 @@ mod mutants;
 mod power;
 mod races;
 mod stores;
+mod tier_faults;
+mod tiers;
 mod waiting;
 mod work;

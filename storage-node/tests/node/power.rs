@@ -14,7 +14,9 @@ use firn_protocol::ids::{
     BrokerId, GroupId, InstanceId, Offset, Position, QueueId, QueueKey, TenantId, TopicId, TopicKey,
 };
 use firn_runtime::{Clock, Tasks};
-use firn_storage_node::config::StorageConfig;
+use firn_storage_node::cold::paths::NodeId;
+use firn_storage_node::cold::{ColdSettings, ColdStore, FaultyObjects};
+use firn_storage_node::config::{StorageConfig, TierConfig};
 use firn_storage_node::disk::FaultyDisk;
 use firn_storage_node::hot::memory::{MemoryHotStore, MemoryStateStore};
 use firn_storage_node::hot::metrics::HotMetrics;
@@ -22,7 +24,7 @@ use firn_storage_node::hot::{
     BrokerKey, Chunk, Hit, HotBatch, HotError, HotStore, Lsn, StateStore,
 };
 use firn_storage_node::log::{DamagedRange, LogConfig, Mutant};
-use firn_storage_node::node::{OpenError, Opened, StorageNode, Stores};
+use firn_storage_node::node::{ColdParts, OpenError, Opened, StorageNode, Stores};
 use prometheus::Registry;
 
 pub(crate) const FILE_BYTES: u64 = 16 << 10;
@@ -93,6 +95,8 @@ pub(crate) struct World {
     pub(crate) clock: Clock,
     pub(crate) log: LogConfig,
     pub(crate) tail_bytes_max: u64,
+    pub(crate) tier: TierConfig,
+    pub(crate) objects: FaultyObjects,
     hot: Arc<MemoryHotStore>,
     states: Arc<MemoryStateStore>,
 }
@@ -116,14 +120,17 @@ pub(crate) struct Report {
 
 impl World {
     pub(crate) fn new(seed: u64, mutant: Option<Mutant>) -> Self {
+        let clock = Clock::manual(1_700_000_000_000);
         Self {
             disk: FaultyDisk::new(seed),
-            clock: Clock::manual(1_700_000_000_000),
+            clock: clock.clone(),
             log: LogConfig {
                 mutant,
                 ..log_config()
             },
             tail_bytes_max: 8 << 10,
+            tier: TierConfig::default(),
+            objects: FaultyObjects::new(seed, &clock),
             hot: Arc::default(),
             states: Arc::default(),
         }
@@ -138,18 +145,32 @@ impl World {
         self.states = Arc::default();
     }
 
+    /// Object storage, answered at once or not at all: nobody waits for a retry.
+    fn cold(&self) -> ColdParts {
+        let mut settings = ColdSettings::default();
+        settings.retry.attempts_max = 1;
+        settings.part_bytes = 2 << 10;
+        let objects = Arc::new(self.objects.clone());
+        ColdParts {
+            store: ColdStore::new(objects, settings, &self.clock),
+            owner: NodeId(7),
+        }
+    }
+
     fn config(&self) -> StorageConfig {
         StorageConfig {
             checkpoint_bytes: 8 << 10,
             log: self.log.clone(),
             tail_bytes_max: self.tail_bytes_max,
+            tier: self.tier.clone(),
             ..StorageConfig::new("unused")
         }
     }
 
     /// Starts the node on what is there, without background work.
     pub(crate) fn open(&mut self) -> Result<Life, OpenError> {
-        let config = self.config();
+        self.objects.heal();
+        let (config, cold) = (self.config(), self.cold());
         let dead = Arc::new(AtomicBool::new(false));
         let mut markers = None;
         let (hot, states) = (&mut self.hot, &mut self.states);
@@ -172,7 +193,7 @@ impl World {
         let registry = Registry::new();
         let disk = Arc::new(self.disk.clone());
         let stores = Box::new(stores);
-        let opened = StorageNode::open(config, disk, stores, self.clock.clone(), &registry);
+        let opened = StorageNode::open(config, disk, stores, cold, self.clock.clone(), &registry);
         let Opened { node, damage, .. } = opened?;
         Ok(Life {
             node,
@@ -203,7 +224,9 @@ impl Life {
     }
 
     /// The process dies here: what it would still do reaches nothing.
-    pub(crate) async fn kill(self, disk: &FaultyDisk) {
+    pub(crate) async fn kill(self, world: &World) {
+        world.objects.crash();
+        let disk = &world.disk;
         self.dead.store(true, Ordering::SeqCst);
         disk.power_off();
         self.close().await;
@@ -298,6 +321,10 @@ impl HotStore for Mortal<MemoryHotStore> {
         max: usize,
     ) -> Result<Vec<Hit>, HotError> {
         self.alive()?.find(broker, topic, hash, from, max)
+    }
+
+    fn forget_before(&self, lsn: Lsn) -> Result<(), HotError> {
+        self.alive()?.forget_before(lsn)
     }
 
     fn close(&self) -> Result<(), HotError> {

@@ -9,7 +9,7 @@ use firn_protocol::api::storage::{AppendRequest, StorageApi};
 use firn_runtime::Clock;
 use firn_storage_node::config::StorageConfig;
 use firn_storage_node::disk::FaultyDisk;
-use firn_storage_node::node::{StorageNode, Stores};
+use firn_storage_node::node::{ColdParts, StorageNode, Stores};
 use prometheus::Registry;
 
 use crate::history::History;
@@ -27,7 +27,8 @@ fn open(disk: &FaultyDisk, dir: &Path) -> Arc<StorageNode> {
         config,
         Arc::new(disk.clone()),
         stores,
-        clock,
+        ColdParts::memory(&clock),
+        clock.clone(),
         &Registry::new(),
     );
     opened.expect("a spoiled hot store stops nothing").node

@@ -50,7 +50,7 @@ pub(crate) async fn work(
     }
 }
 
-async fn off(disk: &FaultyDisk) {
+pub(crate) async fn off(disk: &FaultyDisk) {
     while !disk.is_off() {
         pause().await;
     }

@@ -24,6 +24,7 @@ impl Script {
             first_position: Position(self.0.next_position),
             stored_at: Timestamp(1_700_000_000_000 + self.0.seq),
             count: if queue == QUEUE { 8 } else { 1 },
+            bytes: 100,
         });
         let seq = self.0.seq + 1;
         let applied = self.0.apply(seq, Generation(4), head, run.as_ref());
@@ -102,10 +103,20 @@ fn rich() -> BrokerState {
             skipped: vec![],
         }],
     }));
-    script.0
+    let mut state = script.0;
+    state.tier = TierState {
+        manifest: 3,
+        covered: 9,
+        ends: BTreeMap::from([(QUEUE, 7)]),
+        needed_from: 400,
+        carried_at: Timestamp(1_700_000_000_008),
+        ..state.tier
+    };
+    state
 }
 
-const GOLDEN: &str = concat!(
+/// Version 1, which had no tier.
+const GOLDEN_1: &str = concat!(
     "010a0c88d095ffbc310704000502000880d095ffbc3101ac0200000288d095ffbc3102ac02000001",
     "87d095ffbc310300000185d095ffbc3101ac02091001000500010101016101020107260100000000",
     "000000000000003a3000000100000000000400100000000200030004000500060001010200030202",
@@ -114,12 +125,75 @@ const GOLDEN: &str = concat!(
     "0100000000000000100000000000",
 );
 
+/// What version 2 has behind that.
+const GOLDEN_2_TIER: &str = "030901000502079003940580d095ffbc3188d095ffbc3101";
+
+fn bytes_of(hex: &str) -> Vec<u8> {
+    let digits = (0..hex.len()).step_by(2).map(|at| &hex[at..at + 2]);
+    let bytes = digits.map(|digits| u8::from_str_radix(digits, 16).expect("hex"));
+    bytes.collect()
+}
+
 #[test]
 fn golden_bytes_of_a_snapshot() {
+    let golden = bytes_of(&format!("02{}{GOLDEN_2_TIER}", &GOLDEN_1[2..]));
+    assert_eq!(rich().snapshot(), golden);
+    let read = BrokerState::from_snapshot(&golden).expect("reads");
+    assert_eq!(read, rich());
+}
+
+#[test]
+fn a_snapshot_of_version_1_is_read_without_a_tier() {
+    let read = BrokerState::from_snapshot(&bytes_of(GOLDEN_1)).expect("reads");
+    let expected = BrokerState {
+        tier: TierState::default(),
+        ..rich()
+    };
+    assert_eq!(read, expected);
+}
+
+#[test]
+fn a_carried_broker_is_what_it_was() {
     let state = rich();
-    let bytes = state.snapshot();
-    let hex: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
-    assert_eq!(hex, GOLDEN);
+    let tier = TierState {
+        manifest: 8,
+        ..state.tier.clone()
+    };
+    let carry = Carry {
+        tier: tier.clone(),
+        snapshot: state.snapshot().into(),
+    };
+    let seq = state.seq + 1;
+    let read = BrokerState::from_carry(seq, &carry).expect("reads");
+    let mut applied = state;
+    let head = Head::Carry(carry.clone());
+    let done = applied.apply(seq, Generation(4), &head, None);
+    done.expect("applies");
+    assert_eq!(read, applied, "with the entries before, and without");
+    assert_eq!(read.tier, tier);
+    for wrong in [seq - 1, seq + 1] {
+        assert!(BrokerState::from_carry(wrong, &carry).is_err());
+    }
+}
+
+#[test]
+fn what_waits_is_counted_and_what_is_carried_is_no_change() {
+    let mut script = Script(BrokerState::default());
+    script.apply(&Head::Append { queue: QUEUE });
+    script.apply(&Head::Append { queue: QUEUE });
+    let tier = &script.0.tier;
+    assert_eq!(tier.waiting_bytes, 2 * (32 + 100));
+    assert_eq!(tier.waiting_since, Timestamp(1_700_000_000_000));
+    let carried = Carry {
+        tier: TierState::default(),
+        snapshot: script.0.snapshot().into(),
+    };
+    script.apply(&Head::Again { queue: QUEUE });
+    script.apply(&Head::Carry(carried));
+    assert_eq!(script.0.queue(QUEUE).end, 16, "nothing is stored twice");
+    assert_eq!(script.0.tier, TierState::default());
+    script.apply(&Head::DropGroup { group: GROUP });
+    assert!(script.0.tier.is_changed);
 }
 
 #[test]
@@ -134,16 +208,18 @@ fn a_snapshot_holds_everything() {
 #[test]
 fn another_version_is_refused() {
     let mut bytes = rich().snapshot().to_vec();
-    bytes[0] += 1;
-    assert!(BrokerState::from_snapshot(&bytes).is_err());
+    for version in [0, SNAPSHOT_VERSION + 1, 255] {
+        bytes[0] = version;
+        assert!(BrokerState::from_snapshot(&bytes).is_err());
+    }
     assert!(BrokerState::from_snapshot(&[]).is_err());
 }
 
 proptest! {
     #[test]
-    fn any_bytes_are_a_snapshot_or_an_error(bytes in prop::collection::vec(any::<u8>(), 0..300)) {
+    fn any_bytes_are_a_snapshot_or_an_error(bytes in prop::collection::vec(any::<u8>(), 0..300), version in 1..=SNAPSHOT_VERSION) {
         let mut bytes = bytes;
-        bytes.insert(0, SNAPSHOT_VERSION);
+        bytes.insert(0, version);
         let _ = BrokerState::from_snapshot(&bytes);
     }
 

@@ -12,7 +12,7 @@ use smallvec::SmallVec;
 
 use crate::hot::hash::{id_hash, key_hash};
 use crate::hot::{BrokerKey, Chunk, HotBatch, IndexEntry, Lsn, NewChunk, PositionRun};
-use crate::record::{RUN_HEADER_BYTES, RecordError, Run, RunHeader, encode_run};
+use crate::record::{RUN_HEADER_BYTES, RecordError, Run, RunHeader, encode_run, header_of};
 
 /// One committed run, as the log has it.
 #[derive(Clone, Debug)]
@@ -56,6 +56,8 @@ pub struct BatchBuilder {
     closed: Vec<NewChunk>,
     growing: FxHashMap<(BrokerKey, QueueKey), Growing>,
     positions: BTreeMap<BrokerKey, Vec<PositionRun>>,
+    /// One past the last record of each queue.
+    ends: FxHashMap<(BrokerKey, QueueKey), Offset>,
 }
 
 /// A chunk that may still grow.
@@ -85,6 +87,7 @@ impl BatchBuilder {
             closed: Vec::new(),
             growing: FxHashMap::default(),
             positions: BTreeMap::new(),
+            ends: FxHashMap::default(),
         }
     }
 
@@ -116,7 +119,15 @@ impl BatchBuilder {
         self.bytes >= self.cut.batch_bytes
     }
 
-    /// Adds a run, which follows all runs of its broker that were added before.
+    /// Whether a run stands before records of its queue that are in the batch:
+    /// it was carried forward in the log and belongs in another batch.
+    #[must_use]
+    pub fn goes_back(&self, item: &FillItem) -> bool {
+        let end = self.ends.get(&(item.broker, item.queue));
+        end.is_some_and(|end| header_of(&item.run).is_ok_and(|run| run.first_offset < *end))
+    }
+
+    /// Adds a run, which follows all runs of its queue that were added before.
     ///
     /// # Errors
     /// When the bytes are not one run; nothing is added then.
@@ -126,6 +137,8 @@ impl BatchBuilder {
         let header = run.header;
         self.bytes += item.run.len();
         self.note_positions(item, &header);
+        let place = (item.broker, item.queue);
+        self.ends.insert(place, header.end_offset());
         if item.run.len() <= self.cut.chunk_bytes_max {
             self.append(item, &header, &item.run[RUN_HEADER_BYTES..], &records);
             return Ok(());
@@ -140,6 +153,7 @@ impl BatchBuilder {
                 ),
                 stored_at: header.stored_at,
                 count: count as u32,
+                bytes: bytes as u32,
             };
             let parsed = &records[record..record + count];
             self.append(item, &piece, &item.run[at..at + bytes], parsed);
@@ -232,9 +246,15 @@ impl BatchBuilder {
         let mut chunks = std::mem::take(&mut self.closed);
         chunks.extend(rest.into_iter().map(|(place, chunk)| chunk.finish(place)));
         self.bytes = 0;
+        self.ends.clear();
+        let mut positions: Vec<_> = std::mem::take(&mut self.positions).into_iter().collect();
+        for (_, runs) in &mut positions {
+            // Runs that were carried forward come queue by queue.
+            runs.sort_unstable_by_key(|run| run.first);
+        }
         HotBatch {
             chunks,
-            positions: std::mem::take(&mut self.positions).into_iter().collect(),
+            positions,
             marker: self.reached,
         }
     }

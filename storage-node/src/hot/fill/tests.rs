@@ -77,6 +77,10 @@ impl HotStore for Faulty {
         self.inner.find(broker, topic, hash, from, max)
     }
 
+    fn forget_before(&self, lsn: Lsn) -> Result<(), HotError> {
+        self.inner.forget_before(lsn)
+    }
+
     fn close(&self) -> Result<(), HotError> {
         Ok(())
     }

@@ -161,6 +161,7 @@ fn store_times_that_fall_are_found_all_the_same() {
             first_position: Position(offset),
             stored_at: Timestamp(time),
             count: 1,
+            bytes: records.bytes.len() as u32,
         };
         let mut run = Vec::new();
         encode_run(&mut run, &header, &records.bytes);

@@ -1,0 +1,124 @@
+//! Reading on in object storage, from where the hot store ends.
+
+use std::ops::Range;
+use std::sync::Arc;
+
+use firn_protocol::error::ApiError;
+use firn_protocol::ids::{Offset, QueueKey};
+
+use super::error::TierError;
+use crate::broker::owner::Broker;
+use crate::cold::manifest::{Manifest, SegmentEntry};
+use crate::node::StorageNode;
+use crate::node::read::{Found, ReadLimit, damaged};
+use crate::record::runs_of;
+use crate::segment::{ChunkEntry, Seed, TagHash};
+
+impl StorageNode {
+    /// Adds records that object storage has, as far as they go. Whole chunks
+    /// without one of `tags` are passed over.
+    pub(in crate::node) async fn collect_cold(
+        &self,
+        broker: &Arc<Broker>,
+        queue: QueueKey,
+        range: &Range<u64>,
+        limit: ReadLimit,
+        tags: Option<&Arc<[String]>>,
+        found: &mut Found,
+    ) -> Result<(), ApiError> {
+        let read = self.read_cold(broker, queue, range, limit, tags, found);
+        read.await.map_err(TierError::for_reader)
+    }
+
+    async fn read_cold(
+        &self,
+        broker: &Arc<Broker>,
+        queue: QueueKey,
+        range: &Range<u64>,
+        limit: ReadLimit,
+        tags: Option<&Arc<[String]>>,
+        found: &mut Found,
+    ) -> Result<(), TierError> {
+        let (number, end) = {
+            let core = broker.lock()?;
+            let tier = &core.state.tier;
+            (tier.manifest, tier.end(queue).min(range.end))
+        };
+        if found.upto >= end {
+            return Ok(());
+        }
+        let manifest = self.cold.manifest(broker.key, number).await?;
+        let range = range.start..end;
+        while !found.is_complete(&range, limit) {
+            let at = Offset(found.upto);
+            let Some(entry) = segment_at(&manifest, queue, at) else {
+                self.note_lost(broker, queue, found.upto, end);
+                found.upto = end;
+                break;
+            };
+            let segment = self.cold.open(broker.key, entry).await?;
+            let wanted = tags.map(|tags| hashes(segment.trailer.id.seed, tags));
+            for chunk in segment.index.chunks_from(queue, at) {
+                if found.is_complete(&range, limit) {
+                    break;
+                }
+                if chunk.first_offset.0 > found.upto {
+                    let lost_to = chunk.first_offset.0.min(end);
+                    self.note_lost(broker, queue, found.upto, lost_to);
+                    found.upto = lost_to;
+                    continue;
+                }
+                if wanted.as_ref().is_some_and(|tags| !may_hold(chunk, tags)) {
+                    found.upto = chunk.end_offset().0.min(end);
+                    continue;
+                }
+                let runs = self.cold.chunk(broker.key, &segment, chunk).await?;
+                for run in runs_of(runs).map_err(|_| damaged())? {
+                    found.take(&run, &range, limit)?;
+                }
+            }
+            if found.upto == at.0 {
+                // The manifest says that the segment has it, and it has not.
+                let upto = queue_end(entry, queue).min(end);
+                self.note_lost(broker, queue, found.upto, upto);
+                found.upto = upto;
+            }
+        }
+        Ok(())
+    }
+
+    fn note_lost(&self, broker: &Broker, queue: QueueKey, first: u64, end: u64) {
+        if first < end {
+            self.metrics.records_lost.inc_by(end - first);
+            tracing::error!(
+                broker = %broker.key.broker, %queue, first, last = end - 1,
+                "records are in no segment; they were lost before they were sealed"
+            );
+        }
+    }
+}
+
+/// The segment with the first record of a queue at or behind an offset.
+fn segment_at(manifest: &Manifest, queue: QueueKey, offset: Offset) -> Option<&SegmentEntry> {
+    let ranges = manifest.segments.iter().filter_map(|entry| {
+        let nth = entry.queues.binary_search_by_key(&queue, |row| row.queue);
+        let range = &entry.queues[nth.ok()?];
+        (range.end > offset).then_some((range.first, entry))
+    });
+    ranges
+        .min_by_key(|(first, _)| *first)
+        .map(|(_, entry)| entry)
+}
+
+fn queue_end(entry: &SegmentEntry, queue: QueueKey) -> u64 {
+    let row = entry.queues.iter().find(|row| row.queue == queue);
+    row.map_or(0, |row| row.end.0)
+}
+
+fn hashes(seed: Seed, tags: &[String]) -> Vec<TagHash> {
+    tags.iter().map(|tag| seed.tag_hash(tag)).collect()
+}
+
+fn may_hold(chunk: &ChunkEntry, tags: &[TagHash]) -> bool {
+    chunk.tags.may_hold(tags)
+}

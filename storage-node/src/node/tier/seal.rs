@@ -1,0 +1,254 @@
+//! Sealing: segments, then the manifest that names them, then the entry by
+//! which the log learns of it. A crash in between leaves orphans or a manifest
+//! that the next seal finds, never a record that is nowhere.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use firn_protocol::ids::{Offset, QueueKey};
+use firn_protocol::time::Timestamp;
+
+use super::cut::{Cut, Tiering};
+use super::error::TierError;
+use crate::broker::entry::{Carry, Head};
+use crate::broker::owner::{Broker, Core, Mark};
+use crate::broker::state::BrokerState;
+use crate::broker::tier::TierState;
+use crate::cold::manifest::{
+    Commit, INLINE_STATE_BYTES_MAX, LogPlace, Manifest, Released, ReleasedObject, SegmentEntry,
+    StatePlace, commit, load_newest,
+};
+use crate::cold::paths::{Nonce, ObjectName, StateName};
+use crate::config::TierMutant;
+use crate::node::StorageNode;
+
+impl StorageNode {
+    /// Puts everything of a broker that is in no segment into one, and its state
+    /// beside it. What is answered meanwhile is for the next time.
+    pub(in crate::node) async fn seal(&self, broker: &Arc<Broker>) -> Result<(), TierError> {
+        let (_tiering, cut) = Tiering::begin(broker, &self.log)?;
+        if self.config.tier.mutant != Some(TierMutant::SealUnsettled) {
+            self.settled(cut.mark).await?;
+        }
+        let before = match cut.manifest {
+            0 => None,
+            number => Some(self.cold.manifest(broker.key, number).await?),
+        };
+        let segments = self.write_segments(broker, &cut).await?;
+        self.cold.store.reach("seal.segments_written")?;
+        let state = self.store_state(broker, &cut).await?;
+        let manifest = self.next_manifest(broker, &cut, before.as_deref(), segments, state);
+        if self.config.tier.mutant == Some(TierMutant::CarryBeforeManifest) {
+            self.adopt(broker, &cut, manifest.clone()).await?;
+        }
+        let store = self.cold.store.background();
+        self.cold.attempts.add(broker.key, manifest.nonce);
+        match commit(&store, &manifest).await? {
+            Commit::Committed => {}
+            Commit::LostTo { .. } if self.config.tier.mutant == Some(TierMutant::NoFence) => {}
+            Commit::LostTo { owner, number } => {
+                return self.lost(broker, &cut, owner, number).await;
+            }
+        }
+        self.adopt(broker, &cut, manifest).await
+    }
+
+    /// The next manifest exists. It is ours if a life before this one made it and
+    /// crashed before the log knew, or if its answer got lost; else there is
+    /// another owner.
+    async fn lost(
+        &self,
+        broker: &Arc<Broker>,
+        cut: &Cut,
+        owner: crate::cold::paths::NodeId,
+        number: u64,
+    ) -> Result<(), TierError> {
+        let newest = load_newest(&self.cold.store, broker.key).await?;
+        let newest = newest.filter(|newest| {
+            let is_older = newest.generation < cut.generation;
+            let is_attempt = self.cold.attempts.contains(broker.key, newest.nonce);
+            newest.owner == self.cold.owner
+                && (is_older || is_attempt)
+                && newest.covered.sequence <= cut.seq
+        });
+        match newest {
+            // What it covers was durable before it was made, so it is in our log.
+            Some(newest) => self.adopt(broker, cut, newest).await,
+            None => {
+                tracing::error!(
+                    broker = %broker.key.broker, %owner, number,
+                    "another node has taken over this broker; it is not served here any more"
+                );
+                broker.lock_any().fenced = true;
+                Err(TierError::Fenced {
+                    broker: broker.key.broker,
+                    owner,
+                    number,
+                })
+            }
+        }
+    }
+
+    /// Lets the log know of a committed manifest.
+    async fn adopt(
+        &self,
+        broker: &Arc<Broker>,
+        cut: &Cut,
+        manifest: Manifest,
+    ) -> Result<(), TierError> {
+        let covered = manifest.covered.sequence;
+        let is_ours = covered == cut.seq;
+        self.cold.attempts.forget(broker.key);
+        self.cold.keep(manifest.clone()).await;
+        self.cold.store.reach("seal.before_carry")?;
+        let mark = {
+            let mut core = broker.lock()?;
+            if !cut.is_current(&core) {
+                return Err(TierError::Interrupted);
+            }
+            let mut tier = core.state.tier.clone();
+            tier.manifest = manifest.number;
+            tier.covered = covered;
+            tier.ends = ends_of(&manifest, &core.state);
+            if is_ours {
+                tier.needed_from = cut.log_from.0;
+                tier.waiting_bytes -= cut.waiting_bytes.min(tier.waiting_bytes);
+                tier.waiting_since = cut.last_time;
+                tier.is_changed = core.state.seq != cut.seq;
+            }
+            self.carry(broker, &mut core, tier)?
+        };
+        Ok(self.settled(mark).await?)
+    }
+
+    /// Writes the entry that carries a broker forward.
+    pub(super) fn carry(
+        &self,
+        broker: &Broker,
+        core: &mut Core,
+        mut tier: TierState,
+    ) -> Result<Mark, TierError> {
+        tier.carried_at = self.now();
+        let snapshot = core.state.snapshot().into();
+        let head = Head::Carry(Carry { tier, snapshot });
+        Ok(self.submit(broker, core, &head, None, None)?)
+    }
+
+    /// Puts the state where the manifest will say it is.
+    async fn store_state(&self, broker: &Arc<Broker>, cut: &Cut) -> Result<StatePlace, TierError> {
+        if cut.snapshot.len() <= INLINE_STATE_BYTES_MAX {
+            return Ok(StatePlace::Inline(cut.snapshot.clone()));
+        }
+        let name = StateName {
+            sequence: cut.seq,
+            nonce: Nonce::draw(),
+        };
+        let object = ObjectName::State(broker.key, name);
+        let store = self.cold.store.background();
+        store.put_unique(object, [cut.snapshot.clone()]).await?;
+        self.cold.store.reach("seal.state_written")?;
+        Ok(StatePlace::Object {
+            name,
+            bytes: cut.snapshot.len() as u64,
+            checksum: crc32c::crc32c(&cut.snapshot),
+        })
+    }
+
+    fn next_manifest(
+        &self,
+        broker: &Broker,
+        cut: &Cut,
+        before: Option<&Manifest>,
+        added: Vec<SegmentEntry>,
+        state: StatePlace,
+    ) -> Manifest {
+        let delete_at = self
+            .now()
+            .plus_ms(self.config.tier.release_grace.as_millis() as u64);
+        let mut segments = before.map_or_else(Vec::new, |before| before.segments.clone());
+        segments.extend(added);
+        segments.sort_unstable_by_key(|entry| entry.name);
+        Manifest {
+            number: cut.manifest + 1,
+            owner: self.cold.owner,
+            nonce: Nonce::draw(),
+            broker: broker.key,
+            generation: cut.generation,
+            covered: LogPlace {
+                generation: cut.generation,
+                sequence: cut.seq,
+            },
+            segments,
+            state,
+            low_marks: (cut.low_marks.iter())
+                .map(|(&queue, &min)| (queue, Offset(min)))
+                .collect(),
+            released: released(before, delete_at),
+            wal_ends: before.map_or_else(Vec::new, |before| before.wal_ends.clone()),
+        }
+    }
+}
+
+/// Objects that the manifest before named, or had released, and that go.
+fn released(before: Option<&Manifest>, delete_at: Timestamp) -> Vec<Released> {
+    let Some(before) = before else {
+        return Vec::new();
+    };
+    let mut released = before.released.clone();
+    if let StatePlace::Object { name, .. } = before.state {
+        released.push(Released {
+            object: ReleasedObject::State(name),
+            delete_at,
+        });
+    }
+    released
+}
+
+/// One past the last record that a manifest has of each queue that there is.
+pub(super) fn ends_of(manifest: &Manifest, state: &BrokerState) -> BTreeMap<QueueKey, u64> {
+    let mut ends = BTreeMap::new();
+    for row in manifest.segments.iter().flat_map(|entry| &entry.queues) {
+        if state.queues.contains_key(&row.queue) {
+            let end: &mut u64 = ends.entry(row.queue).or_default();
+            *end = row.end.0.max(*end);
+        }
+    }
+    // Whatever was below the low mark was there once: it is not waited for.
+    for (&queue, &min) in &manifest.low_marks {
+        if state.queues.contains_key(&queue) {
+            let end = ends.entry(queue).or_default();
+            *end = min.0.max(*end);
+        }
+    }
+    ends
+}
+
+/// The state that a manifest holds, or names.
+///
+/// # Errors
+/// When it cannot be read, or is not what was stored.
+pub(super) async fn load_state(
+    store: &crate::cold::ColdStore,
+    manifest: &Manifest,
+) -> Result<Bytes, TierError> {
+    match &manifest.state {
+        StatePlace::None => Ok(Bytes::new()),
+        StatePlace::Inline(bytes) => Ok(bytes.clone()),
+        StatePlace::Object {
+            name,
+            bytes,
+            checksum,
+        } => {
+            let object = ObjectName::State(manifest.broker, *name);
+            let found = store.get(object).await?;
+            if found.len() as u64 == *bytes && crc32c::crc32c(&found) == *checksum {
+                return Ok(found);
+            }
+            Err(TierError::State {
+                broker: manifest.broker.broker,
+                source: crate::record::RecordError("its checksum does not fit"),
+            })
+        }
+    }
+}
