@@ -4,7 +4,9 @@
 use std::future::Future;
 use std::pin::Pin;
 
-use firn_protocol::api::storage::{Received, StorageApi, VisibilityAnswer, VisibilityRequest};
+use firn_protocol::api::storage::{
+    Received, SeekRequest, SeekTarget, StorageApi, VisibilityAnswer, VisibilityRequest,
+};
 use firn_protocol::error::ErrorCode;
 use firn_protocol::filter::Filter;
 use firn_protocol::ids::Offset;
@@ -12,7 +14,7 @@ use firn_protocol::limits::{FILTER_LIVE_MS, FILTERS_LIVE_MAX};
 
 use crate::harness::{
     BROKERS, Bench, GROUP, Gate, TOPIC, context, group, message, offsets, poll_once, queue_key,
-    receive, tags,
+    receive, tags, topic,
 };
 
 fn slow() -> Bench {
@@ -23,11 +25,28 @@ type Reading = Pin<Box<dyn Future<Output = Received>>>;
 
 /// A receive that has reserved its records and reads them.
 fn start_receive(bench: &Bench, max: usize, filter: &Filter) -> Reading {
+    try_start_receive(bench, max, filter).expect("it reads from disk")
+}
+
+/// The same; nothing if the reading thread was done before anybody could look.
+fn try_start_receive(bench: &Bench, max: usize, filter: &Filter) -> Option<Reading> {
     let (node, request) = (bench.node().clone(), receive(max, filter));
     let mut work: Reading =
         Box::pin(async move { node.receive(&context(1), request).await.expect("received") });
-    assert!(poll_once(&mut work).is_pending(), "it reads from disk");
-    work
+    poll_once(&mut work).is_pending().then_some(work)
+}
+
+/// Plays a scene, each time on a new node, until its two calls have met.
+async fn play_until_they_meet(scene: impl AsyncFn(&Bench) -> bool) {
+    for _ in 0..1000 {
+        let mut bench = slow();
+        let have_met = scene(&bench).await;
+        bench.close().await;
+        if have_met {
+            return;
+        }
+    }
+    panic!("every read was over before the other call came");
 }
 
 #[tokio::test]
@@ -180,5 +199,75 @@ async fn a_failed_record_that_is_due_before_it_is_durable_is_not_lost() {
     }
     assert_eq!(found.deliveries.len(), 1, "R1: the copy is gone");
     assert_eq!(found.deliveries[0].message.attempt, 2);
+    bench.close().await;
+}
+
+/// Who reads while the group starts over gets handles that count.
+#[tokio::test]
+async fn a_seek_while_records_are_read_leaves_no_void_handle() {
+    play_until_they_meet(async |bench| {
+        let _ = bench.take(1, &Filter::All).await;
+        bench.send(1, None).await;
+        let Some(reading) = try_start_receive(bench, 1, &Filter::All) else {
+            return false;
+        };
+        let request = SeekRequest {
+            broker: BROKERS[0],
+            group: group(GROUP),
+            topic: topic(1),
+            target: SeekTarget::Earliest,
+            dry_run: false,
+        };
+        let sought = bench.node().seek(&context(1), request).await;
+        sought.expect("sought");
+        let read = reading.await;
+        assert_eq!(offsets(&read), [0]);
+        let status = bench.ack(read.deliveries[0].receipt).await;
+        assert_eq!(status.as_str(), "OK", "R21: handed out and void");
+        true
+    })
+    .await;
+}
+
+/// A lease has passed, and its record is acked while it is read to be moved on.
+#[tokio::test]
+async fn what_is_acked_while_it_is_moved_on_does_not_come_back() {
+    play_until_they_meet(async |bench| {
+        bench.send(1, None).await;
+        let held = bench.take(1, &Filter::All).await.deliveries;
+        bench.advance(30_000);
+        let Some(moving) = try_start_receive(bench, 1, &Filter::All) else {
+            return false;
+        };
+        assert_eq!(bench.ack(held[0].receipt).await.as_str(), "OK");
+        assert_eq!(offsets(&moving.await), [0_u64; 0]);
+        let rows = bench.node().lag(&context(1), BROKERS[0], GROUP).await;
+        let lags: Vec<u64> = rows.expect("lag").iter().map(|row| row.lag).collect();
+        assert_eq!(lags, [0], "R7: moved on after its ack");
+        true
+    })
+    .await;
+}
+
+/// The copy that a second delivery made is not the first one's to finish.
+#[tokio::test]
+async fn a_handle_of_long_ago_does_not_finish_a_later_copy() {
+    let mut bench = Bench::new(|_| {});
+    let (a, b) = (tags(&["a"]), tags(&["b"]));
+    bench.send(1, Some("a")).await;
+    let first = bench.take(1, &a).await.deliveries[0].receipt;
+    // Who wants something else settles what has passed and takes nothing.
+    let pass = async || {
+        bench.advance(30_000);
+        assert_eq!(offsets(&bench.take(1, &b).await), [0_u64; 0]);
+        let lag = bench.node().lag(&context(1), BROKERS[0], GROUP).await;
+        lag.expect("durable");
+    };
+    pass().await;
+    let second = bench.take(1, &a).await.deliveries[0].receipt;
+    assert_eq!(second.attempt, 2);
+    pass().await;
+    assert_eq!(bench.ack(first).await.as_str(), "LEASE_EXPIRED");
+    assert_eq!(bench.ack(second).await.as_str(), "OK");
     bench.close().await;
 }

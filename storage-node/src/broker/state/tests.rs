@@ -205,6 +205,20 @@ fn a_snapshot_holds_everything() {
     assert_eq!(read, state);
 }
 
+/// A waiting copy that is given up leaves nothing behind that becomes due.
+#[test]
+fn a_copy_that_waits_no_more_is_not_due() {
+    let mut script = Script(rich());
+    script.apply(&Head::Ack {
+        group: GROUP,
+        records: vec![(WAITING_QUEUE, vec![0])],
+    });
+    let state = script.0;
+    assert!(state.groups[&GROUP].retry.waiting.is_empty());
+    let read = BrokerState::from_snapshot(&state.snapshot()).expect("reads");
+    assert_eq!(read, state);
+}
+
 #[test]
 fn another_version_is_refused() {
     let mut bytes = rich().snapshot().to_vec();
