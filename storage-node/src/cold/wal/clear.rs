@@ -97,15 +97,16 @@ pub async fn delete_incarnation(
         }
     }
     // A mark that the list lacks is a young one.
-    let is_old = marked_at.is_some_and(|at| {
-        Duration::from_millis(now.since_ms(at)) > CLEARED_KEPT
-    });
+    let is_old = marked_at.is_some_and(|at| Duration::from_millis(now.since_ms(at)) > CLEARED_KEPT);
     let gone = numbers.iter().filter(|number| is_old || **number < end);
     let names: Vec<_> = gone.map(|number| wal.object(*number)).collect();
     store.background().delete(&names).await?;
     if is_old {
         store.reach("wal.before_unmark")?;
-        store.background().delete(&[wal.object(MARK_SEQUENCE)]).await?;
+        store
+            .background()
+            .delete(&[wal.object(MARK_SEQUENCE)])
+            .await?;
     }
     Ok(is_old)
 }

@@ -231,7 +231,10 @@ impl Shared {
 
     async fn delete_numbers(&self, numbers: &Range<u64>) -> Result<(), ColdError> {
         self.store.reach("wal.before_delete")?;
-        let names: Vec<_> = numbers.clone().map(|number| self.wal.object(number)).collect();
+        let names: Vec<_> = numbers
+            .clone()
+            .map(|number| self.wal.object(number))
+            .collect();
         self.store.background().delete(&names).await
     }
 }

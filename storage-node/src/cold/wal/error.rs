@@ -66,11 +66,7 @@ pub enum WalReadError {
     Missing { name: String },
     /// Its frames are not all behind those of the object before.
     #[error("{name} goes back to frame {found} after frame {last}")]
-    OutOfOrder {
-        name: String,
-        last: Lsn,
-        found: Lsn,
-    },
+    OutOfOrder { name: String, last: Lsn, found: Lsn },
     /// A fence where frames were expected: the end was given too high.
     #[error("{name} is a fence, and holds no frames")]
     BehindTheEnd { name: String },

@@ -28,11 +28,7 @@ const LISTS_MAX: u32 = 5;
 /// # Errors
 /// When the store does not answer, when a number is taken by something
 /// unreadable, or when a live owner goes on taking numbers for too long.
-pub async fn fence(
-    store: &ColdStore,
-    node: NodeId,
-    incarnation: u64,
-) -> Result<u64, WalReadError> {
+pub async fn fence(store: &ColdStore, node: NodeId, incarnation: u64) -> Result<u64, WalReadError> {
     let wal = Wal { node, incarnation };
     if let Some(end) = marked_end(store, wal).await? {
         return Ok(end);
@@ -72,11 +68,7 @@ fn contended(wal: Wal, sequence: u64) -> WalReadError {
 
 /// Whether the number is a fence now, ours or an earlier one; otherwise it is an
 /// object that counts.
-async fn take_or_meet(
-    store: &ColdStore,
-    wal: Wal,
-    sequence: u64,
-) -> Result<bool, WalReadError> {
+async fn take_or_meet(store: &ColdStore, wal: Wal, sequence: u64) -> Result<bool, WalReadError> {
     let head = Head {
         kind: Kind::Fence,
         nonce: Nonce::draw(),

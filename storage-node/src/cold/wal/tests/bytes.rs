@@ -30,8 +30,15 @@ fn some() -> Vec<WalFrame> {
 
 fn unhex(text: &str) -> Bytes {
     let digit = |byte: u8| (byte as char).to_digit(16).expect("a digit") as u8;
-    let digits: Vec<u8> = text.bytes().filter(u8::is_ascii_hexdigit).map(digit).collect();
-    digits.chunks(2).map(|pair| pair[0] << 4 | pair[1]).collect()
+    let digits: Vec<u8> = text
+        .bytes()
+        .filter(u8::is_ascii_hexdigit)
+        .map(digit)
+        .collect();
+    digits
+        .chunks(2)
+        .map(|pair| pair[0] << 4 | pair[1])
+        .collect()
 }
 
 fn hex(bytes: &[u8]) -> String {
@@ -55,9 +62,19 @@ fn golden_objects() -> [(Head, u64, Vec<WalFrame>, &'static str); 3] {
         ..fence
     };
     [
-        (HEAD, 9, frames([5, 6, 300]), include_str!("golden/frames-v1.hex")),
+        (
+            HEAD,
+            9,
+            frames([5, 6, 300]),
+            include_str!("golden/frames-v1.hex"),
+        ),
         (fence, 9, vec![], include_str!("golden/fence-v1.hex")),
-        (mark, MARK_SEQUENCE, vec![], include_str!("golden/mark-v1.hex")),
+        (
+            mark,
+            MARK_SEQUENCE,
+            vec![],
+            include_str!("golden/mark-v1.hex"),
+        ),
     ]
 }
 
@@ -100,7 +117,10 @@ fn a_flipped_bit_or_a_cut_anywhere_is_damage_by_name() {
         Err(WalReadError::Damaged { name: said, .. }) => assert_eq!(said, name(9).to_string()),
         other => panic!("{other:?}"),
     };
-    for bytes in [encode(WAL, 9, HEAD, &some()), encode(WAL, 9, HEAD, &frames([1, 2]))] {
+    for bytes in [
+        encode(WAL, 9, HEAD, &some()),
+        encode(WAL, 9, HEAD, &frames([1, 2])),
+    ] {
         for at in 0..bytes.len() {
             check(&bytes[..at]);
             for bit in 0..8 {
@@ -140,12 +160,23 @@ fn an_object_under_another_name_is_damage() {
     let bytes = encode(WAL, 9, HEAD, &some());
     let others = [
         name(10),
-        Wal { incarnation: 4, ..WAL }.object(9),
-        Wal { node: NodeId(1), ..WAL }.object(9),
+        Wal {
+            incarnation: 4,
+            ..WAL
+        }
+        .object(9),
+        Wal {
+            node: NodeId(1),
+            ..WAL
+        }
+        .object(9),
     ];
     for other in others {
         let read = WalObject::decode(other, &bytes);
-        assert!(matches!(read, Err(WalReadError::Damaged { .. })), "{read:?}");
+        assert!(
+            matches!(read, Err(WalReadError::Damaged { .. })),
+            "{read:?}"
+        );
     }
 }
 
@@ -177,7 +208,10 @@ fn a_good_checksum_does_not_excuse_what_makes_no_sense() {
     assert!(read(&forge(&good, |_| {}), 9).is_ok());
     for (what, change) in changes {
         let read = read(&forge(&good, change), 9);
-        assert!(matches!(read, Err(WalReadError::Damaged { .. })), "{what}: {read:?}");
+        assert!(
+            matches!(read, Err(WalReadError::Damaged { .. })),
+            "{what}: {read:?}"
+        );
     }
 }
 
@@ -189,7 +223,12 @@ fn a_length_that_lies_allocates_nothing() {
     assert_eq!(good[7], 1);
     for claim in [0, 1, 99_000, 1 << 20, BODY_BYTES_MAX as u32 + 1, u32::MAX] {
         watermark::take();
-        let read = read(&forge(&good, |bytes| bytes[76..80].copy_from_slice(&claim.to_le_bytes())), 9);
+        let read = read(
+            &forge(&good, |bytes| {
+                bytes[76..80].copy_from_slice(&claim.to_le_bytes())
+            }),
+            9,
+        );
         assert!(matches!(read, Err(WalReadError::Damaged { .. })), "{claim}");
         assert_eq!(watermark::take(), 0, "{claim}");
     }

@@ -29,7 +29,10 @@ async fn an_old_incarnation_goes_and_its_fence_stays_a_week() {
     let rest = [5, 6, MARK_SEQUENCE];
     assert_eq!(rig.stored().await, rest);
     rig.clock.advance(WEEK);
-    assert!(!delete(&rig, end).await.expect("deletes"), "not before it is over");
+    assert!(
+        !delete(&rig, end).await.expect("deletes"),
+        "not before it is over"
+    );
     assert_eq!(rig.stored().await, rest);
     rig.clock.advance(ms(1));
     assert!(delete(&rig, end).await.expect("deletes"));
@@ -67,14 +70,20 @@ async fn what_nobody_fenced_is_not_deleted() {
         let error = delete(&rig, end).await.expect_err("is not fenced");
         assert!(matches!(error, WalReadError::NotFenced { .. }), "{error}");
     }
-    driven(&rig.clock, fence(&rig.store, NODE, WAL.incarnation)).await.expect("fences");
+    driven(&rig.clock, fence(&rig.store, NODE, WAL.incarnation))
+        .await
+        .expect("fences");
     delete(&rig, 4).await.expect_err("does not end there");
     assert_eq!(rig.stored().await, [1, 2, 3, 4, 5, 6]);
 }
 
 #[tokio::test]
 async fn a_clearing_may_stop_anywhere_and_go_on() {
-    for (point, late) in [("wal.marked", false), ("wal.marked", true), ("wal.before_unmark", true)] {
+    for (point, late) in [
+        ("wal.marked", false),
+        ("wal.marked", true),
+        ("wal.before_unmark", true),
+    ] {
         let (rig, end) = fenced(5).await;
         if late {
             delete(&rig, end).await.expect("deletes");
@@ -92,17 +101,29 @@ async fn a_clearing_may_stop_anywhere_and_go_on() {
 #[tokio::test]
 async fn incarnations_are_found_with_what_they_hold() -> Result<(), ColdError> {
     let (rig, end) = fenced(3).await;
-    let next = Wal { incarnation: 4, ..WAL };
-    let other = Wal { node: NodeId(5), ..WAL };
+    let next = Wal {
+        incarnation: 4,
+        ..WAL
+    };
+    let other = Wal {
+        node: NodeId(5),
+        ..WAL
+    };
     for wal in [next, other] {
         let body = Bytes::from_static(b"whatever");
         rig.truth.create(&wal.object(1).to_string(), &body).await?;
     }
     let all = || async { incarnations(&rig.store, NODE).await.expect("lists") };
     let summary = |found: &Incarnation| (found.number, found.objects, found.is_covered);
-    assert_eq!(all().await.iter().map(summary).collect::<Vec<_>>(), [(3, 4, false), (4, 1, false)]);
+    assert_eq!(
+        all().await.iter().map(summary).collect::<Vec<_>>(),
+        [(3, 4, false), (4, 1, false)]
+    );
     assert_eq!(all().await[1].bytes, 8);
     delete(&rig, end).await.expect("deletes");
-    assert_eq!(all().await.iter().map(summary).collect::<Vec<_>>(), [(3, 3, true), (4, 1, false)]);
+    assert_eq!(
+        all().await.iter().map(summary).collect::<Vec<_>>(),
+        [(3, 3, true), (4, 1, false)]
+    );
     Ok(())
 }

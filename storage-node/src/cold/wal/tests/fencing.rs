@@ -51,7 +51,10 @@ async fn a_late_put_fails_and_those_who_wait_are_told() {
     rig.push([3]);
     assert_eq!(rig.writer.wait(Lsn(3)).await, Err(fenced));
     assert_eq!(rig.writer.wait(Lsn(1)).await, Ok(()));
-    assert_eq!((rig.writer.durable(), rig.writer.pending_bytes()), (Lsn(1), 0));
+    assert_eq!(
+        (rig.writer.durable(), rig.writer.pending_bytes()),
+        (Lsn(1), 0)
+    );
     assert_eq!(rig.stored().await, [1, 2]);
 }
 
@@ -139,7 +142,7 @@ async fn lists_that_lag_do_not_make_what_was_deleted_the_end() {
         for lsn in 1..=30 {
             rig.write([lsn]).await;
             rig.writer.forget_before(Lsn(lsn));
-            rig.pass(ms(2000)).await;
+            pass(&rig.clock, ms(2000), ms(100)).await;
         }
         let stored = rig.stored().await;
         assert!(stored[0] > 10, "{stored:?}");
@@ -201,5 +204,9 @@ async fn a_number_with_something_unreadable_is_named() {
     let error = fence(&store, NODE, WAL.incarnation).await;
     let text = error.expect_err("is refused").to_string();
     assert!(text.contains(&path) && text.contains("damaged"), "{text}");
-    assert_eq!(rig.stored().await, [1, 2, 3], "nothing is fenced on a guess");
+    assert_eq!(
+        rig.stored().await,
+        [1, 2, 3],
+        "nothing is fenced on a guess"
+    );
 }

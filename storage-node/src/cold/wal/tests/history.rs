@@ -6,6 +6,8 @@ use crate::cold::Chances;
 
 const SEEDS: u64 = 150;
 const STEPS: u64 = 60;
+/// Frames of a life in which nothing ends the pushing.
+const FRAMES_MAX: usize = 300;
 
 /// How the process dies.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -140,10 +142,22 @@ impl Life {
             let expected = self.pushed.iter().skip(begin).take(shown.len());
             assert!(shown.iter().eq(expected), "seed {seed}: {:?}", lsns(shown));
         }
-        let has = |frame: &WalFrame| shown.binary_search_by_key(&frame.lsn, |one| one.lsn).is_ok();
-        let must = self.pushed.iter().filter(|frame| self.needed <= frame.lsn && frame.lsn <= answered);
+        let has = |frame: &WalFrame| {
+            shown
+                .binary_search_by_key(&frame.lsn, |one| one.lsn)
+                .is_ok()
+        };
+        let must = self
+            .pushed
+            .iter()
+            .filter(|frame| self.needed <= frame.lsn && frame.lsn <= answered);
         for frame in must {
-            assert!(has(frame), "seed {seed}: {} of {:?}", frame.lsn, lsns(shown));
+            assert!(
+                has(frame),
+                "seed {seed}: {} of {:?}",
+                frame.lsn,
+                lsns(shown)
+            );
         }
     }
 }
@@ -154,12 +168,12 @@ async fn insist(clock: &Clock, store: &ColdStore) -> (u64, Vec<WalFrame>) {
         let end = match driven(clock, fence(store, NODE, WAL.incarnation)).await {
             Ok(end) => end,
             Err(error) if error.is_retryable() => continue,
-            Err(error) => panic!("{error}"),
+            Err(error) => panic!("{error:?}"),
         };
         match driven(clock, shown(store, end)).await {
             Ok(shown) => return (end, shown),
             Err(error) if error.is_retryable() => {}
-            Err(error) => panic!("{error}"),
+            Err(error) => panic!("{error:?}"),
         }
     }
 }
@@ -204,11 +218,13 @@ async fn live_and_die(seed: u64) {
             biased;
             found = &mut recovering => break found,
             // The old owner goes on, if it lives.
-            () = settle() => if death == Death::Alive { life.push() },
+            () = settle() => if death == Death::Alive && life.pushed.len() < FRAMES_MAX {
+                life.push();
+            },
         }
     };
     life.check(&shown, answered);
-    pass(&clock, Duration::from_secs(120), ms(100)).await;
+    pass(&clock, Duration::from_secs(120), ms(500)).await;
     // Also what it answered while it was fenced.
     life.check(&shown, life.answered());
     if death == Death::Alive {
@@ -217,7 +233,11 @@ async fn live_and_die(seed: u64) {
         assert!(is_over, "seed {seed}: {result:?}");
     }
     let (again, shown_again) = insist(&clock, &store).await;
-    assert_eq!((again, shown_again.len()), (end, shown.len()), "seed {seed}, {death:?}");
+    assert_eq!(
+        (again, shown_again.len()),
+        (end, shown.len()),
+        "seed {seed}, {death:?}"
+    );
 }
 
 #[tokio::test]

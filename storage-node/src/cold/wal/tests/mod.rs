@@ -10,7 +10,6 @@ mod pacing;
 mod replaying;
 mod trouble;
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -92,6 +91,7 @@ async fn settle() {
 /// Moves the clock in steps, and lets everything run after each.
 async fn pass(clock: &Clock, time: Duration, step: Duration) {
     let mut left = time;
+    settle().await;
     while !left.is_zero() {
         let now = left.min(step);
         clock.advance(now);

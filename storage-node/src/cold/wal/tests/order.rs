@@ -26,7 +26,11 @@ async fn answers_keep_the_order_of_numbers_when_puts_end_in_reverse() {
         rig.pass(ms(50)).await;
     }
     rig.pass(ms(600)).await;
-    assert_eq!(rig.stored().await, [2, 3, 4], "all but the first are stored");
+    assert_eq!(
+        rig.stored().await,
+        [2, 3, 4],
+        "all but the first are stored"
+    );
     assert_eq!(rig.writer.durable(), Lsn(0));
     assert!(told.iter().all(|told| told.get().is_none()));
     rig.pass(ms(200)).await;
@@ -55,7 +59,10 @@ async fn a_wait_may_come_late_or_early() {
     settle().await;
     assert_eq!(early.get(), Some(Ok(())));
     let late = rig.writer.wait(Lsn(1));
-    assert_eq!(futures_util::poll!(std::pin::pin!(late)), std::task::Poll::Ready(Ok(())));
+    assert_eq!(
+        futures_util::poll!(std::pin::pin!(late)),
+        std::task::Poll::Ready(Ok(()))
+    );
     // Frames of the class `local` have numbers, too.
     rig.push([5]);
     assert_eq!(driven(&rig.clock, rig.writer.wait(Lsn(3))).await, Ok(()));
@@ -79,7 +86,10 @@ async fn frames_that_go_back_end_the_writer() {
     rig.write([5]).await;
     rig.writer.push(frames([6, 6, 7]), true);
     let error = rig.writer.wait(Lsn(7)).await.expect_err("has ended");
-    assert!(matches!(error, WalError::Frame { lsn: Lsn(6), .. }), "{error}");
+    assert!(
+        matches!(error, WalError::Frame { lsn: Lsn(6), .. }),
+        "{error}"
+    );
     settle().await;
     assert_eq!(*rig.result.lock(), Some(Err(error)));
     assert_eq!(rig.stored().await, [1], "nothing more is put");

@@ -66,12 +66,17 @@ async fn a_full_object_goes_at_once() {
 #[tokio::test]
 async fn large_objects_are_packed_on_another_thread() {
     let rig = Rig::new(WalSettings::default());
-    rig.writer.push((1..=90).map(|lsn| sized(lsn, 100 << 10)), true);
+    rig.writer
+        .push((1..=90).map(|lsn| sized(lsn, 100 << 10)), true);
     assert_eq!(driven(&rig.clock, rig.writer.wait(Lsn(90))).await, Ok(()));
     assert_eq!(rig.stored().await, [1, 2]);
     let (end, shown) = recover(&rig.clock, &rig.store).await;
     assert_eq!((end, shown.len()), (2, 90));
-    assert!(shown.into_iter().all(|frame| frame == sized(frame.lsn.0, 100 << 10)));
+    assert!(
+        shown
+            .into_iter()
+            .all(|frame| frame == sized(frame.lsn.0, 100 << 10))
+    );
 }
 
 #[tokio::test]
@@ -95,12 +100,22 @@ async fn frames_that_nobody_waits_for_go_within_a_second_or_ride_along() {
 #[tokio::test]
 async fn idleness_asks_nothing_of_the_store() {
     let rig = Rig::new(WalSettings::default());
-    pass(&rig.clock, Duration::from_secs(86_400), Duration::from_secs(10)).await;
+    pass(
+        &rig.clock,
+        Duration::from_secs(86_400),
+        Duration::from_secs(10),
+    )
+    .await;
     assert_eq!(rig.store.metrics().requests_total(), 0);
     rig.write(1..=5).await;
     rig.writer.forget_before(Lsn(6));
     let before = rig.store.metrics().requests_total();
-    pass(&rig.clock, Duration::from_secs(86_400), Duration::from_secs(10)).await;
+    pass(
+        &rig.clock,
+        Duration::from_secs(86_400),
+        Duration::from_secs(10),
+    )
+    .await;
     assert_eq!(rig.store.metrics().requests_total(), before);
 }
 
@@ -124,7 +139,10 @@ async fn puts_in_flight_are_bounded_and_so_is_what_waits() {
     rig.pass(slow).await;
     assert!(!rig.writer.is_full());
     rig.pass(slow).await;
-    assert_eq!((rig.writer.durable(), rig.writer.pending_bytes()), (Lsn(100), 0));
+    assert_eq!(
+        (rig.writer.durable(), rig.writer.pending_bytes()),
+        (Lsn(100), 0)
+    );
     assert_eq!(rig.puts(), 5, "what gathered went together");
 }
 

@@ -23,7 +23,10 @@ async fn all_frames_are_shown_in_order_with_their_bytes() {
         rig.writer.push(frames([lsn, lsn + 2, lsn + 3]), true);
         rig.pass(ms(60)).await;
     }
-    let pushed: Vec<u64> = (1..100).step_by(7).flat_map(|lsn| [lsn, lsn + 2, lsn + 3]).collect();
+    let pushed: Vec<u64> = (1..100)
+        .step_by(7)
+        .flat_map(|lsn| [lsn, lsn + 2, lsn + 3])
+        .collect();
     rig.faulty.set_latency(ms(0), ms(500));
     let (end, shown) = recover(&rig.clock, &rig.store).await;
     assert_eq!((end, shown), (15, frames(pushed)));
@@ -35,7 +38,10 @@ async fn a_missing_number_is_an_error_and_named() {
         let rig = Rig::new(WalSettings::default());
         rig.write(1..=5).await;
         let path = WAL.object(missing).to_string();
-        rig.truth.delete(std::slice::from_ref(&path)).await.expect("deletes");
+        rig.truth
+            .delete(std::slice::from_ref(&path))
+            .await
+            .expect("deletes");
         let error = driven(&rig.clock, shown(&rig.store, 5)).await;
         match error.expect_err("one is missing") {
             WalReadError::Missing { name } => assert_eq!(name, path),
@@ -50,16 +56,28 @@ async fn a_damaged_or_foreign_object_is_an_error_and_named() {
         let rig = Rig::new(WalSettings::default());
         rig.write(1..=5).await;
         let path = WAL.object(number).to_string();
-        rig.faulty.damage(&path, |bytes| bytes[90] ^= 4).await.expect("is there");
+        rig.faulty
+            .damage(&path, |bytes| bytes[90] ^= 4)
+            .await
+            .expect("is there");
         let error = shown(&rig.store, 5).await.expect_err("one is damaged");
-        assert!(matches!(&error, WalReadError::Damaged { name, .. } if *name == path), "{error}");
+        assert!(
+            matches!(&error, WalReadError::Damaged { name, .. } if *name == path),
+            "{error}"
+        );
         // Another one's bytes are no better.
         let other = WAL.object(number % 5 + 1).to_string();
-        let bytes = rig.truth.get(&other, crate::cold::objects::Wanted::All).await;
+        let bytes = rig
+            .truth
+            .get(&other, crate::cold::objects::Wanted::All)
+            .await;
         let bytes = bytes.expect("is there").bytes;
         rig.truth.put(&path, &[bytes]).await.expect("stores");
         let error = shown(&rig.store, 5).await.expect_err("one is another's");
-        assert!(error.to_string().contains("it says that it is another one"), "{error}");
+        assert!(
+            error.to_string().contains("it says that it is another one"),
+            "{error}"
+        );
     }
 }
 
@@ -84,7 +102,10 @@ async fn a_fence_is_not_replayed() {
     rig.write(1..=2).await;
     assert_eq!(recover(&rig.clock, &rig.store).await.0, 2);
     let error = shown(&rig.store, 3).await.expect_err("3 is the fence");
-    assert!(matches!(error, WalReadError::BehindTheEnd { .. }), "{error}");
+    assert!(
+        matches!(error, WalReadError::BehindTheEnd { .. }),
+        "{error}"
+    );
 }
 
 #[tokio::test]

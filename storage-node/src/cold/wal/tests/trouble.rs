@@ -1,8 +1,8 @@
 //! A store that fails, and a process that stops.
 
 use super::*;
-use crate::cold::error::ColdError;
 use crate::cold::Chances;
+use crate::cold::error::ColdError;
 
 #[tokio::test]
 async fn a_store_that_is_away_for_a_minute_costs_waiting_only() {
@@ -67,8 +67,14 @@ fn only_what_can_never_pass_ends_the_writer() {
         let error = ColdError::new(Operation::Create, "wal", failure, "");
         WalError::may_pass(&error)
     };
-    let fatal: Vec<_> = Failure::ALL.into_iter().filter(|one| !passes(*one)).collect();
-    assert_eq!(fatal, [Failure::NotFound, Failure::Short, Failure::TooLarge]);
+    let fatal: Vec<_> = Failure::ALL
+        .into_iter()
+        .filter(|one| !passes(*one))
+        .collect();
+    assert_eq!(
+        fatal,
+        [Failure::NotFound, Failure::Short, Failure::TooLarge]
+    );
 }
 
 #[tokio::test]
@@ -91,7 +97,11 @@ async fn a_stop_puts_what_is_pending_without_lingering() {
     assert_eq!(rig.writer.durable(), Lsn(4));
     rig.push([5]);
     assert_eq!(rig.writer.wait(Lsn(5)).await, Err(WalError::Stopped));
-    assert_eq!(rig.writer.wait(Lsn(4)).await, Ok(()), "what is durable stays so");
+    assert_eq!(
+        rig.writer.wait(Lsn(4)).await,
+        Ok(()),
+        "what is durable stays so"
+    );
 }
 
 #[tokio::test]
