@@ -15,6 +15,11 @@ use crate::cold::store::{ColdStore, Created};
 /// Numbers that are tried: what a list may lack, and what an old owner that is
 /// still alive may put meanwhile.
 const TRIES_MAX: u64 = 10_000;
+/// Numbers found taken after which one further ahead is taken, and how far; twice
+/// as far each time.
+const LEAP_AFTER: u64 = 8;
+const LEAP_FIRST: u64 = 64;
+const LEAP_MAX: u64 = 1 << 20;
 /// Times that the end is looked for anew.
 const ROUNDS_MAX: u32 = 10;
 /// Lists that are asked for when what they show is gone by then.
@@ -49,15 +54,25 @@ pub async fn fence(store: &ColdStore, node: NodeId, incarnation: u64) -> Result<
 }
 
 /// Makes the first number that is free from `first` on a fence, and gives it, or
-/// the fence that is there already.
+/// the fence that is there already. All before `first` counted.
 async fn take_next(store: &ColdStore, wal: Wal, first: u64) -> Result<u64, WalReadError> {
-    let end = first.saturating_add(TRIES_MAX);
-    for sequence in first..end {
-        if take_or_meet(store, wal, sequence).await? {
-            return Ok(sequence);
+    let (mut next, mut leap) = (first, LEAP_FIRST);
+    for tries in 1..=TRIES_MAX {
+        match take_or_meet(store, wal, next, next - 1).await? {
+            Met::Fence => return Ok(next),
+            Met::Frames { settled } => next = settled.max(next) + 1,
+        }
+        // An owner that puts faster than we look is stopped ahead of itself; the
+        // first fence is the end, whatever lies behind it.
+        if tries.is_multiple_of(LEAP_AFTER) {
+            match take_or_meet(store, wal, next + leap, next - 1).await? {
+                Met::Fence => {}
+                Met::Frames { settled } => next = next.max(settled + 1),
+            }
+            leap = (leap * 2).min(LEAP_MAX);
         }
     }
-    Err(contended(wal, end - 1))
+    Err(contended(wal, next))
 }
 
 fn contended(wal: Wal, sequence: u64) -> WalReadError {
@@ -66,29 +81,44 @@ fn contended(wal: Wal, sequence: u64) -> WalReadError {
     }
 }
 
-/// Whether the number is a fence now, ours or an earlier one; otherwise it is an
-/// object that counts.
-async fn take_or_meet(store: &ColdStore, wal: Wal, sequence: u64) -> Result<bool, WalReadError> {
+/// What has a number.
+enum Met {
+    /// A fence, ours or an earlier one.
+    Fence,
+    /// An object with frames, which knew all up to `settled` to count.
+    Frames { settled: u64 },
+}
+
+/// Makes a number a fence if it is free. Objects up to `settled` count.
+async fn take_or_meet(
+    store: &ColdStore,
+    wal: Wal,
+    sequence: u64,
+    settled: u64,
+) -> Result<Met, WalReadError> {
     let head = Head {
         kind: Kind::Fence,
         nonce: Nonce::draw(),
-        settled: sequence - 1,
+        settled,
         floor: 1,
     };
     let name = wal.object(sequence);
     store.reach("wal.before_fence")?;
     let created = store.create(name, encode(wal, sequence, head, &[])).await?;
     store.reach("wal.after_fence")?;
-    match created {
-        Created::Won => Ok(true),
-        Created::Lost(found) => match WalObject::decode(name, &found)?.head.kind {
-            Kind::Frames => Ok(false),
-            Kind::Fence => Ok(true),
-            Kind::Mark => Err(WalReadError::Damaged {
-                name: name.to_string(),
-                reason: "it is a mark, which has another number",
-            }),
-        },
+    let found = match created {
+        Created::Won => return Ok(Met::Fence),
+        Created::Lost(found) => WalObject::decode(name, &found)?.head,
+    };
+    match found.kind {
+        Kind::Fence => Ok(Met::Fence),
+        Kind::Frames => Ok(Met::Frames {
+            settled: found.settled,
+        }),
+        Kind::Mark => Err(WalReadError::Damaged {
+            name: name.to_string(),
+            reason: "it is a mark, which has another number",
+        }),
     }
 }
 

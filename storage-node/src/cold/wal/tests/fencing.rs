@@ -112,6 +112,38 @@ async fn a_put_that_wins_against_the_fence_counts() {
     assert_eq!(lsns(&recover(&rig.clock, &store).await.1), [1, 2]);
 }
 
+/// Ten puts while the fence is at one number: it would never catch up.
+#[tokio::test]
+async fn an_owner_that_is_faster_than_the_fence_is_stopped_ahead() {
+    let settings = WalSettings {
+        interval: ms(10),
+        ..WalSettings::default()
+    };
+    let rig = Rig::new(settings);
+    let (faulty, store) = rig.other();
+    faulty.set_latency(ms(50), ms(50));
+    let fencing = fence(&store, NODE, WAL.incarnation);
+    tokio::pin!(fencing);
+    let mut lsn = 0;
+    let end = loop {
+        lsn += 1;
+        assert!(lsn < 3_000, "30 s are enough");
+        rig.push([lsn]);
+        rig.pass(ms(10)).await;
+        if let std::task::Poll::Ready(end) = futures_util::poll!(&mut fencing) {
+            break end.expect("fences");
+        }
+    };
+    assert!(end > 8, "{end}");
+    rig.pass(ms(100)).await;
+    assert!(matches!(rig.writer.ended(), Some(WalError::Fenced { .. })));
+    let (again, shown) = recover(&rig.clock, &store).await;
+    assert_eq!(
+        (again, shown.last().map(|frame| frame.lsn)),
+        (end, Some(rig.writer.durable()))
+    );
+}
+
 #[tokio::test]
 async fn lists_that_lag_hide_nothing() {
     let rig = Rig::new(WalSettings::default());
