@@ -23,10 +23,13 @@ pub const CLEARED_KEPT: Duration = Duration::from_secs(7 * 24 * 3600);
 /// An incarnation that has objects.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Incarnation {
+    /// Of the node's log in that life.
     pub number: u64,
     /// Whether [`delete_incarnation`] has begun: nobody needs its frames.
     pub is_covered: bool,
+    /// Objects that the list shows, fence and mark included.
     pub objects: u64,
+    /// Their lengths together.
     pub bytes: u64,
 }
 

@@ -53,8 +53,10 @@ impl WalError {
 /// An incarnation's objects cannot be fenced, replayed or deleted.
 #[derive(Debug, thiserror::Error)]
 pub enum WalReadError {
+    /// Its bytes are not those that were written, or are another object's.
     #[error("{name} is damaged: {reason}")]
     Damaged { name: String, reason: &'static str },
+    /// A later program wrote it (RULES 12).
     #[error("{name} has format version {found}, this program reads up to {known}; use a newer one")]
     Newer {
         name: String,
@@ -76,12 +78,14 @@ pub enum WalReadError {
     /// The old owner went on writing, faster than it could be fenced.
     #[error("{name} and all before it were taken by a live owner")]
     Contended { name: String },
+    /// The visitor of a replay failed.
     #[error("replay of {name} stopped by its reader")]
     Visit {
         name: String,
         #[source]
         source: VisitError,
     },
+    /// The object store failed.
     #[error("reading or writing WAL objects")]
     Store(#[from] ColdError),
 }

@@ -21,6 +21,7 @@ pub struct WalSettings {
     pub lazy_max: Duration,
     /// The pause before a failed put is begun again; doubles each time.
     pub pause_first: Duration,
+    /// The longest such pause.
     pub pause_max: Duration,
     /// How long a stop may take to put what is pending.
     pub flush_max: Duration,
