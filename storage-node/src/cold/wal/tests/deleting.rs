@@ -108,6 +108,35 @@ async fn what_is_not_durable_is_not_forgotten() {
 }
 
 #[tokio::test]
+async fn what_is_pushed_later_is_not_forgotten_in_advance() {
+    let rig = Rig::new(settings());
+    rig.write(1..=6).await;
+    rig.writer.forget_before(Lsn(u64::MAX));
+    rig.write(7..=20).await;
+    pass_after(&rig).await;
+    let (_, shown) = recover(&rig.clock, &rig.store).await;
+    assert_eq!(shown, frames(7..=20));
+}
+
+/// What was forgotten while an object was on its way is not in it.
+#[tokio::test]
+async fn only_what_a_durable_object_says_is_deleted() {
+    let rig = Rig::new(settings());
+    rig.write(1..=5).await;
+    rig.pass(ms(50)).await;
+    rig.faulty.set_latency(ms(1_000), ms(1_000));
+    rig.writer.forget_before(Lsn(5));
+    rig.push([6]);
+    rig.pass(ms(50)).await;
+    rig.writer.forget_before(Lsn(6));
+    rig.pass(ms(1_000)).await;
+    rig.faulty.set_latency(ms(0), ms(0));
+    pass_after(&rig).await;
+    assert_eq!(rig.stored().await, [5, 6]);
+    assert_eq!(recover(&rig.clock, &rig.store).await, (6, frames(5..=6)));
+}
+
+#[tokio::test]
 async fn a_deletion_that_fails_is_made_again_and_harms_nobody() {
     let rig = Rig::new(settings());
     rig.write(1..=10).await;
