@@ -30,6 +30,7 @@ pub mod sweep;
 #[cfg(test)]
 mod tests;
 mod upload;
+pub mod wal;
 
 pub use budget::BudgetSettings;
 pub use error::{ColdError, Failure, Operation};
