@@ -9,6 +9,7 @@ mod full;
 mod harness;
 mod history;
 mod machine;
+mod meet;
 mod model;
 mod mutants;
 mod power;

@@ -1,11 +1,8 @@
 //! Calls that meet: a receive that reads while something else happens, and
 //! commits that take their time.
 
-use std::future::Future;
-use std::pin::Pin;
-
 use firn_protocol::api::storage::{
-    Received, SeekRequest, SeekTarget, StorageApi, VisibilityAnswer, VisibilityRequest,
+    SeekRequest, SeekTarget, StorageApi, VisibilityAnswer, VisibilityRequest,
 };
 use firn_protocol::error::ErrorCode;
 use firn_protocol::filter::Filter;
@@ -16,95 +13,76 @@ use crate::harness::{
     BROKERS, Bench, GROUP, Gate, TOPIC, context, group, message, offsets, poll_once, queue_key,
     receive, tags, topic,
 };
-
-fn slow() -> Bench {
-    Bench::new(|config| config.tail_bytes_max = 0)
-}
-
-type Reading = Pin<Box<dyn Future<Output = Received>>>;
-
-/// A receive that has reserved its records and reads them.
-fn start_receive(bench: &Bench, max: usize, filter: &Filter) -> Reading {
-    try_start_receive(bench, max, filter).expect("it reads from disk")
-}
-
-/// The same; nothing if the reading thread was done before anybody could look.
-fn try_start_receive(bench: &Bench, max: usize, filter: &Filter) -> Option<Reading> {
-    let (node, request) = (bench.node().clone(), receive(max, filter));
-    let mut work: Reading =
-        Box::pin(async move { node.receive(&context(1), request).await.expect("received") });
-    poll_once(&mut work).is_pending().then_some(work)
-}
-
-/// Plays a scene, each time on a new node, until its two calls have met.
-async fn play_until_they_meet(scene: impl AsyncFn(&Bench) -> bool) {
-    for _ in 0..1000 {
-        let mut bench = slow();
-        let have_met = scene(&bench).await;
-        bench.close().await;
-        if have_met {
-            return;
-        }
-    }
-    panic!("every read was over before the other call came");
-}
+use crate::meet::{play_until_they_meet, start_receive};
 
 #[tokio::test]
 async fn what_is_being_read_is_nobody_elses() {
-    let mut bench = slow();
-    let _ = bench.take(1, &Filter::All).await;
-    bench
-        .send_all(vec![message(1, None), message(2, None), message(3, None)])
-        .await;
-    let reading = start_receive(&bench, 2, &Filter::All);
-    assert_eq!(offsets(&bench.take(9, &Filter::All).await), [2]);
-    assert_eq!(offsets(&reading.await), [0, 1]);
-    bench.close().await;
+    play_until_they_meet(async |bench| {
+        let _ = bench.take(1, &Filter::All).await;
+        bench
+            .send_all(vec![message(1, None), message(2, None), message(3, None)])
+            .await;
+        let Some(reading) = start_receive(bench, 2, &Filter::All) else {
+            return false;
+        };
+        assert_eq!(offsets(&bench.take(9, &Filter::All).await), [2]);
+        assert_eq!(offsets(&reading.await), [0, 1]);
+        true
+    })
+    .await;
 }
 
 #[tokio::test]
 async fn what_is_acked_while_it_is_read_is_not_delivered() {
-    let mut bench = slow();
-    bench
-        .send_all(vec![message(1, None), message(2, None)])
-        .await;
-    let held = bench.take(2, &Filter::All).await.deliveries;
-    let receipts = held.iter().map(|delivery| delivery.receipt).collect();
-    let ctx = context(1);
-    let back = bench.node().give_back(&ctx, BROKERS[0], GROUP, receipts);
-    back.await.expect("given back");
-    let reading = start_receive(&bench, 2, &Filter::All);
-    // The handle of before still counts: nobody has been given the record since.
-    let status = bench.ack(held[0].receipt).await;
-    assert_eq!(status.as_str(), "OK");
-    let read = reading.await;
-    assert_eq!(offsets(&read), [1], "R7: delivered after its ack");
-    assert_eq!(bench.ack(read.deliveries[0].receipt).await.as_str(), "OK");
-    bench.close().await;
+    play_until_they_meet(async |bench| {
+        bench
+            .send_all(vec![message(1, None), message(2, None)])
+            .await;
+        let held = bench.take(2, &Filter::All).await.deliveries;
+        let receipts = held.iter().map(|delivery| delivery.receipt).collect();
+        let ctx = context(1);
+        let back = bench.node().give_back(&ctx, BROKERS[0], GROUP, receipts);
+        back.await.expect("given back");
+        let Some(reading) = start_receive(bench, 2, &Filter::All) else {
+            return false;
+        };
+        // The handle of before still counts: nobody has been given the record since.
+        let status = bench.ack(held[0].receipt).await;
+        assert_eq!(status.as_str(), "OK");
+        let read = reading.await;
+        assert_eq!(offsets(&read), [1], "R7: delivered after its ack");
+        assert_eq!(bench.ack(read.deliveries[0].receipt).await.as_str(), "OK");
+        true
+    })
+    .await;
 }
 
 #[tokio::test]
 async fn a_filter_that_comes_while_records_are_sorted_keeps_its_own() {
-    let mut bench = slow();
-    let (a, b) = (tags(&["a"]), tags(&["b"]));
-    let _ = bench.take(1, &a).await;
-    bench
-        .send_all(vec![message(1, Some("a")), message(2, Some("b"))])
-        .await;
-    let reading = start_receive(&bench, 9, &a);
-    let newcomer = bench.take(9, &b).await;
-    assert_eq!(offsets(&reading.await), [0]);
-    let found = if newcomer.deliveries.is_empty() {
-        bench.take(9, &b).await
-    } else {
-        newcomer
-    };
-    assert_eq!(
-        offsets(&found),
-        [1],
-        "R9: finished under the eyes of who wants it"
-    );
-    bench.close().await;
+    play_until_they_meet(async |bench| {
+        let (a, b) = (tags(&["a"]), tags(&["b"]));
+        let _ = bench.take(1, &a).await;
+        bench
+            .send_all(vec![message(1, Some("a")), message(2, Some("b"))])
+            .await;
+        let Some(reading) = start_receive(bench, 9, &a) else {
+            return false;
+        };
+        let newcomer = bench.take(9, &b).await;
+        assert_eq!(offsets(&reading.await), [0]);
+        let found = if newcomer.deliveries.is_empty() {
+            bench.take(9, &b).await
+        } else {
+            newcomer
+        };
+        assert_eq!(
+            offsets(&found),
+            [1],
+            "R9: finished under the eyes of who wants it"
+        );
+        true
+    })
+    .await;
 }
 
 #[tokio::test]
@@ -208,7 +186,7 @@ async fn a_seek_while_records_are_read_leaves_no_void_handle() {
     play_until_they_meet(async |bench| {
         let _ = bench.take(1, &Filter::All).await;
         bench.send(1, None).await;
-        let Some(reading) = try_start_receive(bench, 1, &Filter::All) else {
+        let Some(reading) = start_receive(bench, 1, &Filter::All) else {
             return false;
         };
         let request = SeekRequest {
@@ -236,7 +214,7 @@ async fn what_is_acked_while_it_is_moved_on_does_not_come_back() {
         bench.send(1, None).await;
         let held = bench.take(1, &Filter::All).await.deliveries;
         bench.advance(30_000);
-        let Some(moving) = try_start_receive(bench, 1, &Filter::All) else {
+        let Some(moving) = start_receive(bench, 1, &Filter::All) else {
             return false;
         };
         assert_eq!(bench.ack(held[0].receipt).await.as_str(), "OK");

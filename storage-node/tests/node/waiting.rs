@@ -18,6 +18,7 @@ use firn_runtime::Tasks;
 use crate::harness::{
     BROKERS, Bench, GROUP, context, group, message, poll_once, receive, tags, topic,
 };
+use crate::meet::{play_until_they_meet, start_receive};
 
 type Wait = Pin<Box<dyn Future<Output = ApiResult<Option<BrokerId>>>>>;
 
@@ -245,44 +246,29 @@ async fn a_mass_of_leases_that_pass_comes_back_whole() {
     bench.close().await;
 }
 
-/// A receive that is reading from the log, not from memory.
-fn slow() -> Bench {
-    Bench::new(|config| config.tail_bytes_max = 0)
-}
-
-fn start_receive(
-    bench: &Bench,
-    max: usize,
-    filter: &Filter,
-) -> Pin<Box<dyn Future<Output = usize>>> {
-    let (node, request) = (bench.node().clone(), receive(max, filter));
-    let mut work = Box::pin(async move {
-        let received = node.receive(&context(1), request).await;
-        received.expect("received").deliveries.len()
-    });
-    assert!(poll_once(&mut work).is_pending(), "it reads from disk");
-    work
-}
-
 #[tokio::test]
 async fn what_another_filter_passes_on_wakes_its_owner() {
-    let mut bench = slow();
-    let (a, b) = (tags(&["a"]), tags(&["b"]));
-    let mut owner = park(&bench, &b).await;
-    drop(park(&bench, &a).await);
-    // A run for both wakes only the first in the line.
-    let mut mixed = park(&bench, &a).await;
-    bench
-        .send_all(vec![message(1, Some("a")), message(2, Some("b"))])
-        .await;
-    assert!(is_woken(&mut owner) ^ is_woken(&mut mixed));
-    let reading = start_receive(&bench, 4, &a);
-    // Meanwhile the other one sees nothing, since all is being read.
-    let mut second = park(&bench, &b).await;
-    assert_eq!(reading.await, 1);
-    assert!(is_woken(&mut second), "its record was passed on");
-    assert_eq!(bench.take(4, &b).await.deliveries.len(), 1);
-    bench.close().await;
+    play_until_they_meet(async |bench| {
+        let (a, b) = (tags(&["a"]), tags(&["b"]));
+        let mut owner = park(bench, &b).await;
+        drop(park(bench, &a).await);
+        // A run for both wakes only the first in the line.
+        let mut mixed = park(bench, &a).await;
+        bench
+            .send_all(vec![message(1, Some("a")), message(2, Some("b"))])
+            .await;
+        assert!(is_woken(&mut owner) ^ is_woken(&mut mixed));
+        let Some(reading) = start_receive(bench, 4, &a) else {
+            return false;
+        };
+        // Meanwhile the other one sees nothing, since all is being read.
+        let mut second = park(bench, &b).await;
+        assert_eq!(reading.await.deliveries.len(), 1);
+        assert!(is_woken(&mut second), "its record was passed on");
+        assert_eq!(bench.take(4, &b).await.deliveries.len(), 1);
+        true
+    })
+    .await;
 }
 
 /// RULES 18: a filter lives until 30 s after its member's last call has ended.
@@ -315,20 +301,24 @@ async fn a_member_that_waits_long_keeps_its_filter() {
 
 #[tokio::test]
 async fn a_receive_that_is_given_up_wakes_the_next() {
-    let mut bench = slow();
-    drop(park(&bench, &Filter::All).await);
-    bench.send(1, None).await;
-    let reading = start_receive(&bench, 1, &Filter::All);
-    let empty = bench.take(1, &Filter::All).await;
-    assert_eq!(empty.deliveries.len(), 0, "it is reserved");
-    let mut parked = wait(&bench, GROUP, &Filter::All, empty.seen);
-    assert!(poll_once(&mut parked).is_pending());
-    drop(reading);
-    assert!(is_woken(&mut parked));
-    // Who had looked and not yet parked sees that something has changed.
-    let mut late = wait(&bench, GROUP, &Filter::All, empty.seen);
-    assert!(is_woken(&mut late));
-    bench.close().await;
+    play_until_they_meet(async |bench| {
+        drop(park(bench, &Filter::All).await);
+        bench.send(1, None).await;
+        let Some(reading) = start_receive(bench, 1, &Filter::All) else {
+            return false;
+        };
+        let empty = bench.take(1, &Filter::All).await;
+        assert_eq!(empty.deliveries.len(), 0, "it is reserved");
+        let mut parked = wait(bench, GROUP, &Filter::All, empty.seen);
+        assert!(poll_once(&mut parked).is_pending());
+        drop(reading);
+        assert!(is_woken(&mut parked));
+        // Who had looked and not yet parked sees that something has changed.
+        let mut late = wait(bench, GROUP, &Filter::All, empty.seen);
+        assert!(is_woken(&mut late));
+        true
+    })
+    .await;
 }
 
 #[tokio::test]
