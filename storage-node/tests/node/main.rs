@@ -12,10 +12,13 @@ mod machine;
 mod meet;
 mod model;
 mod mutants;
+mod places;
 mod power;
 mod races;
 mod stores;
 mod tier_faults;
 mod tiers;
 mod waiting;
+#[path = "../support/weed.rs"]
+mod weed;
 mod work;
