@@ -52,6 +52,8 @@ pub struct Core {
     pub first_lsn: Lsn,
     /// Somebody is at work to seal it or to carry it forward.
     pub is_tiering: bool,
+    /// When its objects were looked through last, in this life of the process.
+    pub swept_at: Option<Timestamp>,
     /// Another node owns the broker: nothing is answered any more (RULES 6).
     pub fenced: bool,
     /// Rises with events that make records available without a new record.
@@ -155,6 +157,7 @@ impl Core {
             waiters: Waiters::default(),
             first_lsn: Lsn::ZERO,
             is_tiering: false,
+            swept_at: None,
             fenced: false,
             returns: 0,
             armed: None,
@@ -169,12 +172,13 @@ impl Core {
     pub fn rebuild(&mut self, state: BrokerState, generation: Generation) {
         let waiters = std::mem::take(&mut self.waiters);
         let (returns, fenced) = (self.returns, self.fenced);
-        let is_tiering = self.is_tiering;
+        let (is_tiering, swept_at) = (self.is_tiering, self.swept_at);
         *self = Self::new(state, generation, self.life + 1);
         self.waiters = waiters;
         self.returns = returns + 1;
         self.fenced = fenced;
         self.is_tiering = is_tiering;
+        self.swept_at = swept_at;
         self.dirty = true;
     }
 

@@ -130,7 +130,6 @@ async fn the_checks_catch_each_deliberate_fault_of_tiering() {
     let mutants = [
         TierMutant::CarryBeforeManifest,
         TierMutant::ManifestBeforeSegment,
-        TierMutant::SealUnsettled,
     ];
     let mut missed = Vec::new();
     for mutant in mutants {

@@ -4,8 +4,9 @@ use bytes::Bytes;
 use firn_protocol::api::storage::{AppendRequest, StorageApi};
 use firn_protocol::error::{Detail, ErrorCode};
 use firn_protocol::filter::Filter;
-use firn_protocol::ids::{Offset, Position};
-use firn_storage_node::cold::paths::{NodeId, ObjectName, Prefix};
+use firn_protocol::ids::{Generation, Offset, Position};
+use firn_storage_node::cold::Operation;
+use firn_storage_node::cold::paths::{NodeId, Nonce, ObjectName, Prefix, SegmentName};
 use firn_storage_node::config::TierMutant;
 use firn_storage_node::node::{ColdParts, Restorable};
 
@@ -210,6 +211,69 @@ async fn a_damaged_segment_is_named_with_its_offsets() {
     bench.close().await;
     restore(&mut bench).await;
     check_all(&bench, 60).await;
+}
+
+/// Attempts that failed, states that were replaced and old manifests go; what is
+/// named stays, and so does what is not ours.
+#[tokio::test]
+async fn what_nothing_names_is_swept() {
+    const DAY_MS: u64 = 24 * 3600 * 1000;
+    let mut bench = Bench::new(small);
+    let (_, parts) = faulty(&bench.clock);
+    bench.cold = parts;
+    bench.restart(true).await;
+    send(&bench, 0..40).await;
+    seal(&bench).await;
+    let key = objects(&bench).await[0].broker().expect("of a broker");
+    let orphan = |nonce| {
+        let name = SegmentName {
+            generation: Generation(1),
+            first_sequence: 1,
+            nonce: Nonce(nonce),
+        };
+        ObjectName::Segment(key, name)
+    };
+    let body = Bytes::from_static(b"an attempt that failed");
+    let put = |name| bench.cold.store.put_unique(name, [body.clone()]);
+    put(orphan(1)).await.expect("stored");
+    bench.advance(8 * DAY_MS);
+    put(orphan(2)).await.expect("stored");
+    send(&bench, 40..80).await;
+    seal(&bench).await;
+    let there = objects(&bench).await;
+    assert!(!there.contains(&orphan(1)), "older than a day");
+    assert!(
+        there.contains(&orphan(2)),
+        "it may be on its way into a manifest"
+    );
+    let manifests = there
+        .iter()
+        .filter(|name| matches!(name, ObjectName::Manifest(..)));
+    assert_eq!(
+        manifests.count(),
+        1,
+        "the first one is more than a week old"
+    );
+    check_all(&bench, 80).await;
+    // Not again on the same day, though much is sealed.
+    put(orphan(3)).await.expect("stored");
+    let before = requests(&bench, Operation::List);
+    for round in 0..5 {
+        send(&bench, 80 + round * 20..100 + round * 20).await;
+        seal(&bench).await;
+    }
+    assert_eq!(requests(&bench, Operation::List), before);
+    bench.advance(2 * DAY_MS);
+    send(&bench, 180..200).await;
+    seal(&bench).await;
+    let there = objects(&bench).await;
+    assert!(![2, 3].iter().any(|&nonce| there.contains(&orphan(nonce))));
+    bench.restart(false).await;
+    check_all(&bench, 200).await;
+}
+
+fn requests(bench: &Bench, operation: Operation) -> u64 {
+    bench.cold.store.metrics().requests(operation)
 }
 
 /// A node whose object storage is away goes on, and catches up by itself.

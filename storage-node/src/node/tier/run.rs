@@ -134,6 +134,8 @@ impl StorageNode {
         seen.sort_unstable_by_key(|seen| std::cmp::Reverse(seen.waiting_bytes));
         let mut untiered: u64 = seen.iter().map(|seen| seen.waiting_bytes).sum();
         let (pinned_below, is_urgent) = self.pinned();
+        // Writing records again takes room that a full disk keeps for acks.
+        let is_full = self.log.space().full;
         let age_max = config.seal_age.as_millis() as u64;
         let rest = config.carry_age.as_millis() as u64;
         let mut work = Vec::new();
@@ -145,6 +147,7 @@ impl StorageNode {
             let is_rested = now.since_ms(seen.carried_at) >= rest;
             let what = if seen.waiting_bytes >= config.seal_bytes
                 || (!is_tiny && (is_old || is_over || pins))
+                || (is_full && pins)
             {
                 untiered -= seen.waiting_bytes;
                 Work::Seal

@@ -11,6 +11,7 @@ use firn_protocol::time::Timestamp;
 
 use super::cut::{Cut, Tiering};
 use super::error::TierError;
+use super::sweep::still_released;
 use crate::broker::entry::{Carry, Head};
 use crate::broker::owner::{Broker, Core, Mark};
 use crate::broker::state::BrokerState;
@@ -51,7 +52,11 @@ impl StorageNode {
                 return self.lost(broker, &cut, owner, number).await;
             }
         }
-        self.adopt(broker, &cut, manifest).await
+        self.adopt(broker, &cut, manifest.clone()).await?;
+        if let Err(error) = self.sweep_after(broker, &manifest).await {
+            tracing::warn!(%error, broker = %broker.key.broker, "objects that nothing names stay for now");
+        }
+        Ok(())
     }
 
     /// The next manifest exists. It is ours if a life before this one made it and
@@ -99,7 +104,6 @@ impl StorageNode {
     ) -> Result<(), TierError> {
         let covered = manifest.covered.sequence;
         let is_ours = covered == cut.seq;
-        self.cold.attempts.forget(broker.key);
         self.cold.keep(manifest.clone()).await;
         self.cold.store.reach("seal.before_carry")?;
         let mark = {
@@ -119,6 +123,8 @@ impl StorageNode {
             }
             self.carry(broker, &mut core, tier)?
         };
+        // Only now: until the log knows of it, the next seal meets it again.
+        self.cold.attempts.forget(broker.key);
         Ok(self.settled(mark).await?)
     }
 
@@ -184,18 +190,18 @@ impl StorageNode {
             low_marks: (cut.low_marks.iter())
                 .map(|(&queue, &min)| (queue, Offset(min)))
                 .collect(),
-            released: released(before, delete_at),
+            released: released(before, self.now(), delete_at),
             wal_ends: before.map_or_else(Vec::new, |before| before.wal_ends.clone()),
         }
     }
 }
 
 /// Objects that the manifest before named, or had released, and that go.
-fn released(before: Option<&Manifest>, delete_at: Timestamp) -> Vec<Released> {
+fn released(before: Option<&Manifest>, now: Timestamp, delete_at: Timestamp) -> Vec<Released> {
     let Some(before) = before else {
         return Vec::new();
     };
-    let mut released = before.released.clone();
+    let mut released = still_released(&before.released, now);
     if let StatePlace::Object { name, .. } = before.state {
         released.push(Released {
             object: ReleasedObject::State(name),
