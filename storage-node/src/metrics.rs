@@ -26,6 +26,8 @@ pub struct Metrics {
     pub recoveries: IntCounter,
     /// Brokers that could not be sealed or carried forward when it was due.
     pub tier_failures: IntCounter,
+    /// Bytes of records that no segment has, over all brokers, as last looked.
+    pub untiered_bytes: IntGauge,
 }
 
 impl Metrics {
@@ -39,7 +41,14 @@ impl Metrics {
             registry.register(Box::new(counter.clone()))?;
             Ok::<_, prometheus::Error>(counter)
         };
+        let untiered = Opts::new(
+            "firn_storage_untiered_bytes",
+            "Bytes of records that are not in object storage yet",
+        );
+        let untiered_bytes = IntGauge::with_opts(untiered)?;
+        registry.register(Box::new(untiered_bytes.clone()))?;
         Ok(Self {
+            untiered_bytes,
             leases_expired: counter(
                 "firn_storage_leases_expired_total",
                 "Leases that passed without an ack",

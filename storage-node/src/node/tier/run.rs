@@ -133,6 +133,7 @@ impl StorageNode {
         // Those with most first: they free most.
         seen.sort_unstable_by_key(|seen| std::cmp::Reverse(seen.waiting_bytes));
         let mut untiered: u64 = seen.iter().map(|seen| seen.waiting_bytes).sum();
+        self.metrics.untiered_bytes.set(untiered as i64);
         let (pinned_below, is_urgent) = self.pinned();
         // Writing records again takes room that a full disk keeps for acks.
         let is_full = self.log.space().full;
