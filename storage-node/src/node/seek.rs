@@ -117,6 +117,10 @@ impl StorageNode {
             (state.min, core.visible_end(queue))
         };
         let mut high = end;
+        if let Some(span) = self.cold_span(broker, queue, time).await? {
+            low = low.max(span.start);
+            high = high.min(span.end);
+        }
         while low < high {
             let middle = low + (high - low) / 2;
             let limit = ReadLimit {

@@ -238,6 +238,7 @@ async fn what_nothing_names_is_swept() {
     put(orphan(1)).await.expect("stored");
     bench.advance(8 * DAY_MS);
     put(orphan(2)).await.expect("stored");
+    bench.advance(DAY_MS / 24);
     send(&bench, 40..80).await;
     seal(&bench).await;
     let there = objects(&bench).await;

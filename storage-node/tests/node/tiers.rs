@@ -8,6 +8,7 @@ use bytes::Bytes;
 use firn_protocol::api::storage::{AppendRequest, KeyQuery, StorageApi};
 use firn_protocol::ids::Offset;
 use firn_protocol::message::{Message, NewMessage};
+use firn_protocol::time::Timestamp;
 use firn_runtime::Clock;
 use firn_storage_node::cold::cache::CacheSettings;
 use firn_storage_node::cold::paths::{NodeId, ObjectName, Prefix};
@@ -296,6 +297,37 @@ async fn a_filter_skips_chunks_that_cannot_match() {
         "{read} bytes for one record of {BIG}"
     );
     assert_eq!(offsets(&bench.take(10, &tags(&["needle"])).await), [0; 0]);
+}
+
+/// Whatever is in segments, in the log and in memory.
+#[tokio::test]
+async fn times_are_found_wherever_their_records_are() {
+    let mut bench = Bench::new(small);
+    let mut times: Vec<u64> = Vec::new();
+    for n in 0..60 {
+        // Some are stored at the same time.
+        bench.advance(n % 3);
+        times.push(bench.now());
+        bench.send_all(vec![big(n)]).await;
+        if n % 13 == 12 {
+            seal(&bench).await;
+        }
+        if n == 30 {
+            bench.restart(false).await;
+        }
+    }
+    let (ctx, queue) = (context(1), queue_key(TOPIC, 0));
+    for time in times[0] - 1..=times[59] + 1 {
+        let found = bench
+            .node()
+            .offset_at(&ctx, BROKERS[0], queue, Timestamp(time));
+        let expected = times.iter().filter(|stored| **stored < time).count();
+        assert_eq!(
+            found.await.expect("found"),
+            Offset(expected as u64),
+            "{time}"
+        );
+    }
 }
 
 #[tokio::test]

@@ -1,11 +1,13 @@
 //! Look-ups by position, key and id in object storage (RULES 24).
 
 use std::collections::BTreeMap;
+use std::ops::Range;
 use std::sync::Arc;
 
 use firn_protocol::api::storage::KeyQuery;
 use firn_protocol::error::ApiError;
 use firn_protocol::ids::{Offset, Position, QueueKey, TopicKey};
+use firn_protocol::time::Timestamp;
 
 use super::error::TierError;
 use super::place::OpenSegment;
@@ -81,6 +83,31 @@ impl StorageNode {
     ) -> Result<ColdHits, ApiError> {
         let found = self.try_find(broker, query).await;
         found.map_err(TierError::for_reader)
+    }
+
+    /// Where the first record stored at or after `time` can be, as far as the
+    /// manifest alone tells; `None` if nothing of the queue is in a segment.
+    pub(in crate::node) async fn cold_span(
+        &self,
+        broker: &Arc<Broker>,
+        queue: QueueKey,
+        time: Timestamp,
+    ) -> Result<Option<Range<u64>>, ApiError> {
+        let Some(manifest) = self.newest(broker).await.map_err(TierError::for_reader)? else {
+            return Ok(None);
+        };
+        let rows = manifest.segments.iter().flat_map(|entry| &entry.queues);
+        let mut rows: Vec<_> = rows.filter(|row| row.queue == queue).collect();
+        rows.sort_unstable_by_key(|row| row.first);
+        let Some(end) = rows.last().map(|row| row.end.0) else {
+            return Ok(None);
+        };
+        // Store times never fall within a queue.
+        let holds = rows.iter().find(|row| row.stored_at.1 >= time);
+        Ok(Some(match holds {
+            Some(row) => row.first.0..row.end.0,
+            None => end..u64::MAX,
+        }))
     }
 
     async fn try_find(
