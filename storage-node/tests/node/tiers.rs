@@ -190,6 +190,42 @@ async fn the_log_is_given_back_once_all_is_sealed() {
     check_all(&bench, 410).await;
 }
 
+/// What says that the log is not needed is in the log itself.
+#[tokio::test]
+async fn the_log_stays_until_its_heir_is_durable() {
+    let gate = Gate::default();
+    let points = gate.points();
+    let mut bench = Bench::new(|config| {
+        small(config);
+        config.log.crash_points = points;
+    });
+    send(&bench, 0..200).await;
+    bench.settle_stores().await;
+    gate.shut();
+    let before = bench.log_bytes();
+    {
+        let mut sealing = Box::pin(bench.node().seal_all());
+        let mut step = Box::pin(bench.node().tier_step());
+        // Until the manifest is there and the entry about it hangs in the commit.
+        while objects(&bench).await.len() < 2 {
+            assert!(poll_once(&mut sealing).is_pending());
+            pause().await;
+        }
+        for _ in 0..20 {
+            assert!(poll_once(&mut sealing).is_pending());
+            assert!(poll_once(&mut step).is_pending());
+            pause().await;
+        }
+        assert_eq!(bench.log_bytes(), before);
+        gate.open();
+        assert!(sealing.await);
+        step.await;
+    }
+    assert!(bench.log_bytes() < before);
+    bench.restart(false).await;
+    check_all(&bench, 200).await;
+}
+
 #[tokio::test]
 async fn a_quiet_broker_causes_no_request() {
     let mut bench = Bench::new(small);
