@@ -28,7 +28,7 @@ pub(crate) async fn open(
     match probe(&store).await {
         Ok(()) => {}
         Err(ProbeError::Store(error)) if error.failure.is_retryable() && !data.is_new() => {
-            tracing::warn!(%error, "the object store does not answer; going on without it for now");
+            tracing::warn!(%error, "the object store does not answer; sealing goes on once it does");
         }
         Err(error) => return Err(error).context("object store"),
     }

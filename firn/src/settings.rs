@@ -17,7 +17,6 @@ use firn_runtime::telemetry::{LogFormat, check_filter};
 use firn_storage_node::cold::ColdUrl;
 
 pub use flags::{Flags, SETTINGS, Setting};
-
 pub use stores::Catalog;
 
 /// Below this a log file could not hold two of the largest requests.

@@ -154,7 +154,14 @@ impl StorageNode {
         if let Some(end) = end {
             hits.split_off(&end);
         }
-        Ok((hits.into_values().collect(), end))
+        // Both may have as many as were asked for.
+        match hits.keys().nth(max).copied() {
+            Some(next) => {
+                hits.split_off(&next);
+                Ok((hits.into_values().collect(), Some(next)))
+            }
+            None => Ok((hits.into_values().collect(), end)),
+        }
     }
 
     /// Waits until the hot store knows all that is committed of a broker.

@@ -11,6 +11,7 @@ use firn_protocol::message::Message;
 use firn_runtime::tasks;
 
 use super::StorageNode;
+use super::tier::TierError;
 use crate::broker::entry::Entry;
 use crate::broker::owner::Broker;
 use crate::broker::tail::TailRun;
@@ -90,7 +91,8 @@ impl StorageNode {
                 return Ok(found);
             }
             self.collect_cold(broker, queue, &range, limit, tags.as_ref(), &mut found)
-                .await?;
+                .await
+                .map_err(TierError::for_reader)?;
             if found.is_complete(&range, limit) {
                 return Ok(found);
             }

@@ -192,15 +192,24 @@ pub fn runs_of(mut bytes: Bytes) -> Result<Vec<Run>, RecordError> {
     Ok(runs)
 }
 
+/// Bytes above which records of one time get another run: a run is never cut
+/// again, and whoever reads one record of it reads all.
+const JOINED_BYTES_MAX: usize = 32 << 10;
+
 /// Records as runs again: those that follow one another and were stored at the
-/// same time stand in one.
+/// same time stand in one, up to a size.
 #[must_use]
 pub fn encode_records(records: &[StoredRecord]) -> Vec<u8> {
     let mut out = Vec::new();
+    let mut joined = 0;
     let follows = |a: &StoredRecord, b: &StoredRecord| {
-        a.offset.plus(1) == b.offset
+        joined += 4 + a.bytes.len();
+        let fits = joined < JOINED_BYTES_MAX
+            && a.offset.plus(1) == b.offset
             && a.position.0 + 1 == b.position.0
-            && a.stored_at == b.stored_at
+            && a.stored_at == b.stored_at;
+        joined = if fits { joined } else { 0 };
+        fits
     };
     for run in records.chunk_by(follows) {
         let bytes: usize = run.iter().map(|record| 4 + record.bytes.len()).sum();

@@ -1,5 +1,7 @@
 //! Bits that rot in the log: said, never silently cut, and the rest is served.
 
+use std::time::Duration;
+
 use firn_protocol::api::storage::{AppendRequest, StorageApi};
 use firn_protocol::ids::Offset;
 use firn_storage_node::log::Mutant;
@@ -26,6 +28,8 @@ async fn filled(mutant: Option<Mutant>) -> World {
     let mut world = World::new(21, mutant);
     let life = world.open().expect("opens");
     for n in 0..COUNT {
+        // Records of one time would stand in one run when they are sealed.
+        world.clock.advance(Duration::from_millis(1));
         assert_eq!(send(&life.node, n).await, n);
     }
     life.close().await;
@@ -102,6 +106,36 @@ async fn a_cut_or_zeroed_file_is_reported_and_the_rest_is_served() {
         assert_eq!((read[0], *read.last().expect("some")), (0, COUNT - 1));
         assert_eq!(delivered, read.len());
     }
+}
+
+/// Records around a gap go into a segment and come back from it.
+#[tokio::test]
+async fn what_damage_left_is_sealed_and_read_back() {
+    let mut world = filled(None).await;
+    let file = world.log_files()[1].clone();
+    world.disk.flip(&file, 5000, 0x10);
+    let (damaged, mut left, ..) = survey(&mut world).await;
+    assert!(damaged > 0 && (left.len() as u64) < COUNT, "there is a gap");
+    world.tier.cut.chunk_bytes = 1 << 10;
+    left.push(COUNT);
+    world.disk.restart();
+    let life = world.open().expect("opens");
+    assert!(life.node.seal_all().await);
+    life.node.settle_stores().await.expect("written");
+    life.node.tier_step().await;
+    life.close().await;
+    world.disk.restart();
+    world.forget_hot();
+    assert_eq!(world.log_files().len(), 1, "the log is given back");
+    let life = world.open().expect("opens");
+    let page = life
+        .node
+        .read(&ctx(), BROKERS[0], queue(0), Offset(0), 100)
+        .await
+        .expect("reads");
+    let read: Vec<u64> = page.iter().map(|message| message.offset.0).collect();
+    assert_eq!(read, left);
+    life.close().await;
 }
 
 /// What the log lost at its end the hot store may still have: its offsets are

@@ -9,7 +9,8 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use firn_protocol::api::storage::{
-    AckStatus, AppendRequest, GroupSpec, ReceiveRequest, Received, StorageApi, TopicSpec,
+    AckStatus, AppendRequest, GroupSpec, ReceiveRequest, Received, SeekRequest, SeekTarget,
+    StorageApi, TopicSpec,
 };
 use firn_protocol::catalogue::StartPosition;
 use firn_protocol::context::RequestContext;
@@ -393,6 +394,19 @@ impl Bench {
         let ctx = context(1);
         let received = self.node().receive(&ctx, receive(max, filter)).await;
         received.expect("received")
+    }
+
+    /// The group starts over on the topic.
+    pub(crate) async fn seek_earliest(&self) {
+        let request = SeekRequest {
+            broker: BROKERS[0],
+            group: group(GROUP),
+            topic: topic(1),
+            target: SeekTarget::Earliest,
+            dry_run: false,
+        };
+        let sought = self.node().seek(&context(1), request).await;
+        sought.expect("sought");
     }
 
     pub(crate) async fn ack(&self, receipt: Receipt) -> AckStatus {

@@ -1,9 +1,7 @@
 //! Calls that meet: a receive that reads while something else happens, and
 //! commits that take their time.
 
-use firn_protocol::api::storage::{
-    SeekRequest, SeekTarget, StorageApi, VisibilityAnswer, VisibilityRequest,
-};
+use firn_protocol::api::storage::{StorageApi, VisibilityAnswer, VisibilityRequest};
 use firn_protocol::error::ErrorCode;
 use firn_protocol::filter::Filter;
 use firn_protocol::ids::Offset;
@@ -11,7 +9,7 @@ use firn_protocol::limits::{FILTER_LIVE_MS, FILTERS_LIVE_MAX};
 
 use crate::harness::{
     BROKERS, Bench, GROUP, Gate, TOPIC, context, group, message, offsets, poll_once, queue_key,
-    receive, tags, topic,
+    receive, tags,
 };
 use crate::meet::{play_until_they_meet, start_receive};
 
@@ -189,15 +187,7 @@ async fn a_seek_while_records_are_read_leaves_no_void_handle() {
         let Some(reading) = start_receive(bench, 1, &Filter::All) else {
             return false;
         };
-        let request = SeekRequest {
-            broker: BROKERS[0],
-            group: group(GROUP),
-            topic: topic(1),
-            target: SeekTarget::Earliest,
-            dry_run: false,
-        };
-        let sought = bench.node().seek(&context(1), request).await;
-        sought.expect("sought");
+        bench.seek_earliest().await;
         let read = reading.await;
         assert_eq!(offsets(&read), [0]);
         let status = bench.ack(read.deliveries[0].receipt).await;

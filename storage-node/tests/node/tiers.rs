@@ -20,7 +20,7 @@ use firn_storage_node::segment::Cut;
 use crate::harness::{
     BROKERS, Bench, Gate, TOPIC, context, message, offsets, poll_once, queue_key, tags,
 };
-use crate::power::pause;
+use crate::power::{Dice, pause};
 use crate::tier_faults::restore;
 
 pub(crate) const BIG: usize = 400;
@@ -60,10 +60,20 @@ pub(crate) fn faulty(clock: &Clock) -> (FaultyObjects, ColdParts) {
     (objects, ColdParts { store, owner })
 }
 
+/// A body that does not compress, another for each number.
+fn noise(n: u64) -> Bytes {
+    let mut dice = Dice(n);
+    (0..BIG).map(|_| dice.next() as u8).collect()
+}
+
 pub(crate) fn big(n: u64) -> NewMessage {
     NewMessage {
-        keys: vec![format!("key-{n}"), format!("tens-{}", n / 10)],
-        body: Bytes::from(vec![n as u8; BIG]),
+        keys: vec![
+            format!("key-{n}"),
+            format!("tens-{}", n / 10),
+            "all".to_owned(),
+        ],
+        body: noise(n),
         ..message(
             n,
             Some(if n.is_multiple_of(4) {
@@ -78,6 +88,8 @@ pub(crate) fn big(n: u64) -> NewMessage {
 /// Sends messages `from..to`, one run each; its queue is their number modulo 2.
 pub(crate) async fn send(bench: &Bench, numbers: std::ops::Range<u64>) {
     for n in numbers {
+        // Records of one time would stand in one run when they are sealed.
+        bench.advance(1);
         let request = AppendRequest {
             broker: BROKERS[0],
             queue: queue_key(TOPIC, (n % 2) as u16),
@@ -305,9 +317,10 @@ async fn a_filter_skips_chunks_that_cannot_match() {
     for n in 0..200 {
         let tag = if n == 150 { "needle" } else { "hay" };
         let message = NewMessage {
-            body: Bytes::from(vec![1; BIG]),
+            body: noise(n),
             ..message(n, Some(tag))
         };
+        bench.advance(1);
         bench.send_all(vec![message]).await;
     }
     seal(&bench).await;
@@ -363,6 +376,34 @@ async fn times_are_found_wherever_their_records_are() {
             Offset(expected as u64),
             "{time}"
         );
+    }
+}
+
+/// A key that every record has, page by page: each once, in order, and no page
+/// holds more than was asked for.
+#[tokio::test]
+async fn a_key_that_all_records_share_is_found_page_by_page() {
+    let mut bench = Bench::new(small);
+    for round in 0..5 {
+        send(&bench, round * 60..round * 60 + 60).await;
+        if round < 4 {
+            seal(&bench).await;
+        }
+        if round == 2 {
+            bench.restart(false).await;
+        }
+    }
+    bench.settle_stores().await;
+    bench.node().tier_step().await;
+    for max in [1, 7, 1000] {
+        let (mut found, mut from) = (Vec::new(), Some(0));
+        while let Some(at) = from {
+            let (page, next) = by_key(&bench, "all", at, max).await;
+            assert!(page.len() <= max, "{} of {max}", page.len());
+            found.extend(page);
+            from = next;
+        }
+        assert_eq!(found, (0..300).collect::<Vec<_>>(), "{max} a page");
     }
 }
 

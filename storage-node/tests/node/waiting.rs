@@ -5,9 +5,7 @@ use std::future::Future;
 use std::pin::Pin;
 use std::task::Poll;
 
-use firn_protocol::api::storage::{
-    SeekRequest, SeekTarget, StorageApi, VisibilityRequest, WaitRequest,
-};
+use firn_protocol::api::storage::{StorageApi, VisibilityRequest, WaitRequest};
 use firn_protocol::error::ApiResult;
 use firn_protocol::filter::Filter;
 use firn_protocol::ids::{BrokerId, GroupId, TopicKey};
@@ -151,18 +149,7 @@ async fn a_seek_wakes_whoever_wants_what_it_brings_back() {
     bench.ack(held[0].receipt).await;
     let mut first = park(&bench, &tags(&["a"])).await;
     let mut second = park(&bench, &tags(&["b"])).await;
-    let request = SeekRequest {
-        broker: BROKERS[0],
-        group: group(GROUP),
-        topic: topic(1),
-        target: SeekTarget::Earliest,
-        dry_run: false,
-    };
-    bench
-        .node()
-        .seek(&context(1), request)
-        .await
-        .expect("sought");
+    bench.seek_earliest().await;
     assert!(is_woken(&mut second));
     let _ = is_woken(&mut first);
     bench.close().await;

@@ -165,7 +165,7 @@ impl Shared {
                 self.state.lock().cover.gone(&numbers);
             }
             Done::Delete(_, Err(error)) => {
-                tracing::warn!(%error, "WAL objects that are not needed stay for now");
+                tracing::warn!(%error, "WAL objects that are not needed stay until the next attempt");
                 add(&self.metrics.deletes_failed, 1);
                 let now_ms = self.clock.now_ms();
                 let pause = self.settings.pause_max;

@@ -27,7 +27,7 @@ impl StorageNode {
             let mut at = range.start;
             while at < range.end {
                 let (runs, upto) = self.next_runs(broker, queue, at..range.end).await?;
-                again.push((queue, runs));
+                again.extend(runs.into_iter().map(|piece| (queue, piece)));
                 at = upto;
             }
         }

@@ -125,6 +125,9 @@ impl StorageNode {
         let mut searched_to = None;
         for (opened, entry) in segments.into_iter().enumerate() {
             let start = entry.positions.0;
+            if searched_to.is_some_and(|end| start >= end) {
+                break;
+            }
             if hits.range(..start).count() >= query.max
                 || (opened >= SEGMENTS_MAX && start > query.from)
             {
@@ -133,6 +136,10 @@ impl StorageNode {
             }
             let segment = self.cold.open(broker.key, entry).await?;
             let found = self.search(&segment, &query).await?;
+            if let Some(last) = found.last().filter(|_| found.len() >= query.max) {
+                let end = Position(last.position.0 + 1);
+                searched_to = Some(searched_to.map_or(end, |before: Position| before.min(end)));
+            }
             hits.extend(found.into_iter().map(|hit| (hit.position, hit)));
         }
         if let Some(end) = searched_to {
@@ -144,6 +151,8 @@ impl StorageNode {
         })
     }
 
+    /// Hits in one segment in order of position; with `max` of them there may be
+    /// more behind.
     async fn search(
         &self,
         segment: &OpenSegment,
@@ -161,6 +170,9 @@ impl StorageNode {
             let found = found.map_err(|source| segment.wrong(source))?;
             let is_wanted = |hit: &Hit| query.topic.is_none_or(|topic| hit.queue.topic == topic);
             hits.extend(found.into_iter().filter(is_wanted));
+            if hits.len() >= query.max {
+                break;
+            }
         }
         Ok(hits)
     }

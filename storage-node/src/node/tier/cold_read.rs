@@ -3,7 +3,6 @@
 use std::ops::Range;
 use std::sync::Arc;
 
-use firn_protocol::error::ApiError;
 use firn_protocol::ids::{Offset, QueueKey};
 
 use super::error::TierError;
@@ -18,19 +17,6 @@ impl StorageNode {
     /// Adds records that object storage has, as far as they go. Whole chunks
     /// without one of `tags` are passed over.
     pub(in crate::node) async fn collect_cold(
-        &self,
-        broker: &Arc<Broker>,
-        queue: QueueKey,
-        range: &Range<u64>,
-        limit: ReadLimit,
-        tags: Option<&Arc<[String]>>,
-        found: &mut Found,
-    ) -> Result<(), ApiError> {
-        let read = self.read_cold(broker, queue, range, limit, tags, found);
-        read.await.map_err(TierError::for_reader)
-    }
-
-    async fn read_cold(
         &self,
         broker: &Arc<Broker>,
         queue: QueueKey,
@@ -66,7 +52,9 @@ impl StorageNode {
                     let lost_to = chunk.first_offset.0.min(end);
                     self.note_lost(broker, queue, found.upto, lost_to);
                     found.upto = lost_to;
-                    continue;
+                    if found.is_complete(&range, limit) {
+                        break;
+                    }
                 }
                 if wanted.as_ref().is_some_and(|tags| !may_hold(chunk, tags)) {
                     found.upto = chunk.end_offset().0.min(end);

@@ -102,18 +102,22 @@ impl Drop for Tiering<'_> {
 }
 
 impl StorageNode {
-    /// The next runs of a queue from `at` on, with the offset behind them; no
-    /// runs if all that is left is lost, or the queue is gone.
+    /// The next runs of a queue, each piece without a gap, with the offset behind
+    /// them; none if all that is left is lost, or the queue is gone.
     pub(super) async fn next_runs(
         &self,
         broker: &Arc<Broker>,
         queue: QueueKey,
         range: Range<u64>,
-    ) -> Result<(Bytes, u64), ApiError> {
+    ) -> Result<(Vec<Bytes>, u64), ApiError> {
         let found = self.read_range(broker, queue, range.clone(), PIECE).await?;
-        let records: &[StoredRecord] = &found.records;
+        let follows = |a: &StoredRecord, b: &StoredRecord| a.offset.plus(1) == b.offset;
+        let pieces = found.records.chunk_by(follows);
         let is_gone = found.upto <= range.start;
         let upto = if is_gone { range.end } else { found.upto };
-        Ok((encode_records(records).into(), upto))
+        Ok((
+            pieces.map(|piece| encode_records(piece).into()).collect(),
+            upto,
+        ))
     }
 }

@@ -38,6 +38,9 @@ pub enum TierError {
         owner: NodeId,
         number: u64,
     },
+    /// Log, hot store or snapshots, in their own words.
+    #[error("{0}")]
+    Local(String),
     #[error(transparent)]
     Node(#[from] ApiError),
 }
@@ -49,7 +52,7 @@ impl TierError {
     }
 
     /// As a reader is told; logged with all that is known.
-    pub(super) fn for_reader(self) -> ApiError {
+    pub(in crate::node) fn for_reader(self) -> ApiError {
         let named = |message: String| ApiError::new(ErrorCode::DataDamaged, message);
         let answer = match &self {
             Self::Node(error) => return error.clone(),
@@ -79,6 +82,7 @@ impl TierError {
             }
             Self::Manifest(ManifestError::Invalid { .. })
             | Self::Write(_)
+            | Self::Local(_)
             | Self::Interrupted
             | Self::Fenced { .. } => ApiError::new(
                 ErrorCode::StorageUnavailable,

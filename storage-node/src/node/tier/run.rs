@@ -59,7 +59,7 @@ impl StorageNode {
             })
             .await;
         if let Err(error) = self.give_back_log().await {
-            tracing::warn!(%error, "log files that are not needed stay for now");
+            tracing::warn!(%error, "log files that are not needed stay until the next look");
         }
     }
 
@@ -83,10 +83,8 @@ impl StorageNode {
     #[doc(hidden)]
     pub async fn settle_stores(&self) -> Result<(), TierError> {
         self.shared.wait_filled(self.log.durable().next()).await;
-        self.checkpoint().await.map_err(|error| {
-            let code = firn_protocol::error::ErrorCode::StorageUnavailable;
-            TierError::Node(firn_protocol::error::ApiError::new(code, error.to_string()))
-        })
+        let written = self.checkpoint().await;
+        written.map_err(|error| TierError::Local(error.to_string()))
     }
 
     async fn do_work(&self, broker: &Arc<Broker>, work: Work) -> bool {
@@ -227,10 +225,7 @@ impl StorageNode {
                 tracing::debug!(files, "log files given back");
                 Ok(())
             }
-            Err(text) => Err(TierError::Node(firn_protocol::error::ApiError::new(
-                firn_protocol::error::ErrorCode::Internal,
-                text,
-            ))),
+            Err(text) => Err(TierError::Local(text)),
         }
     }
 }

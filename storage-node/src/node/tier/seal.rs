@@ -54,7 +54,7 @@ impl StorageNode {
         }
         self.adopt(broker, &cut, manifest.clone()).await?;
         if let Err(error) = self.sweep_after(broker, &manifest).await {
-            tracing::warn!(%error, broker = %broker.key.broker, "objects that nothing names stay for now");
+            tracing::warn!(%error, broker = %broker.key.broker, "objects that nothing names stay until the next sweep");
         }
         Ok(())
     }

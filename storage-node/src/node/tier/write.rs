@@ -49,23 +49,22 @@ impl StorageNode {
                     }
                 };
                 at = upto;
-                if runs.is_empty() {
-                    continue;
-                }
-                let mut open = match writing.take() {
-                    Some(open) => open,
-                    None => self.begin_segment(broker.key, cut)?,
-                };
-                let mut added = open.add(queue, runs.clone()).await?;
-                if !added.1 {
-                    entries.push(added.0.finish(mutant).await?);
-                    open = self.begin_segment(broker.key, cut)?;
-                    added = open.add(queue, runs).await?;
-                }
-                if added.0.writer.is_full() {
-                    entries.push(added.0.finish(mutant).await?);
-                } else {
-                    writing = Some(added.0);
+                for piece in runs {
+                    let mut open = match writing.take() {
+                        Some(open) => open,
+                        None => self.begin_segment(broker.key, cut)?,
+                    };
+                    let mut added = open.add(queue, piece.clone()).await?;
+                    if !added.1 {
+                        entries.push(added.0.finish(mutant).await?);
+                        open = self.begin_segment(broker.key, cut)?;
+                        added = open.add(queue, piece).await?;
+                    }
+                    if added.0.writer.is_full() {
+                        entries.push(added.0.finish(mutant).await?);
+                    } else {
+                        writing = Some(added.0);
+                    }
                 }
             }
         }
