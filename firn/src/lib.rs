@@ -6,6 +6,7 @@ pub mod cli;
 pub mod client;
 pub mod inspect;
 mod object_store;
+mod rules;
 pub mod settings;
 pub mod standalone;
 pub mod startup;

@@ -18,6 +18,7 @@ use firn_storage_node::node::{ColdParts, StorageNode, Stores};
 use firn_tenant_service::{TenantConfig, TenantService};
 
 use crate::object_store;
+use crate::rules::CatalogueRules;
 use crate::settings::{Catalog, Flags, Settings, Warning};
 use crate::startup::{DataDir, HANDLES_WANTED, raise_handles};
 use crate::welcome::Welcome;
@@ -78,7 +79,9 @@ async fn serve(settings: &Settings, mut data: DataDir, clock: Clock) -> anyhow::
         bootstrap(&tenants, path).await?;
     }
     let cold = object_store::open(&settings.object_store, &data, &clock).await?;
-    let storage = open_storage(settings, cold, clock.clone(), registry.clone()).await?;
+    let mut storage = storage_config(settings);
+    storage.tier.rules = Arc::new(CatalogueRules::new(tenants.clone()));
+    let storage = open_storage(settings, storage, cold, clock.clone(), &registry).await?;
     let config = GatewayConfig {
         http_listen: settings.http_listen,
         ops_listen: settings.ops_listen,
@@ -153,24 +156,30 @@ async fn bootstrap(tenants: &TenantService, path: &Path) -> anyhow::Result<()> {
     Ok(())
 }
 
-async fn open_storage(
-    settings: &Settings,
-    cold: ColdParts,
-    clock: Clock,
-    registry: prometheus::Registry,
-) -> anyhow::Result<Arc<StorageNode>> {
+fn storage_config(settings: &Settings) -> StorageConfig {
     let mut config = StorageConfig::new(&settings.data_dir);
     config.log.file_bytes = settings.log_file_bytes.0;
     config.tail_bytes_max = settings.tail_bytes.0;
     config.tier.untiered_bytes_max = settings.hot_bytes.0;
     config.tier.seal_bytes = settings.seal_bytes.0;
     config.tier.seal_age = settings.seal_age;
+    config
+}
+
+async fn open_storage(
+    settings: &Settings,
+    config: StorageConfig,
+    cold: ColdParts,
+    clock: Clock,
+    registry: &prometheus::Registry,
+) -> anyhow::Result<Arc<StorageNode>> {
     let (hot_dir, volume_bytes) = (config.hot_dir.clone(), config.volume_bytes);
     // The data directory's lock is held by the caller.
     let mut disk: Arc<dyn Disk> = Arc::new(RealDisk::unlocked(&settings.data_dir));
     if let Some(budget) = settings.disk_budget {
         disk = Arc::new(Budgeted::new(disk, &[&config.log.dir], budget.0)?);
     }
+    let registry = registry.clone();
     let opened = firn_runtime::tasks::blocking(move || {
         let stores = Box::new(move |end| Stores::sled(&hot_dir, volume_bytes, end));
         StorageNode::open(config, disk, stores, cold, clock, &registry)

@@ -1,12 +1,14 @@
 //! Settings of the storage node.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use firn_protocol::limits::{KIB, MIB};
 
 use crate::cold::cache::CacheSettings;
 use crate::log::LogConfig;
+use crate::retention::{FixedRules, RetentionRules};
 use crate::segment::Cut;
 
 /// Settings of a [`crate::node::StorageNode`]; complete defaults but for the directory.
@@ -52,6 +54,10 @@ pub struct TierConfig {
     pub at_once: usize,
     pub cut: Cut,
     pub cache: CacheSettings,
+    /// How long data is kept, and how much of it.
+    pub rules: Arc<dyn RetentionRules>,
+    /// How often a node looks what has expired.
+    pub expire_every: Duration,
     /// A deliberate fault, to prove that the tests see it.
     #[doc(hidden)]
     pub mutant: Option<TierMutant>,
@@ -69,6 +75,14 @@ pub enum TierMutant {
     SealUnsettled,
     /// A manifest that somebody else made is taken for one's own.
     NoFence,
+    /// One record more than has expired goes.
+    TrimOneMore,
+    /// Bodies that wait do not keep their segment.
+    TrimWaiting,
+    /// Segments are deleted before a manifest leaves them out.
+    DeleteBeforeManifest,
+    /// What is released goes at once.
+    NoGrace,
 }
 
 impl Default for TierConfig {
@@ -85,6 +99,8 @@ impl Default for TierConfig {
             at_once: 4,
             cut: Cut::default(),
             cache: CacheSettings::default(),
+            rules: Arc::new(FixedRules::default()),
+            expire_every: Duration::from_secs(60),
             mutant: None,
         }
     }

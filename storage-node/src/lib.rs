@@ -12,5 +12,6 @@ pub mod log;
 pub mod metrics;
 pub mod node;
 pub mod record;
+pub mod retention;
 pub mod segment;
 pub mod varint;

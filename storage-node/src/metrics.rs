@@ -8,6 +8,7 @@ use prometheus::core::{Collector, Desc};
 use prometheus::proto::MetricFamily;
 use prometheus::{IntCounter, IntCounterVec, IntGauge, Opts, Registry};
 
+use crate::broker::entry::TrimReason;
 use crate::cold::metrics::ColdMetrics;
 use crate::cold::{Failure, Operation};
 use crate::hot::metrics::HotMetrics;
@@ -26,6 +27,10 @@ pub struct Metrics {
     pub recoveries: IntCounter,
     /// Brokers that could not be sealed or carried forward when it was due.
     pub tier_failures: IntCounter,
+    /// Records that are gone, by why.
+    records_trimmed: IntCounterVec,
+    /// The part of them that a group had not finished, once for each group.
+    pub records_missed: IntCounter,
     /// Bytes of records that no segment has, over all brokers, as last looked.
     pub untiered_bytes: IntGauge,
 }
@@ -47,8 +52,19 @@ impl Metrics {
         );
         let untiered_bytes = IntGauge::with_opts(untiered)?;
         registry.register(Box::new(untiered_bytes.clone()))?;
+        let trimmed = Opts::new(
+            "firn_storage_records_trimmed_total",
+            "Records that are gone, because of their age or to make room",
+        );
+        let records_trimmed = IntCounterVec::new(trimmed, &["reason"])?;
+        registry.register(Box::new(records_trimmed.clone()))?;
         Ok(Self {
             untiered_bytes,
+            records_trimmed,
+            records_missed: counter(
+                "firn_storage_records_missed_total",
+                "Records that were gone before a group had finished them",
+            )?,
             leases_expired: counter(
                 "firn_storage_leases_expired_total",
                 "Leases that passed without an ack",
@@ -70,6 +86,17 @@ impl Metrics {
                 "Brokers that could not go into object storage when it was due",
             )?,
         })
+    }
+
+    /// Records that are gone for one reason.
+    #[must_use]
+    pub fn records_trimmed(&self, reason: TrimReason) -> IntCounter {
+        let reason = match reason {
+            TrimReason::Age => "age",
+            TrimReason::Quota => "quota",
+            TrimReason::Disk => "disk",
+        };
+        self.records_trimmed.with_label_values(&[reason])
     }
 
     /// Shows the log's and the hot's own figures whenever metrics are read.

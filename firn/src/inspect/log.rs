@@ -8,7 +8,7 @@ use std::path::Path;
 
 use bytes::Bytes;
 use firn_protocol::ids::{BrokerId, QueueKey, TopicKey};
-use firn_storage_node::broker::entry::{Entry, Head, TransferReason};
+use firn_storage_node::broker::entry::{Entry, Head, TransferReason, TrimReason};
 use firn_storage_node::disk::RealDisk;
 use firn_storage_node::log::{FRAME_HEADER_BYTES, FrameHeader, Row, inspect};
 use firn_storage_node::record::{RecordError, Run};
@@ -175,7 +175,19 @@ fn add_entry(fields: &mut Value, entry: &Entry) {
         Err(error) => fields["problem"] = json!(error.to_string()),
     }
     let group = match &entry.head {
-        Head::Append { .. } | Head::Again { .. } | Head::DropTopic { .. } => None,
+        Head::Append { .. } | Head::Again { .. } | Head::DropTopic { .. } | Head::Reserved => None,
+        Head::Trim(trim) => {
+            let reason = match trim.reason {
+                TrimReason::Age => "age",
+                TrimReason::Quota => "quota",
+                TrimReason::Disk => "disk",
+            };
+            fields["reason"] = json!(reason);
+            let marks = trim.marks.iter();
+            let marks = marks.map(|(queue, mark)| json!([queue_name(*queue), mark]));
+            fields["marks"] = marks.collect();
+            None
+        }
         Head::Carry(carry) => {
             fields["manifest"] = json!(carry.tier.manifest);
             fields["covered"] = json!(carry.tier.covered);

@@ -1,10 +1,12 @@
 //! `apply`: the next state from a state and an entry. No I/O, no clock, no
 //! randomness, so the same log gives the same state on every machine.
 
-use firn_protocol::ids::{Generation, GroupId, QueueKey, TopicKey};
+use std::collections::BTreeMap;
+
+use firn_protocol::ids::{Generation, GroupId, QueueId, QueueKey, TopicKey};
 
 use super::entry::{Head, Receive, Subscribe, Transfer, TransferReason};
-use super::state::{BrokerState, Due, dead_letter_queue};
+use super::state::{BrokerState, Due, QueueState, dead_letter_queue};
 use crate::consume::group::{Ended, GroupState, WAITING_QUEUE};
 use crate::consume::progress::{Lease, QueueProgress};
 use crate::record::RunHeader;
@@ -84,7 +86,8 @@ impl BrokerState {
 
     fn change(&mut self, generation: Generation, head: &Head, run: Option<&RunHeader>) {
         match head {
-            Head::Append { .. } | Head::Again { .. } => {}
+            Head::Append { .. } | Head::Again { .. } | Head::Reserved => {}
+            Head::Trim(trim) => self.trim(trim),
             // The snapshot in it is this very state.
             Head::Carry(carry) => self.tier = carry.tier.clone(),
             Head::Subscribe(subscribe) => self.subscribe(subscribe),
@@ -167,10 +170,11 @@ impl BrokerState {
         }
         let topic = group.topics.entry(subscribe.topic).or_default();
         for &(queue, start) in &subscribe.starts {
+            let min = min_of(&self.queues, subscribe.topic, queue);
             topic
                 .queues
                 .entry(queue)
-                .or_insert_with(|| QueueProgress::starting_at(start));
+                .or_insert_with(|| QueueProgress::starting_at(start.max(min)));
         }
         topic.filters.extend(subscribe.filter.clone());
     }
@@ -299,12 +303,7 @@ impl BrokerState {
         }
     }
 
-    fn seek(
-        &mut self,
-        group: GroupId,
-        topic: TopicKey,
-        starts: &[(firn_protocol::ids::QueueId, u64)],
-    ) {
+    fn seek(&mut self, group: GroupId, topic: TopicKey, starts: &[(QueueId, u64)]) {
         let Some(state) = self.groups.get_mut(&group) else {
             return;
         };
@@ -315,6 +314,7 @@ impl BrokerState {
         progress.epoch += 1;
         progress.moved.clear();
         for &(queue, start) in starts {
+            let start = start.max(min_of(&self.queues, topic, queue));
             let queue_progress = progress.queues.entry(queue).or_default();
             let queue = QueueKey { topic, queue };
             ended.extend(queue_progress.leases().map(|(offset, lease)| Ended {
@@ -342,7 +342,7 @@ impl BrokerState {
         self.due.retain(|due| due.queue.topic != topic);
     }
 
-    fn forget_due(&mut self, group: GroupId, ended: &[Ended]) {
+    pub(super) fn forget_due(&mut self, group: GroupId, ended: &[Ended]) {
         for &Ended {
             deadline,
             queue,
@@ -357,6 +357,12 @@ impl BrokerState {
             });
         }
     }
+}
+
+/// Where a queue begins. A start that was found before a trim is not below it.
+fn min_of(queues: &BTreeMap<QueueKey, QueueState>, topic: TopicKey, queue: QueueId) -> u64 {
+    let state = queues.get(&QueueKey { topic, queue });
+    state.map_or(0, |state| state.min)
 }
 
 fn skip(state: &mut GroupState, queue: QueueKey, start: u64, end: u64) {

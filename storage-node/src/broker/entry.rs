@@ -76,6 +76,30 @@ pub enum Head {
     Again {
         queue: QueueKey,
     },
+    /// Number 14 is not in use; it changes nothing.
+    Reserved,
+    /// Records are gone, because of their age or to make room.
+    Trim(Trim),
+}
+
+/// Why records are gone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum TrimReason {
+    /// Older than their topic keeps them.
+    Age,
+    /// The instance stores more than it may.
+    Quota,
+    /// The disk is nearly full.
+    Disk,
+}
+
+/// Low marks rise. Bodies that still wait for their time stay, whatever is said.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Trim {
+    pub time: Timestamp,
+    pub reason: TrimReason,
+    /// First offset that is left, of each queue that loses some.
+    pub marks: Vec<(QueueKey, u64)>,
 }
 
 /// The broker as it was right before this entry, and what holds from now on.
@@ -178,6 +202,8 @@ impl Head {
             Self::DropGroup { .. } => 11,
             Self::Carry(_) => 12,
             Self::Again { .. } => 13,
+            Self::Reserved => 14,
+            Self::Trim(_) => 15,
         }
     }
 
@@ -196,7 +222,9 @@ impl Head {
             | Self::Seek { .. }
             | Self::DropTopic { .. }
             | Self::DropGroup { .. }
-            | Self::Carry(_) => None,
+            | Self::Carry(_)
+            | Self::Reserved
+            | Self::Trim(_) => None,
         }
     }
 

@@ -6,4 +6,5 @@ pub mod owner;
 pub mod state;
 pub mod tail;
 pub mod tier;
+pub mod trim;
 pub mod waiters;

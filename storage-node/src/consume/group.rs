@@ -214,6 +214,29 @@ impl GroupState {
         ended
     }
 
+    /// Records of a queue below `min` are gone; the leases that end. A retry
+    /// queue must be the group's own.
+    pub fn trim(&mut self, queue: QueueKey, min: u64) -> Vec<Ended> {
+        let mut leases = Vec::new();
+        if let TopicKey::Retry(_) = queue.topic {
+            let copies = self.retry.copies.range(..min);
+            let copies: Vec<u64> = copies.map(|(&offset, _)| offset).collect();
+            for offset in copies {
+                let lease = self.finish(queue, offset);
+                leases.extend(lease.map(|lease| (offset, lease)));
+            }
+        }
+        if let Some(progress) = self.progress_mut(queue) {
+            leases.extend(progress.trim(min));
+        }
+        let ended = leases.into_iter().map(|(offset, lease)| Ended {
+            deadline: lease.deadline,
+            queue,
+            offset,
+        });
+        ended.collect()
+    }
+
     /// What the group has done with a record; an original counts by its newest copy.
     #[must_use]
     pub fn status(&self, group: GroupId, queue: QueueKey, offset: u64) -> ConsumeStatus {

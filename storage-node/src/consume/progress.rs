@@ -208,6 +208,29 @@ impl QueueProgress {
         Some(std::mem::replace(&mut lease.deadline, deadline))
     }
 
+    /// First and last of the records below `end` that are not finished, and how
+    /// many; `None` if all are.
+    #[must_use]
+    pub fn unfinished_below(&self, end: u64) -> Option<(u64, u64, u64)> {
+        // The one at `low` never is.
+        let last = (self.low..end).rev().find(|at| !self.done.contains(*at))?;
+        Some((self.low, last, self.lag(end)))
+    }
+
+    /// Records below `min` are gone, so they count as finished; the leases that end.
+    pub fn trim(&mut self, min: u64) -> Vec<(u64, Lease)> {
+        if min <= self.low {
+            return Vec::new();
+        }
+        let kept = self.leases.split_off(&min);
+        let ended = std::mem::replace(&mut self.leases, kept);
+        self.holes.remove(0..min);
+        self.done.remove_range(..min);
+        self.low = min;
+        self.advance();
+        ended.into_iter().collect()
+    }
+
     /// Starts over at `offset`: leases and finished marks of before are void.
     pub fn reset(&mut self, offset: u64) {
         *self = Self::starting_at(offset);
@@ -317,6 +340,7 @@ mod tests {
         Skip(u64, u64),
         GiveBack(u64),
         Reset(u64),
+        Trim(u64),
     }
 
     fn op() -> impl Strategy<Value = Op> {
@@ -326,6 +350,7 @@ mod tests {
             2 => (0..40_u64, 0..6_u64).prop_map(|(a, n)| Op::Skip(a, n)),
             2 => (0..40_u64).prop_map(Op::GiveBack),
             1 => (0..40_u64).prop_map(Op::Reset),
+            1 => (0..41_u64).prop_map(Op::Trim),
         ]
     }
 
@@ -373,6 +398,15 @@ mod tests {
                         for (offset, state) in model.iter_mut().enumerate() {
                             *state = if (offset as u64) < to { 'f' } else { 'o' };
                         }
+                    }
+                    Op::Trim(min) => {
+                        let left: Vec<u64> = (0..min).filter(|&o| model[o as usize] != 'f').collect();
+                        let told = left.first().map(|&first| (first, left[left.len() - 1], left.len() as u64));
+                        prop_assert_eq!(progress.unfinished_below(min), told);
+                        let leased: Vec<u64> = (0..min).filter(|&o| model[o as usize] == 'l').collect();
+                        let ended: Vec<u64> = progress.trim(min).into_iter().map(|(o, _)| o).collect();
+                        prop_assert_eq!(ended, leased);
+                        model[..min as usize].fill('f');
                     }
                 }
                 prop_assert_eq!(progress.breach(), None);

@@ -44,7 +44,9 @@ impl StorageNode {
             | Head::DropTopic { .. }
             | Head::DropGroup { .. }
             | Head::Carry(_)
-            | Head::Again { .. } => FrameClass::Other,
+            | Head::Again { .. }
+            | Head::Reserved
+            | Head::Trim(_) => FrameClass::Other,
         };
         let mut start = Vec::with_capacity(64);
         head.encode(&mut start);

@@ -308,7 +308,9 @@ fn wake(broker: BrokerId, core: &mut Core, head: &Head, run: &Bytes) {
         | Head::DropTopic { .. }
         | Head::DropGroup { .. }
         | Head::Carry(_)
-        | Head::Again { .. } => {}
+        | Head::Again { .. }
+        | Head::Reserved
+        | Head::Trim(_) => {}
     }
 }
 

@@ -85,6 +85,8 @@ pub(crate) struct Bench {
     states: Arc<MemoryStateStore>,
     /// Object storage, which outlives everything else.
     pub(crate) cold: ColdParts,
+    /// Of the life that is now.
+    registry: prometheus::Registry,
 }
 
 impl Bench {
@@ -102,6 +104,7 @@ impl Bench {
             node: None,
             hot: Arc::default(),
             states: Arc::default(),
+            registry: prometheus::Registry::new(),
         };
         bench.open();
         bench
@@ -119,7 +122,17 @@ impl Bench {
         self.clock.advance(Duration::from_millis(ms));
     }
 
+    /// What a counter of this life says, over all its labels.
+    pub(crate) fn counter(&self, name: &str) -> u64 {
+        let families = self.registry.gather();
+        let family = families.iter().find(|family| family.name() == name);
+        let metrics = family.map_or(&[][..], |family| family.get_metric());
+        let values = metrics.iter().map(|it| it.get_counter().get_value() as u64);
+        values.sum()
+    }
+
     pub(crate) fn open(&mut self) {
+        self.registry = prometheus::Registry::new();
         let stores = Stores {
             hot: Arc::new(Keeping(self.hot.clone())),
             states: Arc::new(Keeping(self.states.clone())),
@@ -131,7 +144,7 @@ impl Bench {
             Box::new(move |_| Ok(stores)),
             self.cold.clone(),
             self.clock.clone(),
-            &prometheus::Registry::new(),
+            &self.registry,
         )
         .expect("the node opens");
         assert_eq!(opened.damage, [], "an orderly disk has no damage");

@@ -15,6 +15,7 @@ mod mutants;
 mod places;
 mod power;
 mod races;
+mod retention;
 mod stores;
 mod tier_faults;
 mod tiers;

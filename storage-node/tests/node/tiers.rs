@@ -157,7 +157,7 @@ pub(crate) async fn objects(bench: &Bench) -> Vec<ObjectName> {
     listed.into_iter().filter_map(|it| it.name).collect()
 }
 
-fn requests(bench: &Bench) -> u64 {
+pub(crate) fn requests(bench: &Bench) -> u64 {
     let metrics = bench.cold.store.metrics();
     let all = Operation::ALL.iter();
     all.map(|&operation| metrics.requests(operation)).sum()

@@ -177,7 +177,11 @@ impl StorageNode {
         Ok(hits)
     }
 
-    async fn newest(&self, broker: &Arc<Broker>) -> Result<Option<Arc<Manifest>>, TierError> {
+    /// The newest manifest; `None` before the first.
+    pub(super) async fn newest(
+        &self,
+        broker: &Arc<Broker>,
+    ) -> Result<Option<Arc<Manifest>>, TierError> {
         let number = broker.lock()?.state.tier.manifest;
         match number {
             0 => Ok(None),

@@ -25,11 +25,14 @@ impl StorageNode {
         tags: Option<&Arc<[String]>>,
         found: &mut Found,
     ) -> Result<(), TierError> {
-        let (number, end) = {
+        let (number, end, min) = {
             let core = broker.lock()?;
             let tier = &core.state.tier;
-            (tier.manifest, tier.end(queue).min(range.end))
+            let min = core.state.queue(queue).min;
+            (tier.manifest, tier.end(queue).min(range.end), min)
         };
+        // What went since the read began is in no segment, and is not lost.
+        found.upto = found.upto.max(min.min(end));
         if found.upto >= end {
             return Ok(());
         }

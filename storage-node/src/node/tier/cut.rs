@@ -37,8 +37,8 @@ pub(super) struct Cut {
     pub(super) covered: u64,
     /// First and one past the last record of each queue, where there are any.
     pub(super) ranges: BTreeMap<QueueKey, Range<u64>>,
-    /// First offsets that are still to be read.
-    pub(super) low_marks: BTreeMap<QueueKey, u64>,
+    /// First offset that is still to be read, of each queue that there is.
+    pub(super) mins: BTreeMap<QueueKey, u64>,
     pub(super) waiting_bytes: u64,
     pub(super) last_time: Timestamp,
     pub(super) snapshot: Bytes,
@@ -53,7 +53,7 @@ impl Cut {
             let first = tier.end(queue).max(state.min);
             (queue, first..state.end)
         });
-        let low_marks = core.state.queues.iter();
+        let mins = core.state.queues.iter();
         Self {
             seq: core.state.seq,
             generation: core.generation,
@@ -62,10 +62,7 @@ impl Cut {
             manifest: tier.manifest,
             covered: tier.covered,
             ranges: ranges.filter(|(_, range)| !range.is_empty()).collect(),
-            low_marks: low_marks
-                .filter(|(_, state)| state.min > 0)
-                .map(|(&queue, state)| (queue, state.min))
-                .collect(),
+            mins: mins.map(|(&queue, state)| (queue, state.min)).collect(),
             waiting_bytes: tier.waiting_bytes,
             last_time: core.state.last_time,
             snapshot: core.state.snapshot(),

@@ -6,8 +6,8 @@
 //! that the log before is not needed (`cut`, `write`, `seal`). A broker with
 //! little is carried to the head of the log instead (`carry`), so that it pins no
 //! file and makes no tiny segment. Reads go on where memory, log and hot store
-//! end (`cold_read`, `cold_find`). What nothing names any
-//! more is taken away (`sweep`). Promises that at every moment log and object
+//! end (`cold_read`, `cold_find`). What is older than it is kept goes (`expire`), and
+//! what nothing names any more is taken away (`sweep`). Promises that at every moment log and object
 //! storage together have every record, that what a manifest names is never
 //! written by two owners, and that a broker with nothing new causes no request.
 //! Leaves requests, retries and names to [`crate::cold`], bytes to [`crate::segment`].
@@ -17,6 +17,8 @@ mod cold_find;
 mod cold_read;
 mod cut;
 mod error;
+mod expire;
+mod facts;
 mod place;
 mod restore;
 mod run;

@@ -3,15 +3,18 @@
 
 use std::future::Future;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use bytes::Bytes;
 use firn_protocol::ids::QueueKey;
+use firn_protocol::time::Timestamp;
 use moka::future::Cache;
 use parking_lot::Mutex;
 use rustc_hash::FxHashMap;
 
 use super::ColdParts;
 use super::error::TierError;
+use super::facts::KnownFacts;
 use crate::cold::ColdStore;
 use crate::cold::cache::{BlockCache, CacheSettings, CachedObject, ReadAhead};
 use crate::cold::manifest::{Manifest, SegmentEntry};
@@ -39,6 +42,9 @@ pub(in crate::node) struct Cold {
     readers: Cache<(BrokerKey, QueueKey), Arc<Mutex<ReadAhead>>>,
     /// Manifests whose commit was begun and is not known to have ended.
     pub(super) attempts: Attempts,
+    pub(super) facts: KnownFacts,
+    /// When to look next what has expired, in ms.
+    next_look: AtomicU64,
 }
 
 /// See [`Cold::attempts`]: how an owner knows a manifest of its own whose answer
@@ -88,7 +94,18 @@ impl Cold {
                 .build(),
             readers: Cache::new(READERS_MAX),
             attempts: Attempts::default(),
+            facts: KnownFacts::default(),
+            next_look: AtomicU64::new(0),
         }
+    }
+
+    /// Whether it is time to look what has expired.
+    pub(super) fn is_look_due(&self, now: Timestamp) -> bool {
+        self.next_look.load(Ordering::Relaxed) <= now.0
+    }
+
+    pub(super) fn look_again_at(&self, at: Timestamp) {
+        self.next_look.store(at.0, Ordering::Relaxed);
     }
 
     /// The manifest with this number, which was committed.
@@ -110,9 +127,10 @@ impl Cold {
     }
 
     /// Keeps a manifest that has just become the newest.
-    pub(super) async fn keep(&self, manifest: Manifest) {
+    pub(super) async fn keep(&self, manifest: Manifest) -> Arc<Manifest> {
         let (broker, manifest) = (manifest.broker, Arc::new(manifest));
-        self.manifests.insert(broker, manifest).await;
+        self.manifests.insert(broker, manifest.clone()).await;
+        manifest
     }
 
     /// A segment, opened.

@@ -58,6 +58,7 @@ impl StorageNode {
                 self.do_work(&broker, work).await;
             })
             .await;
+        self.expire_step().await;
         if let Err(error) = self.give_back_log().await {
             tracing::warn!(%error, "log files that are not needed stay until the next look");
         }
@@ -95,13 +96,17 @@ impl StorageNode {
         match done {
             Ok(()) => true,
             Err(error) => {
-                if !error.is_harmless() {
-                    self.metrics.tier_failures.inc();
-                    let broker = broker.key.broker;
-                    tracing::warn!(%error, %broker, "a broker cannot be tiered now, trying again later");
-                }
+                self.note_failure(broker, &error);
                 false
             }
+        }
+    }
+
+    pub(super) fn note_failure(&self, broker: &Broker, error: &TierError) {
+        if !error.is_harmless() {
+            self.metrics.tier_failures.inc();
+            let broker = broker.key.broker;
+            tracing::warn!(%error, %broker, "a broker cannot be tiered now, trying again later");
         }
     }
 

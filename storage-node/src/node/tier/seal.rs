@@ -11,6 +11,7 @@ use firn_protocol::time::Timestamp;
 
 use super::cut::{Cut, Tiering};
 use super::error::TierError;
+use super::facts::is_needed;
 use super::sweep::still_released;
 use crate::broker::entry::{Carry, Head};
 use crate::broker::owner::{Broker, Core, Mark};
@@ -22,12 +23,16 @@ use crate::cold::manifest::{
 };
 use crate::cold::paths::{Nonce, ObjectName, StateName};
 use crate::config::TierMutant;
+use crate::consume::group::WAITING_QUEUE;
 use crate::node::StorageNode;
 
 impl StorageNode {
     /// Puts everything of a broker that is in no segment into one, and its state
     /// beside it. What is answered meanwhile is for the next time.
     pub(in crate::node) async fn seal(&self, broker: &Arc<Broker>) -> Result<(), TierError> {
+        if let Some(manifest) = self.newest(broker).await? {
+            self.trim_expired(broker, &manifest)?;
+        }
         let (_tiering, cut) = Tiering::begin(broker, &self.log)?;
         if self.config.tier.mutant != Some(TierMutant::SealUnsettled) {
             self.settled(cut.mark).await?;
@@ -42,6 +47,12 @@ impl StorageNode {
         let manifest = self.next_manifest(broker, &cut, before.as_deref(), segments, state);
         if self.config.tier.mutant == Some(TierMutant::CarryBeforeManifest) {
             self.adopt(broker, &cut, manifest.clone()).await?;
+        }
+        if self.config.tier.mutant == Some(TierMutant::DeleteBeforeManifest) {
+            let (_, dead) = self.parted(before.as_deref(), &cut);
+            let names = dead.iter();
+            let names = names.map(|entry| ObjectName::Segment(broker.key, entry.name));
+            self.cold.store.delete(&names.collect::<Vec<_>>()).await?;
         }
         let store = self.cold.store.background();
         self.cold.attempts.add(broker.key, manifest.nonce);
@@ -104,7 +115,7 @@ impl StorageNode {
     ) -> Result<(), TierError> {
         let covered = manifest.covered.sequence;
         let is_ours = covered == cut.seq;
-        self.cold.keep(manifest.clone()).await;
+        let manifest = self.cold.keep(manifest).await;
         self.cold.store.reach("seal.before_carry")?;
         let mark = {
             let mut core = broker.lock()?;
@@ -121,6 +132,7 @@ impl StorageNode {
                 tier.waiting_since = cut.last_time;
                 tier.is_changed = core.state.seq != cut.seq;
             }
+            self.cold.facts.note(&manifest, &core.state);
             self.carry(broker, &mut core, tier)?
         };
         // Only now: until the log knows of it, the next seal meets it again.
@@ -161,6 +173,16 @@ impl StorageNode {
         })
     }
 
+    /// Which segments of the manifest before hold something above the low marks.
+    fn parted<'a>(&self, before: Option<&'a Manifest>, cut: &Cut) -> Parted<'a> {
+        let mut mins = cut.mins.clone();
+        if self.config.tier.mutant == Some(TierMutant::TrimWaiting) {
+            mins.remove(&WAITING_QUEUE);
+        }
+        let all = before.map_or(&[][..], |before| &before.segments);
+        all.iter().partition(|entry| is_needed(entry, &mins))
+    }
+
     fn next_manifest(
         &self,
         broker: &Broker,
@@ -169,10 +191,18 @@ impl StorageNode {
         added: Vec<SegmentEntry>,
         state: StatePlace,
     ) -> Manifest {
-        let delete_at = self
-            .now()
-            .plus_ms(self.config.tier.release_grace.as_millis() as u64);
-        let mut segments = before.map_or_else(Vec::new, |before| before.segments.clone());
+        let grace = self.config.tier.release_grace.as_millis() as u64;
+        let delete_at = match self.config.tier.mutant {
+            Some(TierMutant::NoGrace) => self.now(),
+            _ => self.now().plus_ms(grace),
+        };
+        let (live, dead) = self.parted(before, cut);
+        let mut segments: Vec<SegmentEntry> = live.into_iter().cloned().collect();
+        let mut released = released(before, self.now(), delete_at);
+        released.extend(dead.into_iter().map(|entry| Released {
+            object: ReleasedObject::Segment(entry.name),
+            delete_at,
+        }));
         segments.extend(added);
         segments.sort_unstable_by_key(|entry| entry.name);
         Manifest {
@@ -187,14 +217,18 @@ impl StorageNode {
             },
             segments,
             state,
-            low_marks: (cut.low_marks.iter())
+            low_marks: (cut.mins.iter())
+                .filter(|(_, min)| **min > 0)
                 .map(|(&queue, &min)| (queue, Offset(min)))
                 .collect(),
-            released: released(before, self.now(), delete_at),
+            released,
             wal_ends: before.map_or_else(Vec::new, |before| before.wal_ends.clone()),
         }
     }
 }
+
+/// Segments of a manifest that are still to be read, and those that are not.
+type Parted<'a> = (Vec<&'a SegmentEntry>, Vec<&'a SegmentEntry>);
 
 /// Objects that the manifest before named, or had released, and that go.
 fn released(before: Option<&Manifest>, now: Timestamp, delete_at: Timestamp) -> Vec<Released> {
