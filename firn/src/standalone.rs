@@ -12,6 +12,7 @@ use firn_protocol::api::tenant::TenantApi as _;
 use firn_protocol::catalogue::Durability;
 use firn_runtime::config::Secret;
 use firn_runtime::{Clock, Tasks, config, telemetry};
+use firn_storage_node::cold::ColdUrl;
 use firn_storage_node::config::StorageConfig;
 use firn_storage_node::disk::{Budgeted, Disk, RealDisk};
 use firn_storage_node::node::{ColdParts, StorageNode, Stores};
@@ -163,6 +164,7 @@ fn storage_config(settings: &Settings) -> StorageConfig {
     config.tier.untiered_bytes_max = settings.hot_bytes.0;
     config.tier.seal_bytes = settings.seal_bytes.0;
     config.tier.seal_age = settings.seal_age;
+    config.tier.is_cold_local = matches!(settings.object_store, ColdUrl::Directory(_));
     config
 }
 

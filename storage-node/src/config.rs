@@ -56,6 +56,8 @@ pub struct TierConfig {
     pub cache: CacheSettings,
     /// How long data is kept, and how much of it.
     pub rules: Arc<dyn RetentionRules>,
+    /// Whether object storage lies on the node's own disk.
+    pub is_cold_local: bool,
     /// How often a node looks what has expired.
     pub expire_every: Duration,
     /// A deliberate fault, to prove that the tests see it.
@@ -100,6 +102,7 @@ impl Default for TierConfig {
             cut: Cut::default(),
             cache: CacheSettings::default(),
             rules: Arc::new(FixedRules::default()),
+            is_cold_local: false,
             expire_every: Duration::from_secs(60),
             mutant: None,
         }

@@ -6,7 +6,7 @@ use std::sync::atomic::Ordering;
 use parking_lot::Mutex;
 use prometheus::core::{Collector, Desc};
 use prometheus::proto::MetricFamily;
-use prometheus::{IntCounter, IntCounterVec, IntGauge, Opts, Registry};
+use prometheus::{Gauge, IntCounter, IntCounterVec, IntGauge, Opts, Registry};
 
 use crate::broker::entry::TrimReason;
 use crate::cold::metrics::ColdMetrics;
@@ -31,6 +31,8 @@ pub struct Metrics {
     records_trimmed: IntCounterVec,
     /// The part of them that a group had not finished, once for each group.
     pub records_missed: IntCounter,
+    /// Part of the disk that is in use, as last looked.
+    pub disk_used: Gauge,
     /// Bytes of records that no segment has, over all brokers, as last looked.
     pub untiered_bytes: IntGauge,
 }
@@ -58,8 +60,15 @@ impl Metrics {
         );
         let records_trimmed = IntCounterVec::new(trimmed, &["reason"])?;
         registry.register(Box::new(records_trimmed.clone()))?;
+        let disk = Opts::new(
+            "firn_storage_disk_used_ratio",
+            "Part of the disk that the node's own data takes, of that and what is free",
+        );
+        let disk_used = Gauge::with_opts(disk)?;
+        registry.register(Box::new(disk_used.clone()))?;
         Ok(Self {
             untiered_bytes,
+            disk_used,
             records_trimmed,
             records_missed: counter(
                 "firn_storage_records_missed_total",

@@ -39,6 +39,7 @@ impl StorageNode {
         for message in &request.messages {
             records.push_original(message);
         }
+        self.quotas.admit(ctx, records.bytes.len() as u64)?;
         let (done, committed) = oneshot::channel();
         let header = {
             let mut core = broker.lock()?;

@@ -12,6 +12,7 @@ mod journal;
 mod lag;
 mod lookup;
 mod open;
+mod quota;
 mod read;
 mod receive;
 mod recover;
@@ -58,6 +59,7 @@ pub struct StorageNode {
     filler: OnceLock<Arc<Filler>>,
     cold: tier::Cold,
     shared: Arc<Shared>,
+    quotas: quota::Quotas,
     metrics: Metrics,
     /// Held while state is written out: the marker of one checkpoint must not
     /// overtake the snapshots of another.

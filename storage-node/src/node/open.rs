@@ -8,6 +8,7 @@ use firn_runtime::{Clock, Tasks};
 use rustc_hash::FxHashMap;
 
 use super::StorageNode;
+use super::quota::Quotas;
 use super::shared::Shared;
 use super::source::Source;
 use super::stores::Stores;
@@ -95,6 +96,7 @@ impl StorageNode {
         let metrics = Metrics::new(registry)?;
         let shared = Arc::new(Shared::new(config.tail_bytes_max));
         let log_config = config.log.clone();
+        let quotas = Quotas::new(disk.clone());
         // The states come from the replay below, when the stores are known.
         let (log, recovery) =
             Log::open(disk, log_config, shared.clone(), Lsn(u64::MAX), &mut |_| {
@@ -126,6 +128,7 @@ impl StorageNode {
             stores,
             cold,
             shared,
+            quotas,
             metrics,
             checkpointing: tokio::sync::Mutex::default(),
             filler: OnceLock::new(),

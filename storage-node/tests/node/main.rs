@@ -14,6 +14,7 @@ mod model;
 mod mutants;
 mod places;
 mod power;
+mod quota;
 mod races;
 mod retention;
 mod stores;

@@ -29,6 +29,8 @@ pub(super) struct Facts {
     pub(super) release_at: Option<Timestamp>,
     /// Of records in segments that are still to be read, before compression.
     pub(super) record_bytes: u64,
+    /// Of the segments.
+    pub(super) object_bytes: u64,
 }
 
 /// The facts of all brokers whose manifest was seen in this life of the process.
@@ -80,6 +82,7 @@ impl Facts {
             let live: Vec<_> = live.filter(|row| is_live(row, min_of(row.queue))).collect();
             let others = live.iter().any(|row| row.queue.topic != TopicKey::Waiting);
             facts.has_dead |= live.is_empty();
+            facts.object_bytes += entry.bytes;
             if !others && let Some(end) = live.iter().map(|row| row.end.0).max() {
                 facts.held_to = Some(facts.held_to.map_or(end, |before| before.min(end)));
             }

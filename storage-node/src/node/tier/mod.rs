@@ -21,6 +21,7 @@ mod expire;
 mod facts;
 mod place;
 mod restore;
+mod room;
 mod run;
 mod seal;
 mod sweep;

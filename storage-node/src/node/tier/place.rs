@@ -45,6 +45,8 @@ pub(in crate::node) struct Cold {
     pub(super) facts: KnownFacts,
     /// When to look next what has expired, in ms.
     next_look: AtomicU64,
+    /// When to free the disk again, in ms.
+    next_room: AtomicU64,
 }
 
 /// See [`Cold::attempts`]: how an owner knows a manifest of its own whose answer
@@ -96,6 +98,7 @@ impl Cold {
             attempts: Attempts::default(),
             facts: KnownFacts::default(),
             next_look: AtomicU64::new(0),
+            next_room: AtomicU64::new(0),
         }
     }
 
@@ -106,6 +109,22 @@ impl Cold {
 
     pub(super) fn look_again_at(&self, at: Timestamp) {
         self.next_look.store(at.0, Ordering::Relaxed);
+    }
+
+    /// Whether what was freed last has had the time to go.
+    pub(super) fn is_room_due(&self, now: Timestamp) -> bool {
+        self.next_room.load(Ordering::Relaxed) <= now.0
+    }
+
+    pub(super) fn make_room_again_at(&self, at: Timestamp) {
+        self.next_room.store(at.0, Ordering::Relaxed);
+    }
+
+    /// Bytes of records, and of objects, that a broker's newest manifest names;
+    /// none until it has been read.
+    pub(in crate::node) fn stored_bytes(&self, broker: BrokerKey, manifest: u64) -> (u64, u64) {
+        let facts = self.facts.get(broker, manifest);
+        facts.map_or((0, 0), |facts| (facts.record_bytes, facts.object_bytes))
     }
 
     /// The manifest with this number, which was committed.

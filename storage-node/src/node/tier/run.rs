@@ -59,6 +59,8 @@ impl StorageNode {
             })
             .await;
         self.expire_step().await;
+        self.count_stored();
+        self.make_room().await;
         if let Err(error) = self.give_back_log().await {
             tracing::warn!(%error, "log files that are not needed stay until the next look");
         }
