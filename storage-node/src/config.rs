@@ -54,6 +54,12 @@ pub struct TierConfig {
     pub at_once: usize,
     pub cut: Cut,
     pub cache: CacheSettings,
+    /// So many small neighbours of one broker are merged; not fewer.
+    pub merge_segments_min: usize,
+    /// A segment shorter than this is small, and a merged one is not.
+    pub merge_bytes: u64,
+    /// Merging reads so much, and writes about as much.
+    pub merge_bytes_per_sec: u64,
     /// How long data is kept, and how much of it.
     pub rules: Arc<dyn RetentionRules>,
     /// Whether object storage lies on the node's own disk.
@@ -85,6 +91,10 @@ pub enum TierMutant {
     DeleteBeforeManifest,
     /// What is released goes at once.
     NoGrace,
+    /// Merging leaves out the last part of each queue.
+    MergeLoses,
+    /// What was merged is named beside what it was merged from.
+    MergeKeeps,
 }
 
 impl Default for TierConfig {
@@ -101,6 +111,9 @@ impl Default for TierConfig {
             at_once: 4,
             cut: Cut::default(),
             cache: CacheSettings::default(),
+            merge_segments_min: 8,
+            merge_bytes: 64 * MIB,
+            merge_bytes_per_sec: 8 * MIB,
             rules: Arc::new(FixedRules::default()),
             is_cold_local: false,
             expire_every: Duration::from_secs(60),

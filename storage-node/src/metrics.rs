@@ -31,6 +31,8 @@ pub struct Metrics {
     records_trimmed: IntCounterVec,
     /// The part of them that a group had not finished, once for each group.
     pub records_missed: IntCounter,
+    /// Small segments that became part of larger ones.
+    pub segments_merged: IntCounter,
     /// Part of the disk that is in use, as last looked.
     pub disk_used: Gauge,
     /// Bytes of records that no segment has, over all brokers, as last looked.
@@ -69,6 +71,10 @@ impl Metrics {
         Ok(Self {
             untiered_bytes,
             disk_used,
+            segments_merged: counter(
+                "firn_storage_segments_merged_total",
+                "Small segments that became part of larger ones",
+            )?,
             records_trimmed,
             records_missed: counter(
                 "firn_storage_records_missed_total",

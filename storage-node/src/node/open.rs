@@ -170,6 +170,11 @@ impl StorageNode {
             node.run_tiering(stop).await;
             Ok::<(), OpenError>(())
         });
+        let node = self.clone();
+        tasks.spawn("storage-merging", |stop| async move {
+            node.run_merging(stop).await;
+            Ok::<(), OpenError>(())
+        });
     }
 
     /// Writes everything out and closes the stores; the node takes nothing any more.

@@ -29,6 +29,8 @@ pub(crate) fn join(world: &mut World, mutant: Option<TierMutant>) {
             chunk_bytes: 1 << 10,
             ..Cut::default()
         },
+        merge_segments_min: 3,
+        merge_bytes: 24 << 10,
         mutant,
         ..TierConfig::default()
     };
@@ -67,9 +69,10 @@ pub(crate) async fn keep(world: &World, life: &Life, takes_part: bool, seed: u64
     let work = async {
         let mut dice = Dice(seed);
         loop {
-            match dice.below(4) {
+            match dice.below(5) {
                 0 => drop(life.node.seal_all().await),
                 1 => drop(life.node.settle_stores().await),
+                2 => life.node.merge_step().await,
                 _ => life.node.tier_step().await,
             }
             pause().await;
@@ -97,6 +100,7 @@ pub(crate) async fn rest(world: &World, life: &Life) {
             life.node.seal_all().await;
             let _ = life.node.settle_stores().await;
             life.node.tier_step().await;
+            life.node.merge_step().await;
         }
     };
     tokio::select! {

@@ -10,6 +10,7 @@ mod harness;
 mod history;
 mod machine;
 mod meet;
+mod merging;
 mod model;
 mod mutants;
 mod places;

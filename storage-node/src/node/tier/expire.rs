@@ -97,7 +97,7 @@ impl StorageNode {
             || topics.any(|topic| self.retention(key, topic).is_some())
     }
 
-    fn retention(&self, key: BrokerKey, topic: TopicKey) -> Option<Duration> {
+    pub(super) fn retention(&self, key: BrokerKey, topic: TopicKey) -> Option<Duration> {
         let rules = &self.config.tier.rules;
         rules.retention(key.tenant, key.instance, topic)
     }

@@ -31,6 +31,10 @@ pub(super) struct Facts {
     pub(super) record_bytes: u64,
     /// Of the segments.
     pub(super) object_bytes: u64,
+    /// Length of each segment that is still needed.
+    lengths: Vec<u64>,
+    /// When to look again whether small ones can be merged.
+    pub(super) merge_at: Timestamp,
 }
 
 /// The facts of all brokers whose manifest was seen in this life of the process.
@@ -46,6 +50,7 @@ impl KnownFacts {
             && before.manifest == manifest.number
         {
             facts.release_at = before.release_at;
+            facts.merge_at = before.merge_at;
         }
         all.insert(manifest.broker, facts.clone());
         facts
@@ -56,6 +61,15 @@ impl KnownFacts {
         let all = self.0.lock();
         let facts = all.get(&broker);
         facts.filter(|facts| facts.manifest == manifest).cloned()
+    }
+
+    /// The segments that a manifest names do not fit together.
+    pub(super) fn put_off_merge(&self, broker: BrokerKey, manifest: u64, at: Timestamp) {
+        if let Some(facts) = self.0.lock().get_mut(&broker)
+            && facts.manifest == manifest
+        {
+            facts.merge_at = at;
+        }
     }
 
     /// What a manifest had released is deleted.
@@ -83,6 +97,9 @@ impl Facts {
             let others = live.iter().any(|row| row.queue.topic != TopicKey::Waiting);
             facts.has_dead |= live.is_empty();
             facts.object_bytes += entry.bytes;
+            facts
+                .lengths
+                .extend((!live.is_empty()).then_some(entry.bytes));
             if !others && let Some(end) = live.iter().map(|row| row.end.0).max() {
                 facts.held_to = Some(facts.held_to.map_or(end, |before| before.min(end)));
             }
@@ -101,6 +118,14 @@ impl Facts {
             }
         }
         facts
+    }
+
+    /// How many segments are shorter than that.
+    pub(super) fn small(&self, bytes: u64) -> usize {
+        self.lengths
+            .iter()
+            .filter(|length| **length < bytes)
+            .count()
     }
 
     /// Topics with records in segments that the broker has no more.

@@ -7,18 +7,20 @@
 //! little is carried to the head of the log instead (`carry`), so that it pins no
 //! file and makes no tiny segment. Reads go on where memory, log and hot store
 //! end (`cold_read`, `cold_find`). What is older than it is kept goes (`expire`), and
-//! what nothing names any more is taken away (`sweep`). Promises that at every moment log and object
+//! what nothing names any more is taken away (`sweep`). Small segments become large ones (`merge`). Promises that at every moment log and object
 //! storage together have every record, that what a manifest names is never
 //! written by two owners, and that a broker with nothing new causes no request.
 //! Leaves requests, retries and names to [`crate::cold`], bytes to [`crate::segment`].
 
 mod carry;
+mod choose;
 mod cold_find;
 mod cold_read;
 mod cut;
 mod error;
 mod expire;
 mod facts;
+mod merge;
 mod place;
 mod restore;
 mod room;

@@ -2,7 +2,7 @@
 //! which the log learns of it. A crash in between leaves orphans or a manifest
 //! that the next seal finds, never a record that is nowhere.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -12,6 +12,7 @@ use firn_protocol::time::Timestamp;
 use super::cut::{Cut, Tiering};
 use super::error::TierError;
 use super::facts::is_needed;
+use super::merge::Merge;
 use super::sweep::still_released;
 use crate::broker::entry::{Carry, Head};
 use crate::broker::owner::{Broker, Core, Mark};
@@ -21,7 +22,7 @@ use crate::cold::manifest::{
     Commit, INLINE_STATE_BYTES_MAX, LogPlace, Manifest, Released, ReleasedObject, SegmentEntry,
     StatePlace, commit, load_newest,
 };
-use crate::cold::paths::{Nonce, ObjectName, StateName};
+use crate::cold::paths::{Nonce, ObjectName, SegmentName, StateName};
 use crate::config::TierMutant;
 use crate::consume::group::WAITING_QUEUE;
 use crate::node::StorageNode;
@@ -30,6 +31,15 @@ impl StorageNode {
     /// Puts everything of a broker that is in no segment into one, and its state
     /// beside it. What is answered meanwhile is for the next time.
     pub(in crate::node) async fn seal(&self, broker: &Arc<Broker>) -> Result<(), TierError> {
+        self.seal_with(broker, None).await
+    }
+
+    /// The same, with segments that take the place of others.
+    pub(super) async fn seal_with(
+        &self,
+        broker: &Arc<Broker>,
+        merge: Option<&Merge>,
+    ) -> Result<(), TierError> {
         if let Some(manifest) = self.newest(broker).await? {
             self.trim_expired(broker, &manifest)?;
         }
@@ -44,15 +54,17 @@ impl StorageNode {
         let segments = self.write_segments(broker, &cut).await?;
         self.cold.store.reach("seal.segments_written")?;
         let state = self.store_state(broker, &cut).await?;
-        let manifest = self.next_manifest(broker, &cut, before.as_deref(), segments, state);
+        let mut named = self.named(before.as_deref(), merge, &cut);
+        named.live.extend(segments);
+        let manifest = self.next_manifest(broker, &cut, before.as_deref(), named, state);
         if self.config.tier.mutant == Some(TierMutant::CarryBeforeManifest) {
             self.adopt(broker, &cut, manifest.clone()).await?;
         }
         if self.config.tier.mutant == Some(TierMutant::DeleteBeforeManifest) {
-            let (_, dead) = self.parted(before.as_deref(), &cut);
-            let names = dead.iter();
-            let names = names.map(|entry| ObjectName::Segment(broker.key, entry.name));
-            self.cold.store.delete(&names.collect::<Vec<_>>()).await?;
+            let gone: Vec<ObjectName> = (manifest.released_objects())
+                .map(|(name, _)| name)
+                .collect();
+            self.cold.store.delete(&gone).await?;
         }
         let store = self.cold.store.background();
         self.cold.attempts.add(broker.key, manifest.nonce);
@@ -173,14 +185,28 @@ impl StorageNode {
         })
     }
 
-    /// Which segments of the manifest before hold something above the low marks.
-    fn parted<'a>(&self, before: Option<&'a Manifest>, cut: &Cut) -> Parted<'a> {
+    /// Which segments of the manifest before are named on, and which are not: those
+    /// that hold nothing above the low marks, and those that were merged. If one of
+    /// them has gone meanwhile, what was merged is an orphan.
+    fn named(&self, before: Option<&Manifest>, merge: Option<&Merge>, cut: &Cut) -> Named {
         let mut mins = cut.mins.clone();
         if self.config.tier.mutant == Some(TierMutant::TrimWaiting) {
             mins.remove(&WAITING_QUEUE);
         }
-        let all = before.map_or(&[][..], |before| &before.segments);
-        all.iter().partition(|entry| is_needed(entry, &mins))
+        let mut all = before.map_or_else(Vec::new, |before| before.segments.clone());
+        let mut gone = Vec::new();
+        let there: BTreeSet<SegmentName> = all.iter().map(|entry| entry.name).collect();
+        if let Some(merge) = merge.filter(|merge| merge.sources.is_subset(&there)) {
+            if self.config.tier.mutant != Some(TierMutant::MergeKeeps) {
+                all.retain(|entry| !merge.sources.contains(&entry.name));
+                gone.extend(merge.sources.iter().copied());
+            }
+            all.extend(merge.merged.iter().cloned());
+        }
+        let (live, dead): (Vec<_>, Vec<_>) =
+            (all.into_iter()).partition(|entry| is_needed(entry, &mins));
+        gone.extend(dead.into_iter().map(|entry| entry.name));
+        Named { live, gone }
     }
 
     fn next_manifest(
@@ -188,7 +214,7 @@ impl StorageNode {
         broker: &Broker,
         cut: &Cut,
         before: Option<&Manifest>,
-        added: Vec<SegmentEntry>,
+        named: Named,
         state: StatePlace,
     ) -> Manifest {
         let grace = self.config.tier.release_grace.as_millis() as u64;
@@ -196,14 +222,12 @@ impl StorageNode {
             Some(TierMutant::NoGrace) => self.now(),
             _ => self.now().plus_ms(grace),
         };
-        let (live, dead) = self.parted(before, cut);
-        let mut segments: Vec<SegmentEntry> = live.into_iter().cloned().collect();
         let mut released = released(before, self.now(), delete_at);
-        released.extend(dead.into_iter().map(|entry| Released {
-            object: ReleasedObject::Segment(entry.name),
+        released.extend(named.gone.into_iter().map(|name| Released {
+            object: ReleasedObject::Segment(name),
             delete_at,
         }));
-        segments.extend(added);
+        let mut segments = named.live;
         segments.sort_unstable_by_key(|entry| entry.name);
         Manifest {
             number: cut.manifest + 1,
@@ -227,8 +251,13 @@ impl StorageNode {
     }
 }
 
-/// Segments of a manifest that are still to be read, and those that are not.
-type Parted<'a> = (Vec<&'a SegmentEntry>, Vec<&'a SegmentEntry>);
+/// Segments of the manifest before.
+struct Named {
+    /// Named again.
+    live: Vec<SegmentEntry>,
+    /// Not any more.
+    gone: Vec<SegmentName>,
+}
 
 /// Objects that the manifest before named, or had released, and that go.
 fn released(before: Option<&Manifest>, now: Timestamp, delete_at: Timestamp) -> Vec<Released> {

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use firn_protocol::ids::{Position, QueueKey};
+use firn_protocol::ids::{Generation, Position, QueueKey};
 use firn_runtime::{random, tasks};
 
 use super::cut::Cut;
@@ -27,6 +27,31 @@ struct Writing {
     upload: Upload,
 }
 
+/// How segments of one kind are written.
+#[derive(Clone, Copy)]
+pub(super) struct SegmentPlan {
+    pub(super) generation: Generation,
+    pub(super) first_sequence: u64,
+    /// Stored bytes with which one is full.
+    pub(super) segment_bytes: u64,
+}
+
+/// Segments that are done, and the one on its way.
+#[derive(Default)]
+pub(super) struct Written {
+    entries: Vec<SegmentEntry>,
+    open: Option<Writing>,
+}
+
+impl Written {
+    /// What is on its way goes no further; what is done is an orphan.
+    pub(super) async fn give_up(self) {
+        if let Some(writing) = self.open {
+            writing.upload.abort().await;
+        }
+    }
+}
+
 impl StorageNode {
     /// Writes the records of a cut; what the manifest is to say of them.
     pub(super) async fn write_segments(
@@ -34,9 +59,12 @@ impl StorageNode {
         broker: &Arc<Broker>,
         cut: &Cut,
     ) -> Result<Vec<SegmentEntry>, TierError> {
-        let mutant = self.config.tier.mutant;
-        let mut entries = Vec::new();
-        let mut writing: Option<Writing> = None;
+        let plan = SegmentPlan {
+            generation: cut.generation,
+            first_sequence: cut.covered + 1,
+            segment_bytes: self.config.tier.cut.segment_bytes,
+        };
+        let mut written = Written::default();
         for (&queue, range) in &cut.ranges {
             let mut at = range.start;
             while at < range.end {
@@ -44,49 +72,77 @@ impl StorageNode {
                 let (runs, upto) = match next {
                     Ok(next) => next,
                     Err(error) => {
-                        give_up(writing).await;
+                        written.give_up().await;
                         return Err(error.into());
                     }
                 };
                 at = upto;
                 for piece in runs {
-                    let mut open = match writing.take() {
-                        Some(open) => open,
-                        None => self.begin_segment(broker.key, cut)?,
-                    };
-                    let mut added = open.add(queue, piece.clone()).await?;
-                    if !added.1 {
-                        entries.push(added.0.finish(mutant).await?);
-                        open = self.begin_segment(broker.key, cut)?;
-                        added = open.add(queue, piece).await?;
-                    }
-                    if added.0.writer.is_full() {
-                        entries.push(added.0.finish(mutant).await?);
-                    } else {
-                        writing = Some(added.0);
-                    }
+                    self.add_runs(broker.key, &mut written, plan, queue, piece)
+                        .await?;
                 }
             }
         }
-        if let Some(open) = writing {
-            entries.push(open.finish(mutant).await?);
+        self.finish_segments(written).await
+    }
+
+    /// Adds runs to the segment on its way, or to the next one. After an error
+    /// nothing is on its way.
+    pub(super) async fn add_runs(
+        &self,
+        broker: BrokerKey,
+        written: &mut Written,
+        plan: SegmentPlan,
+        queue: QueueKey,
+        runs: Bytes,
+    ) -> Result<(), TierError> {
+        let mutant = self.config.tier.mutant;
+        let open = match written.open.take() {
+            Some(open) => open,
+            None => self.begin_segment(broker, plan)?,
+        };
+        let mut added = open.add(queue, runs.clone()).await?;
+        if !added.1 {
+            written.entries.push(added.0.finish(mutant).await?);
+            let next = self.begin_segment(broker, plan)?;
+            added = next.add(queue, runs).await?;
+        }
+        if added.0.writer.is_full() {
+            written.entries.push(added.0.finish(mutant).await?);
+        } else {
+            written.open = Some(added.0);
+        }
+        Ok(())
+    }
+
+    /// Ends the last segment; what a manifest is to say of all.
+    pub(super) async fn finish_segments(
+        &self,
+        written: Written,
+    ) -> Result<Vec<SegmentEntry>, TierError> {
+        let Written { mut entries, open } = written;
+        if let Some(open) = open {
+            entries.push(open.finish(self.config.tier.mutant).await?);
         }
         Ok(entries)
     }
 
-    fn begin_segment(&self, broker: BrokerKey, cut: &Cut) -> Result<Writing, TierError> {
+    fn begin_segment(&self, broker: BrokerKey, plan: SegmentPlan) -> Result<Writing, TierError> {
         self.cold.store.reach("seal.before_segment")?;
         let name = SegmentName {
-            generation: cut.generation,
-            first_sequence: cut.covered + 1,
+            generation: plan.generation,
+            first_sequence: plan.first_sequence,
             nonce: Nonce::draw(),
         };
         let id = SegmentId {
             broker,
-            generation: cut.generation,
+            generation: plan.generation,
             seed: Seed(random::bytes()),
         };
-        let cut = self.config.tier.cut;
+        let cut = crate::segment::Cut {
+            segment_bytes: plan.segment_bytes,
+            ..self.config.tier.cut
+        };
         let writer = SegmentWriter::new(SegmentSpec { id, cut }).map_err(TierError::Write)?;
         let object = ObjectName::Segment(broker, name);
         let upload = self.cold.store.background().upload(object);
@@ -95,12 +151,6 @@ impl StorageNode {
             writer,
             upload,
         })
-    }
-}
-
-async fn give_up(writing: Option<Writing>) {
-    if let Some(writing) = writing {
-        writing.upload.abort().await;
     }
 }
 
