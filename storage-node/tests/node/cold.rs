@@ -3,10 +3,12 @@
 //! process killed at any request.
 
 use std::convert::Infallible;
+use std::sync::Arc;
 use std::time::Duration;
 
 use firn_storage_node::cold::{Chances, FaultyObjects};
 use firn_storage_node::config::{TierConfig, TierMutant};
+use firn_storage_node::retention::FixedRules;
 use firn_storage_node::segment::Cut;
 
 use crate::crash::{Plan, Reached, Tier, check, find, seed_of, seeds};
@@ -16,8 +18,11 @@ use crate::work::off;
 /// Bytes of a log file: so small that files are given back all the time.
 const LOG_FILE_BYTES: u64 = FILE_BYTES / 2;
 
+/// How long records are kept where they expire.
+const RETENTION_MS: u64 = 1500;
+
 /// Lets object storage take part.
-pub(crate) fn join(world: &mut World, mutant: Option<TierMutant>) {
+pub(crate) fn join(world: &mut World, tier: Tier) {
     world.log.file_bytes = LOG_FILE_BYTES;
     world.log.zero_bytes = LOG_FILE_BYTES;
     world.tier = TierConfig {
@@ -31,7 +36,13 @@ pub(crate) fn join(world: &mut World, mutant: Option<TierMutant>) {
         },
         merge_segments_min: 3,
         merge_bytes: 24 << 10,
-        mutant,
+        expire_every: Duration::ZERO,
+        release_grace: Duration::from_secs(2),
+        rules: Arc::new(FixedRules {
+            retention: tier.retention_ms.map(Duration::from_millis),
+            ..FixedRules::default()
+        }),
+        mutant: tier.mutant,
         ..TierConfig::default()
     };
 }
@@ -140,6 +151,7 @@ async fn the_checks_catch_each_deliberate_fault_of_tiering() {
         let plan = Plan {
             tier: Some(Tier {
                 mutant: Some(mutant),
+                ..Tier::default()
             }),
             ..Plan::default()
         };
@@ -149,4 +161,32 @@ async fn the_checks_catch_each_deliberate_fault_of_tiering() {
         }
     }
     assert_eq!(missed, []);
+}
+
+/// What is missing is old, and all the rest is as it was.
+#[tokio::test]
+async fn histories_in_which_records_expire_keep_every_promise() {
+    let (count, reached) = (seeds(40), Reached::default());
+    let expiring = |mutant| Plan {
+        tier: Some(Tier {
+            mutant,
+            retention_ms: Some(RETENTION_MS),
+        }),
+        ..Plan::default()
+    };
+    let (mut answered, mut gone) = (0, 0);
+    for n in 0..count {
+        let tally = check(seed_of(30_000 + n), expiring(None), &reached).await;
+        answered += tally.answered;
+        gone += tally.gone;
+    }
+    println!(
+        "seeds {:#x}..{:#x}: {answered} answered, {gone} gone",
+        seed_of(30_000),
+        seed_of(30_000 + count)
+    );
+    assert!(gone > count && gone < answered);
+    let found = find(expiring(Some(TierMutant::TrimOneMore)), 150).await;
+    let (n, breach) = found.expect("a deliberate fault is seen");
+    println!("history {n}: {breach}");
 }

@@ -13,7 +13,7 @@ use parking_lot::Mutex;
 use firn_storage_node::config::TierMutant;
 
 use crate::cold;
-use crate::history::{Breach, History};
+use crate::history::{Ages, Breach, History};
 use crate::power::{Dice, Life, World};
 use crate::work::{start_over, work};
 
@@ -32,11 +32,14 @@ pub(crate) struct Plan {
 #[derive(Clone, Copy, Default)]
 pub(crate) struct Tier {
     pub(crate) mutant: Option<TierMutant>,
+    /// Records are kept for so long; `None` for ever.
+    pub(crate) retention_ms: Option<u64>,
 }
 
 #[derive(Default)]
 pub(crate) struct Tally {
     pub(crate) answered: u64,
+    pub(crate) gone: u64,
     unknown: u64,
     cuts: u64,
     recoveries: u64,
@@ -67,9 +70,15 @@ async fn run(seed: u64, plan: Plan, reached: &Reached) -> Result<Tally, Breach> 
     let mut dice = Dice(seed);
     let mut world = World::new(seed, plan.mutant);
     if let Some(tier) = plan.tier {
-        cold::join(&mut world, tier.mutant);
+        cold::join(&mut world, tier);
     }
-    let history = RefCell::new(History::default());
+    let retention_ms = plan.tier.and_then(|tier| tier.retention_ms);
+    let mut history = History::default();
+    history.ages = retention_ms.map(|retention_ms| Ages {
+        clock: world.clock.clone(),
+        retention_ms,
+    });
+    let history = RefCell::new(history);
     let mut tally = Tally::default();
     for _ in 0..4 {
         arm(&mut world, plan.point, 1 + dice.below(4), reached);
@@ -105,6 +114,7 @@ async fn run(seed: u64, plan: Plan, reached: &Reached) -> Result<Tally, Breach> 
     end(&mut world, &mut history).await?;
     tally.answered = history.answered;
     tally.unknown = history.unknown;
+    tally.gone = history.gone.len() as u64;
     Ok(tally)
 }
 

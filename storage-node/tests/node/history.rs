@@ -9,6 +9,7 @@ use firn_protocol::filter::Filter;
 use firn_protocol::ids::{BrokerId, Offset, QueueKey, TopicKey};
 use firn_protocol::message::{ConsumeStatus, Message, NewMessage};
 use firn_protocol::time::Timestamp;
+use firn_runtime::Clock;
 use firn_storage_node::node::StorageNode;
 
 use crate::power::{BROKERS, Dice, GROUP, TOPIC, World, ctx, queue};
@@ -29,6 +30,15 @@ struct Sent {
     batch: (Number, u64),
     /// Refused before it was taken: must never appear.
     refused: bool,
+    /// When sending began, in ms; 0 if nothing expires.
+    at: u64,
+}
+
+/// How long records are kept, by which clock.
+#[derive(Clone)]
+pub(crate) struct Ages {
+    pub(crate) clock: Clock,
+    pub(crate) retention_ms: u64,
 }
 
 #[derive(Default)]
@@ -41,6 +51,10 @@ pub(crate) struct History {
     /// Perhaps acknowledged: by so many acks whose effect is not known.
     maybe_acked: BTreeMap<Number, u32>,
     committed: Floors,
+    /// Nothing expires without.
+    pub(crate) ages: Option<Ages>,
+    /// Expired, and found to be gone.
+    pub(crate) gone: BTreeSet<Number>,
     pub(crate) tick: u64,
     pub(crate) answered: u64,
     pub(crate) unknown: u64,
@@ -72,6 +86,7 @@ impl History {
     ) -> (Number, Vec<NewMessage>) {
         let first = self.sent.keys().next_back().map_or(1, |last| last + 1);
         let count = lens.len() as u64;
+        let at = self.ages.as_ref().map_or(0, |ages| ages.clock.now_ms());
         let messages = (first..).zip(lens).map(|(number, len)| {
             let body = body_of(number, *len);
             let sent = Sent {
@@ -80,6 +95,7 @@ impl History {
                 body: body.clone(),
                 batch: (first, count),
                 refused: false,
+                at,
             };
             self.sent.insert(number, sent);
             NewMessage {
@@ -124,6 +140,26 @@ impl History {
             )),
             Some(_) | None => Ok(()),
         }
+    }
+
+    /// Whether a message is so old that it may have expired.
+    fn may_be_gone(&self, number: Number) -> bool {
+        let ages = self.ages.as_ref();
+        ages.is_some_and(|it| self.sent[&number].at + it.retention_ms <= it.clock.now_ms())
+    }
+
+    /// A queue begins at `min`: nothing below is asked for any more.
+    fn forget_below(&mut self, broker: BrokerId, queue: QueueKey, min: u64) -> Result<(), Breach> {
+        let below = self.placed.range((broker, queue, 0)..(broker, queue, min));
+        let below: Vec<_> = below.map(|(place, number)| (*place, *number)).collect();
+        for (place, number) in below {
+            if !self.may_be_gone(number) {
+                return Err(format!("R1: {number} at {place:?} went before its time"));
+            }
+            self.placed.remove(&place);
+            self.gone.insert(number);
+        }
+        Ok(())
     }
 
     pub(crate) fn acked(&mut self, number: Number) {
@@ -224,11 +260,10 @@ impl History {
             .bounds(&ctx(), broker, queue.topic)
             .await
             .map_err(text)?;
-        let end = bounds
-            .iter()
-            .find(|row| row.0 == queue.queue)
-            .map_or(0, |row| row.2.0);
-        let mut next = 0;
+        let row = bounds.iter().find(|row| row.0 == queue.queue);
+        let (min, end) = row.map_or((0, 0), |row| (row.1.0, row.2.0));
+        self.forget_below(broker, queue, min)?;
+        let mut next = min;
         while next < end {
             let page = node
                 .read(&ctx(), broker, queue, Offset(next), 7)
@@ -273,8 +308,12 @@ impl History {
         }
         for (number, offset) in &there {
             let (first, count) = self.sent[number].batch;
-            let start = offset - (number - first);
-            let whole = (0..count).all(|i| there.get(&(first + i)) == Some(&(start + i)));
+            // The first of them may have been in front of where the queue begins now.
+            let start = offset.wrapping_sub(number - first);
+            let whole = (0..count).all(|i| match there.get(&(first + i)) {
+                Some(found) => *found == start.wrapping_add(i),
+                None => self.gone.contains(&(first + i)),
+            });
             if !whole {
                 return Err(format!("R2: the batch of {number} is there in part"));
             }
@@ -330,7 +369,11 @@ impl History {
 
     /// Everything is delivered in the end, or was finished before (R1, L2).
     pub(crate) async fn drain(&mut self, world: &World, node: &StorageNode) -> Result<(), Breach> {
+        // A copy may have expired before its original has.
+        let old = self.placed.values().copied();
+        let old: Vec<Number> = old.filter(|number| self.may_be_gone(*number)).collect();
         let mut finished: BTreeSet<Number> = self.acked.keys().copied().collect();
+        finished.extend(old);
         finished.extend(self.maybe_acked.keys());
         for round in 0.. {
             if round == 400 {
