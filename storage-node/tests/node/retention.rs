@@ -9,7 +9,7 @@ use firn_protocol::api::storage::{
     AckStatus, AppendRequest, KeyQuery, SeekRequest, SeekTarget, StorageApi, VisibilityRequest,
 };
 use firn_protocol::filter::Filter;
-use firn_protocol::ids::{InstanceId, Offset, QueueKey, TenantId, TopicId, TopicKey};
+use firn_protocol::ids::{BrokerId, InstanceId, Offset, QueueKey, TenantId, TopicId, TopicKey};
 use firn_protocol::message::ConsumeStatus;
 use firn_protocol::time::Timestamp;
 use firn_storage_node::cold::Operation;
@@ -519,4 +519,41 @@ async fn what_is_in_no_segment_stays() {
     send(&bench, 10..12).await;
     bench.node().tier_step().await;
     assert_eq!(bounds(&bench, TOPIC).await, [(5, 6), (5, 6)]);
+}
+
+/// Brokers whose manifests cannot be read do not keep others from their turn.
+#[tokio::test]
+async fn what_fails_stands_in_nobodys_way() {
+    let rules = Rules::hours(1);
+    let mut bench = Bench::new(with(&rules));
+    let (faults, parts) = faulty(&bench.clock);
+    bench.cold = parts;
+    bench.restart(true).await;
+    let all: Vec<BrokerId> = (1..=40).map(BrokerId).collect();
+    for &broker in &all {
+        let request = AppendRequest {
+            broker,
+            queue: queue_key(TOPIC, 0),
+            messages: vec![big(1)],
+        };
+        let sent = bench.node().append(&context(1), request).await;
+        sent.expect("sent");
+    }
+    seal(&bench).await;
+    bench.restart(true).await;
+    // Most manifests are not there any more, which is damage.
+    for &broker in &all[..30] {
+        let name = ObjectName::Manifest(BrokerKey { broker, ..key() }, 1);
+        bench.cold.store.delete(&[name]).await.expect("deleted");
+    }
+    bench.advance(2 * HOUR_MS);
+    for _ in 0..3 {
+        bench.node().tier_step().await;
+    }
+    let topic = queue_key(TOPIC, 0).topic;
+    for &broker in &all[30..] {
+        let rows = bench.node().bounds(&context(1), broker, topic).await;
+        assert_eq!(rows.expect("bounds")[0].1, Offset(1), "{broker}");
+    }
+    faults.heal();
 }

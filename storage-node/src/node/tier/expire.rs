@@ -41,18 +41,20 @@ impl StorageNode {
         }
         let brokers: Vec<Arc<Broker>> = self.shared.brokers.read().values().cloned().collect();
         let due = brokers.into_iter();
-        let due: Vec<_> = (due.filter(|broker| self.is_expiry_due(broker, now)))
-            .take(BROKERS_MAX)
-            .collect();
+        let due = due.filter(|broker| self.is_expiry_due(broker, now));
+        let due: Vec<_> = due.take(BROKERS_MAX).collect();
         if due.len() < BROKERS_MAX {
             let next = now.plus_ms(self.config.tier.expire_every.as_millis() as u64);
             self.cold.look_again_at(next);
         }
         futures_util::stream::iter(due)
             .for_each_concurrent(self.config.tier.at_once, |broker| async move {
-                if let Err(error) = self.expire(&broker).await {
+                let done = self.expire(&broker).await;
+                let again = done.map_err(|error| {
                     self.note_failure(&broker, &error);
-                }
+                    now.plus_ms(self.config.tier.expire_every.as_millis() as u64)
+                });
+                self.cold.facts.put_off(broker.key, again.err());
             })
             .await;
     }
@@ -62,6 +64,9 @@ impl StorageNode {
         let Ok(core) = broker.lock() else {
             return false;
         };
+        if self.cold.facts.is_put_off(broker.key, now) {
+            return false;
+        }
         let state = &core.state;
         match self.cold.facts.get(broker.key, state.tier.manifest) {
             _ if state.tier.manifest == 0 => false,

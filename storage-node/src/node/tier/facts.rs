@@ -39,13 +39,18 @@ pub(super) struct Facts {
 
 /// The facts of all brokers whose manifest was seen in this life of the process.
 #[derive(Default)]
-pub(super) struct KnownFacts(Mutex<FxHashMap<BrokerKey, Facts>>);
+pub(super) struct KnownFacts {
+    facts: Mutex<FxHashMap<BrokerKey, Facts>>,
+    /// Brokers at which something failed, and when to try again: those that fail
+    /// for ever must not keep others from their turn.
+    failed: Mutex<FxHashMap<BrokerKey, Timestamp>>,
+}
 
 impl KnownFacts {
     /// Remembers what a manifest says, which is the broker's newest.
     pub(super) fn note(&self, manifest: &Manifest, state: &BrokerState) -> Facts {
         let mut facts = Facts::of(manifest, state);
-        let mut all = self.0.lock();
+        let mut all = self.facts.lock();
         if let Some(before) = all.get(&manifest.broker)
             && before.manifest == manifest.number
         {
@@ -58,23 +63,38 @@ impl KnownFacts {
 
     /// What is known, if it is of this manifest.
     pub(super) fn get(&self, broker: BrokerKey, manifest: u64) -> Option<Facts> {
-        let all = self.0.lock();
+        let all = self.facts.lock();
         let facts = all.get(&broker);
         facts.filter(|facts| facts.manifest == manifest).cloned()
     }
 
     /// The segments that a manifest names do not fit together.
     pub(super) fn put_off_merge(&self, broker: BrokerKey, manifest: u64, at: Timestamp) {
-        if let Some(facts) = self.0.lock().get_mut(&broker)
+        if let Some(facts) = self.facts.lock().get_mut(&broker)
             && facts.manifest == manifest
         {
             facts.merge_at = at;
         }
     }
 
+    /// Leaves a broker alone until a time; `None` once it is well.
+    pub(super) fn put_off(&self, broker: BrokerKey, until: Option<Timestamp>) {
+        let mut failed = self.failed.lock();
+        match until {
+            Some(until) => failed.insert(broker, until),
+            None => failed.remove(&broker),
+        };
+    }
+
+    /// Whether a broker is left alone.
+    pub(super) fn is_put_off(&self, broker: BrokerKey, now: Timestamp) -> bool {
+        let failed = self.failed.lock();
+        failed.get(&broker).is_some_and(|until| now < *until)
+    }
+
     /// What a manifest had released is deleted.
     pub(super) fn note_deleted(&self, broker: BrokerKey, manifest: u64) {
-        if let Some(facts) = self.0.lock().get_mut(&broker)
+        if let Some(facts) = self.facts.lock().get_mut(&broker)
             && facts.manifest == manifest
         {
             facts.release_at = None;
