@@ -68,10 +68,11 @@ impl StorageNode {
             return false;
         }
         let state = &core.state;
-        match self.cold.facts.get(broker.key, state.tier.manifest) {
-            _ if state.tier.manifest == 0 => false,
-            Some(facts) => self.has_expired(broker.key, &facts, state, now),
-            None => self.has_rule(broker.key, state),
+        let manifest = state.tier.manifest;
+        let has_expired = |facts: &Facts| self.has_expired(broker.key, facts, state, now);
+        match self.cold.facts.ask(broker.key, manifest, has_expired) {
+            Some(has_expired) => has_expired,
+            None => manifest > 0 && self.has_rule(broker.key, state),
         }
     }
 
@@ -155,10 +156,10 @@ impl StorageNode {
             marks.extend(expired.last().map(|row| (queue, row.end.0 + one_more)));
         }
         let waiting = waiting_mark(manifest, state);
-        let facts = self.cold.facts.get(manifest.broker, manifest.number);
-        let is_held = facts.is_some_and(|facts| facts.held_to.is_some());
+        let facts = &self.cold.facts;
+        let is_held = facts.ask(manifest.broker, manifest.number, |it| it.held_to.is_some());
         // What nobody waits for any more has no age; it goes along.
-        if !marks.is_empty() || is_held {
+        if !marks.is_empty() || is_held == Some(true) {
             marks.extend(waiting.map(|mark| (WAITING_QUEUE, mark)));
         }
         marks
@@ -209,7 +210,7 @@ impl StorageNode {
             if queue.topic != TopicKey::Waiting {
                 self.metrics.records_trimmed(reason).inc_by(end - first);
             }
-            tracing::info!(
+            tracing::debug!(
                 tenant = %key.tenant, instance = %key.instance, broker = %key.broker, %queue,
                 first, last = end - 1, ?reason, "records are gone"
             );

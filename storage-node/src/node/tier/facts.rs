@@ -61,11 +61,16 @@ impl KnownFacts {
         facts
     }
 
-    /// What is known, if it is of this manifest.
-    pub(super) fn get(&self, broker: BrokerKey, manifest: u64) -> Option<Facts> {
+    /// Asks what is known, if it is of this manifest.
+    pub(super) fn ask<T>(
+        &self,
+        broker: BrokerKey,
+        manifest: u64,
+        ask: impl FnOnce(&Facts) -> T,
+    ) -> Option<T> {
         let all = self.facts.lock();
         let facts = all.get(&broker);
-        facts.filter(|facts| facts.manifest == manifest).cloned()
+        facts.filter(|facts| facts.manifest == manifest).map(ask)
     }
 
     /// The segments that a manifest names do not fit together.

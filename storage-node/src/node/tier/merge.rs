@@ -17,6 +17,7 @@ use firn_protocol::ids::{Offset, QueueKey};
 use firn_runtime::{Clock, Stop};
 
 use super::error::TierError;
+use super::facts::Facts;
 use super::place::OpenSegment;
 use super::write::{SegmentPlan, Written};
 use crate::broker::owner::Broker;
@@ -72,14 +73,15 @@ impl StorageNode {
         if self.shared.is_recovering() {
             return None;
         }
-        let (now, least) = (self.now(), self.config.tier.merge_segments_min);
+        let (now, config) = (self.now(), &self.config.tier);
         let brokers = self.shared.brokers.read();
         let is_due = |broker: &&Arc<Broker>| {
             let number = broker.lock().map_or(0, |core| core.state.tier.manifest);
-            let facts = self.cold.facts.get(broker.key, number);
-            facts.is_some_and(|it| {
-                it.small(self.config.tier.merge_bytes) >= least && it.merge_at <= now
-            })
+            let is_due = |facts: &Facts| {
+                facts.merge_at <= now
+                    && facts.small(config.merge_bytes) >= config.merge_segments_min
+            };
+            self.cold.facts.ask(broker.key, number, is_due) == Some(true)
         };
         brokers.values().find(is_due).cloned()
     }

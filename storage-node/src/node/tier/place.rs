@@ -14,7 +14,7 @@ use rustc_hash::FxHashMap;
 
 use super::ColdParts;
 use super::error::TierError;
-use super::facts::KnownFacts;
+use super::facts::{Facts, KnownFacts};
 use crate::cold::ColdStore;
 use crate::cold::cache::{BlockCache, CacheSettings, CachedObject, ReadAhead};
 use crate::cold::manifest::{Manifest, SegmentEntry};
@@ -123,8 +123,8 @@ impl Cold {
     /// Bytes of records, and of objects, that a broker's newest manifest names;
     /// none until it has been read.
     pub(in crate::node) fn stored_bytes(&self, broker: BrokerKey, manifest: u64) -> (u64, u64) {
-        let facts = self.facts.get(broker, manifest);
-        facts.map_or((0, 0), |facts| (facts.record_bytes, facts.object_bytes))
+        let bytes = |facts: &Facts| (facts.record_bytes, facts.object_bytes);
+        self.facts.ask(broker, manifest, bytes).unwrap_or_default()
     }
 
     /// The manifest with this number, which was committed.
