@@ -6,7 +6,9 @@ use firn_protocol::catalogue::{Durability, Instance, Tenant};
 use firn_protocol::{Caller, TenantId};
 use firn_runtime::{Clock, Stop};
 use firn_storage_node::cold::paths::{NodeId, ObjectName};
-use firn_storage_node::cold::{ColdSettings, ColdStore, Created, FaultyObjects, RetrySettings};
+use firn_storage_node::cold::{
+    ColdSettings, ColdStore, Created, FaultyObjects, Operation, RetrySettings,
+};
 use firn_tenant_service::{CatalogueExport, Stamp, TenantConfig, TenantService};
 use tempfile::TempDir;
 
@@ -176,6 +178,33 @@ async fn changes_without_end_are_exported_after_ten_seconds() {
     }
     assert_eq!(world.clock.now_ms() - start, 10_000);
     assert_eq!(world.topics(2).await, names, "with the last change");
+}
+
+#[tokio::test]
+async fn a_change_while_an_export_is_under_way_is_in_the_next() {
+    let world = World::new().await;
+    let mut exporter = world.exporter();
+    exporter.begin().await.expect("an empty store");
+    let second = Duration::from_secs(1);
+    world.objects.set_latency(second, second);
+    let mut under_way = Box::pin(exporter.tick());
+    // Until the object is on its way, where it stays as long as the clock stands.
+    while world.store.metrics().requests(Operation::Create) == 0 {
+        tokio::select! {
+            biased;
+            _ = &mut under_way => panic!("the clock stands still"),
+            () = tokio::task::yield_now() => {}
+        }
+    }
+    world.add_topic("meanwhile").await;
+    world.objects.heal();
+    world.advance_ms(1_000);
+    let due = under_way.await;
+    assert_eq!(due, Some(world.clock.now_ms() + 2_000));
+    world.advance_ms(2_000);
+    assert_eq!(exporter.tick().await, None);
+    assert_eq!(world.topics(2).await, ["meanwhile"]);
+    assert!(world.topics(1).await.is_empty());
 }
 
 #[tokio::test]

@@ -185,7 +185,12 @@ fn a_bucket_and_the_key_bring_everything_back() {
     assert_eq!(drain(&mut http, "orders"), ["third life"]);
     stop(process);
     let log = log_of(machine.dir.path());
-    assert!(!log.contains("ERROR") && !log.contains("WARN"), "{log}");
+    let is_trouble = |line: &&str| {
+        let is_the_machines = line.contains("few file handles");
+        (line.contains("ERROR") || line.contains("WARN")) && !is_the_machines
+    };
+    let trouble: Vec<&str> = log.lines().filter(is_trouble).collect();
+    assert!(trouble.is_empty(), "{trouble:?}");
 }
 
 #[test]

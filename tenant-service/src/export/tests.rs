@@ -54,14 +54,8 @@ fn instance(id: u64, tenant: u64, plan: &str) -> Instance {
     }
 }
 
-/// One row of everything.
-fn full() -> CatalogueExport {
-    let plan = Plan {
-        name: "mine".to_owned(),
-        burst_seconds: 0.25,
-        ..plans::built_in()[0].clone()
-    };
-    let topic = Topic {
+fn topic() -> Topic {
+    Topic {
         id: TopicId(8),
         instance: InstanceId(3),
         name: "orders".to_owned(),
@@ -75,8 +69,11 @@ fn full() -> CatalogueExport {
         tps: None,
         allowed_groups: vec!["workers".to_owned()],
         created_at: Timestamp(5),
-    };
-    let group = Group {
+    }
+}
+
+fn group() -> Group {
+    Group {
         id: GroupId(9),
         instance: InstanceId(3),
         name: "workers".to_owned(),
@@ -89,8 +86,11 @@ fn full() -> CatalogueExport {
         remark: String::new(),
         created_at: Timestamp(5),
         version: 10,
-    };
-    let user = AppUser {
+    }
+}
+
+fn user() -> AppUser {
+    AppUser {
         access_key: "ak".to_owned(),
         tenant: TenantId(2),
         instance: InstanceId(3),
@@ -98,6 +98,15 @@ fn full() -> CatalogueExport {
         description: "d".to_owned(),
         ip_allow: vec!["::1".to_owned()],
         created_at: Timestamp(5),
+    }
+}
+
+/// One row of everything.
+fn full() -> CatalogueExport {
+    let plan = Plan {
+        name: "mine".to_owned(),
+        burst_seconds: 0.25,
+        ..plans::built_in()[0].clone()
     };
     let tenant = Tenant {
         id: TenantId(2),
@@ -116,8 +125,8 @@ fn full() -> CatalogueExport {
         tenants: vec![Row(tenant.into())],
         plans: vec![Row(plan.into())],
         instances: vec![Row(instance(3, 2, "mine").into())],
-        topics: vec![Row(topic.into())],
-        groups: vec![Row(group.into())],
+        topics: vec![Row(topic().into())],
+        groups: vec![Row(group().into())],
         users: Vec::new(),
         people: Vec::new(),
         revoked: vec![("token".to_owned(), Timestamp(99))],
@@ -126,7 +135,7 @@ fn full() -> CatalogueExport {
         numbers,
         rows,
         users: vec![UserRow {
-            user: user.into(),
+            user: user().into(),
             secret: Arc::new(Secret::new("the-secret-of-ak")),
         }],
         people: vec![
