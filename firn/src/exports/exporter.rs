@@ -252,7 +252,7 @@ impl Exporter {
             nonce: Nonce::draw().0,
         };
         Attempt {
-            number: highest.map_or(1, |number| number + 1),
+            number: highest.map_or(1, |number| number.saturating_add(1)),
             digest: packed.digest,
             body: packed.stamped(stamp).into(),
         }

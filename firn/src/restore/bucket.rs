@@ -30,12 +30,16 @@ impl Bucket {
     /// When the store cannot be read, or something in it is damaged.
     pub(super) async fn scan(store: &ColdStore) -> anyhow::Result<Self> {
         let listed = store.list(Prefix::All).await?;
-        let found = listed.iter().filter_map(|found| found.name?.broker());
-        let brokers: BTreeSet<BrokerKey> = found.collect();
+        let mut brokers = BTreeSet::new();
         let mut in_use = IdsInUse::default();
-        for broker in &brokers {
-            in_use.instance = in_use.instance.max(broker.instance.0);
-            in_use.broker = in_use.broker.max(broker.broker.0.into());
+        for name in listed.iter().filter_map(|found| found.name) {
+            let Some(key) = name.broker() else { continue };
+            in_use.instance = in_use.instance.max(key.instance.0);
+            in_use.broker = in_use.broker.max(key.broker.0.into());
+            // Without a manifest it is what an upload left that never counted.
+            if matches!(name, ObjectName::Manifest(..)) {
+                brokers.insert(key);
+            }
         }
         let mut seen = futures_util::stream::iter(brokers.clone())
             .map(|broker| names_of(store, broker))
@@ -75,7 +79,7 @@ impl Bucket {
 async fn names_of(store: &ColdStore, broker: BrokerKey) -> anyhow::Result<IdsInUse> {
     let mut names = IdsInUse::default();
     let Some(manifest) = load_newest(store, broker).await? else {
-        // Segments alone: an upload that no manifest has come to name.
+        // Deleted since it was listed.
         return Ok(names);
     };
     let segments = manifest.segments.iter();
@@ -112,5 +116,77 @@ fn note(names: &mut IdsInUse, queue: QueueKey) {
             names.group = names.group.max(group.0);
         }
         TopicKey::Waiting => {}
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use firn_protocol::ids::{
+        BrokerId, Generation, GroupId, InstanceId, QueueId, TenantId, TopicId,
+    };
+    use firn_runtime::Clock;
+    use firn_storage_node::cold::manifest::{LogPlace, commit};
+    use firn_storage_node::cold::paths::{NodeId, Nonce, SegmentName};
+    use firn_storage_node::node::ColdParts;
+
+    use super::*;
+
+    fn key(instance: u64, broker: u32) -> BrokerKey {
+        BrokerKey {
+            tenant: TenantId(2),
+            instance: InstanceId(instance),
+            broker: BrokerId(broker),
+        }
+    }
+
+    fn manifest(state: &BrokerState) -> Manifest {
+        Manifest {
+            number: 1,
+            owner: NodeId(1),
+            nonce: Nonce::draw(),
+            broker: key(3, 5),
+            generation: Generation(1),
+            covered: LogPlace::default(),
+            segments: Vec::new(),
+            state: StatePlace::Inline(state.snapshot()),
+            low_marks: [].into(),
+            released: Vec::new(),
+            wal_ends: Vec::new(),
+        }
+    }
+
+    #[tokio::test]
+    async fn numbers_are_found_wherever_they_stand() {
+        let store = ColdParts::memory(&Clock::manual(1000)).store;
+        let mut state = BrokerState::default();
+        for topic in [
+            TopicKey::User(TopicId(70)),
+            TopicKey::DeadLetter(GroupId(40)),
+            TopicKey::Waiting,
+        ] {
+            let queue = QueueId(0);
+            state.queues.entry(QueueKey { topic, queue }).or_default();
+        }
+        state.groups.entry(GroupId(30)).or_default();
+        let committed = commit(&store, &manifest(&state)).await;
+        committed.expect("the first one");
+        // What an upload left behind.
+        let orphan = SegmentName {
+            generation: Generation(1),
+            first_sequence: 1,
+            nonce: Nonce(1),
+        };
+        let orphan = ObjectName::Segment(key(9, 8), orphan);
+        let put = store.put_unique(orphan, [bytes::Bytes::new()]).await;
+        put.expect("a free name");
+        let bucket = Bucket::scan(&store).await.expect("readable");
+        let expected = IdsInUse {
+            instance: 9,
+            broker: 8,
+            topic: 70,
+            group: 40,
+        };
+        assert_eq!(bucket.in_use(), expected);
+        assert_eq!(bucket.brokers, [key(3, 5)].into());
     }
 }

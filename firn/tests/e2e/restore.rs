@@ -1,7 +1,8 @@
 //! A deployment that lost its machine and comes back from its object store.
 
+use std::io::Read as _;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::process::{Command, Output, Stdio};
 
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -54,6 +55,29 @@ impl Machine {
         let bucket = self.bucket();
         let args = ["restore", "--object-store", &bucket, "--data-dir", "data"];
         self.firn(&[&args, flags].concat())
+    }
+
+    /// A start that must come to nothing. One that serves is ended, and shows
+    /// its welcome on standard output.
+    fn try_start(&self, data: &str) -> Output {
+        let mut child = Command::new(env!("CARGO_BIN_EXE_firn"))
+            .env_clear()
+            .current_dir(self.dir.path())
+            .args(["standalone", "--data-dir", data])
+            .args(["--object-store", &self.bucket()])
+            .args(["--http-listen", "127.0.0.1:0"])
+            .args(["--grpc-listen", "127.0.0.1:0"])
+            .args(["--ops-listen", "127.0.0.1:0"])
+            .args(["--log-level", "off"])
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("the binary runs");
+        let said = child.stdout.as_mut().expect("piped").read(&mut [0]);
+        if said.is_ok_and(|bytes| bytes > 0) {
+            child.kill().expect("it runs");
+        }
+        child.wait_with_output().expect("it ends")
     }
 
     /// What a restore that succeeds says.
@@ -332,20 +356,8 @@ fn what_cannot_be_restored_is_said_in_one_line() {
 fn nobody_serves_a_half_restored_or_a_foreign_directory() {
     let machine = Machine::new();
     live_and_die(&machine);
-    let bucket = machine.bucket();
-    let serve = |data: &str| {
-        let listen = [
-            "--http-listen",
-            "127.0.0.1:0",
-            "--grpc-listen",
-            "127.0.0.1:0",
-        ];
-        let quiet = ["--ops-listen", "127.0.0.1:0", "--log-level", "off"];
-        let start = ["standalone", "--data-dir", data, "--object-store", &bucket];
-        machine.firn(&[&start[..], &listen, &quiet].concat())
-    };
     // An empty machine that was started instead of restored.
-    let told = Machine::refused(&serve("fresh"));
+    let told = Machine::refused(&machine.try_start("fresh"));
     assert!(
         told.contains("another catalogue") && told.contains("firn restore"),
         "{told}"
@@ -353,7 +365,7 @@ fn nobody_serves_a_half_restored_or_a_foreign_directory() {
     // Died in the middle.
     machine.restore(&["--master-key-file", "kept.key"]);
     std::fs::write(machine.path("data/restore.unfinished"), "").expect("writable");
-    let told = Machine::refused(&serve("data"));
+    let told = Machine::refused(&machine.try_start("data"));
     assert!(told.contains("did not end"), "{told}");
     // On a fresh directory it can be done again.
     std::fs::remove_dir_all(machine.path("data")).expect("removable");
