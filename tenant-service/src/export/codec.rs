@@ -13,7 +13,7 @@ pub(super) const VERSION: u16 = 1;
 /// Magic, version, catalogue, owner, nonce, length.
 const HEAD_BYTES: usize = 4 + 2 + 16 + 16 + 16 + 4;
 const CHECKSUM_BYTES: usize = 4;
-/// The body before it is packed: some five million topics.
+/// The body before it is packed: some ten million topics.
 pub(super) const BODY_BYTES_MAX: u64 = 512 << 20;
 const OBJECT_BYTES_MAX: usize = 128 << 20;
 const ZSTD_LEVEL: i32 = 3;
