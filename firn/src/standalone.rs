@@ -147,14 +147,6 @@ async fn bootstrap(tenants: &TenantService, path: &Path) -> anyhow::Result<()> {
     let report = tenants.apply_bootstrap(&text).await;
     let report = report.with_context(|| format!("--bootstrap {}", path.display()))?;
     tracing::info!(?report, "bootstrap file applied");
-    for instance in tenants.instances(None) {
-        if instance.durability == Durability::Object {
-            tracing::warn!(
-                instance = instance.name,
-                "durability 'object' is served as 'local': sends are answered from the local log"
-            );
-        }
-    }
     Ok(())
 }
 

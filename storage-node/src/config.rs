@@ -6,6 +6,7 @@ use std::time::Duration;
 use firn_protocol::limits::{KIB, MIB};
 
 use crate::cold::cache::CacheSettings;
+use crate::cold::wal::WalSettings;
 use crate::log::LogConfig;
 use crate::segment::Cut;
 
@@ -24,6 +25,8 @@ pub struct StorageConfig {
     /// Age after which changed broker state is written out.
     pub checkpoint_age: Duration,
     pub tier: TierConfig,
+    /// WAL objects of the durability class `object`.
+    pub wal: WalSettings,
 }
 
 /// When brokers go into object storage, and how (DESIGN 4, RULES 5).
@@ -69,6 +72,14 @@ pub enum TierMutant {
     SealUnsettled,
     /// A manifest that somebody else made is taken for one's own.
     NoFence,
+    /// An answer of the class `object` does not wait for the object store.
+    AnswerBeforePut,
+    /// Records of the class `object` are seen before they are there.
+    ShowBeforePut,
+    /// What an earlier life left only in its log is not put into the WAL.
+    KeepTailLocal,
+    /// WAL objects go although no manifest covers them.
+    ForgetUncovered,
 }
 
 impl Default for TierConfig {
@@ -102,6 +113,7 @@ impl StorageConfig {
             checkpoint_bytes: 64 * MIB,
             checkpoint_age: Duration::from_secs(30),
             tier: TierConfig::default(),
+            wal: WalSettings::default(),
         }
     }
 }

@@ -176,6 +176,10 @@ fn add_entry(fields: &mut Value, entry: &Entry) {
     }
     let group = match &entry.head {
         Head::Append { .. } | Head::Again { .. } | Head::DropTopic { .. } => None,
+        Head::Class(durability) => {
+            fields["durability"] = json!(durability);
+            None
+        }
         Head::Carry(carry) => {
             fields["manifest"] = json!(carry.tier.manifest);
             fields["covered"] = json!(carry.tier.covered);

@@ -7,6 +7,7 @@
 //! at the end; golden bytes in the tests hold that.
 
 use bytes::Bytes;
+use firn_protocol::catalogue::Durability;
 use firn_protocol::filter::Filter;
 use firn_protocol::ids::{GroupId, QueueId, QueueKey, TopicKey};
 use firn_protocol::time::Timestamp;
@@ -76,6 +77,8 @@ pub enum Head {
     Again {
         queue: QueueKey,
     },
+    /// From this entry on the broker is of this durability class.
+    Class(Durability),
 }
 
 /// The broker as it was right before this entry, and what holds from now on.
@@ -178,6 +181,7 @@ impl Head {
             Self::DropGroup { .. } => 11,
             Self::Carry(_) => 12,
             Self::Again { .. } => 13,
+            Self::Class(_) => 14,
         }
     }
 
@@ -196,7 +200,32 @@ impl Head {
             | Self::Seek { .. }
             | Self::DropTopic { .. }
             | Self::DropGroup { .. }
-            | Self::Carry(_) => None,
+            | Self::Carry(_)
+            | Self::Class(_) => None,
+        }
+    }
+
+    /// Whether somebody waits for the entry to be durable, as a rule.
+    #[must_use]
+    pub fn is_awaited(&self) -> bool {
+        match self {
+            Self::Append { .. }
+            | Self::Subscribe(_)
+            | Self::Ack { .. }
+            | Self::Renew { .. }
+            | Self::Seek { .. }
+            | Self::DropTopic { .. }
+            | Self::DropGroup { .. } => true,
+            Self::Transfer(transfer) => matches!(
+                transfer.reason,
+                TransferReason::Failed | TransferReason::Redriven
+            ),
+            Self::Unsubscribe { .. }
+            | Self::Receive(_)
+            | Self::GiveBack { .. }
+            | Self::Carry(_)
+            | Self::Again { .. }
+            | Self::Class(_) => false,
         }
     }
 

@@ -82,7 +82,7 @@ pub(crate) async fn keep(world: &World, life: &Life, takes_part: bool, seed: u64
 }
 
 /// Lets time pass for those who wait for an answer.
-async fn time(world: &World) -> Infallible {
+pub(crate) async fn time(world: &World) -> Infallible {
     loop {
         pause().await;
         world.clock.advance(Duration::from_millis(20));

@@ -12,6 +12,8 @@ mod machine;
 mod meet;
 mod model;
 mod mutants;
+mod object_class;
+mod object_histories;
 mod places;
 mod power;
 mod races;

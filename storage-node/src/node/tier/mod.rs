@@ -18,6 +18,7 @@ mod cold_read;
 mod cut;
 mod error;
 mod place;
+mod restorable;
 mod restore;
 mod run;
 mod seal;
@@ -35,7 +36,7 @@ use crate::cold::{ColdSettings, ColdStore, RealObjects};
 pub(super) use cold_find::ColdQuery;
 pub use error::TierError;
 pub(super) use place::Cold;
-pub use restore::Restorable;
+pub use restorable::Restorable;
 
 /// Where a node keeps what is cold, and under which name it owns it.
 #[derive(Clone)]
