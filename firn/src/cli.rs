@@ -1,5 +1,5 @@
 //! The command line as a whole. Owns the list of commands; what each does is
-//! in `standalone`, `client` and `inspect`.
+//! in `standalone`, `restore`, `client` and `inspect`.
 
 use std::io::Write as _;
 use std::process::ExitCode;
@@ -9,6 +9,7 @@ use clap_complete::Shell;
 
 use crate::client::Verb;
 use crate::inspect::Inspect;
+use crate::restore::Restore;
 use crate::settings::Flags;
 
 /// Firn: multi-tenant messaging with RocketMQ's semantics.
@@ -23,6 +24,7 @@ pub struct Cli {
 pub enum Command {
     /// Run the whole service in this process, in the foreground.
     Standalone(Flags),
+    Restore(Restore),
     #[command(flatten)]
     Client(Box<Verb>),
     Inspect(Inspect),

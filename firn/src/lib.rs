@@ -1,11 +1,15 @@
 //! The `firn` binary's inside: the command line, the settings of
-//! `firn standalone`, its start-up checks, and the client verbs. Serving is
-//! the business of the services; this crate only puts them together.
+//! `firn standalone`, its start-up checks, exports of the catalogue and the way
+//! back from them, and the client verbs. Serving is the business of the services;
+//! this crate only puts them together.
 
 pub mod cli;
 pub mod client;
+mod exports;
 pub mod inspect;
+mod metrics;
 mod object_store;
+pub mod restore;
 mod rules;
 pub mod settings;
 pub mod standalone;

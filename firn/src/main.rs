@@ -12,6 +12,7 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 fn main() -> ExitCode {
     match Cli::parse().command {
         Command::Standalone(flags) => firn::standalone::main(&flags),
+        Command::Restore(args) => firn::restore::main(&args),
         Command::Inspect(verb) => firn::inspect::main(&verb),
         Command::Completions { shell } => firn::cli::completions(shell),
         Command::Client(verb) => firn::client::main(&verb),

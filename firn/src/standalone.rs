@@ -18,6 +18,8 @@ use firn_storage_node::disk::{Budgeted, Disk, RealDisk};
 use firn_storage_node::node::{ColdParts, StorageNode, Stores};
 use firn_tenant_service::{TenantConfig, TenantService};
 
+use crate::exports::{BeginError, Exporter, ExporterParts};
+use crate::metrics::ExportMetrics;
 use crate::object_store;
 use crate::rules::CatalogueRules;
 use crate::settings::{Catalog, Flags, Settings, Warning};
@@ -79,10 +81,11 @@ async fn serve(settings: &Settings, mut data: DataDir, clock: Clock) -> anyhow::
     if let Some(path) = &settings.bootstrap {
         bootstrap(&tenants, path).await?;
     }
-    let cold = object_store::open(&settings.object_store, &data, &clock).await?;
+    let opened = object_store::open(&settings.object_store, &data, &clock).await?;
+    let exporter = open_exporter(&opened, tenants.clone(), &clock, &registry).await?;
     let mut storage = storage_config(settings);
     storage.tier.rules = Arc::new(CatalogueRules::new(tenants.clone()));
-    let storage = open_storage(settings, storage, cold, clock.clone(), &registry).await?;
+    let storage = open_storage(settings, storage, opened.cold, clock.clone(), &registry).await?;
     let config = GatewayConfig {
         http_listen: settings.http_listen,
         ops_listen: settings.ops_listen,
@@ -100,6 +103,8 @@ async fn serve(settings: &Settings, mut data: DataDir, clock: Clock) -> anyhow::
     let mut tasks = Tasks::new();
     tenants.start(&mut tasks);
     storage.start(&mut tasks);
+    // Stopped after the gateway, so that its last export has the last change.
+    tasks.spawn("catalogue-export", |stop| exporter.run(stop));
     tasks.spawn("gateway", |stop| gateway.run(stop));
     welcome.print(settings, &*tenants);
     let stop = tasks.stop();
@@ -146,15 +151,34 @@ async fn bootstrap(tenants: &TenantService, path: &Path) -> anyhow::Result<()> {
     let report = tenants.apply_bootstrap(&text).await;
     let report = report.with_context(|| format!("--bootstrap {}", path.display()))?;
     tracing::info!(?report, "bootstrap file applied");
-    for instance in tenants.instances(None) {
-        if instance.durability == Durability::Object {
-            tracing::warn!(
-                instance = instance.name,
-                "durability 'object' is served as 'local': sends are answered from the local log"
-            );
+    Ok(())
+}
+
+/// Makes sure that the object store belongs to this catalogue or to none.
+async fn open_exporter(
+    opened: &object_store::Opened,
+    tenants: Arc<TenantService>,
+    clock: &Clock,
+    registry: &prometheus::Registry,
+) -> anyhow::Result<Exporter> {
+    let mut exporter = Exporter::new(ExporterParts {
+        tenants,
+        store: opened.cold.store.clone(),
+        owner: opened.cold.owner,
+        clock: clock.clone(),
+        metrics: ExportMetrics::new(registry)?,
+    });
+    if opened.answers {
+        match exporter.begin().await {
+            Ok(()) => {}
+            Err(error @ BeginError::Foreign { .. }) => return Err(error.into()),
+            // It began well; the task looks again.
+            Err(BeginError::Store(error)) => {
+                tracing::warn!(%error, "exports of the catalogue cannot be read yet");
+            }
         }
     }
-    Ok(())
+    Ok(exporter)
 }
 
 fn storage_config(settings: &Settings) -> StorageConfig {
@@ -198,7 +222,7 @@ async fn open_storage(
 }
 
 /// The name under which a data directory and its catalogue know each other.
-fn deployment_id(tenants: &TenantService) -> String {
+pub(crate) fn deployment_id(tenants: &TenantService) -> String {
     let key = tenants.derived_key("deployment identity");
     key[..16].iter().map(|byte| format!("{byte:02x}")).collect()
 }

@@ -10,7 +10,7 @@ mod tests;
 use std::net::{SocketAddr, TcpListener};
 use std::path::PathBuf;
 
-pub use data_dir::{DataDir, NODE_FILE, NodeIdentity, check_identity};
+pub use data_dir::{DataDir, NODE_FILE, NodeIdentity, RESTORE_FILE, check_empty, check_identity};
 pub use handles::{HANDLES_WANTED, Handles, raise_handles};
 
 /// Why the service does not start. One line each.
@@ -26,6 +26,10 @@ pub enum StartError {
     /// The words of SEED_SPEC 8.1-2.
     #[error("{found} does not match the expected group name: {expected}")]
     Foreign { found: String, expected: String },
+    #[error("data directory {path} is not empty; a restore needs a new one", path = .path.display())]
+    NotEmpty { path: PathBuf },
+    #[error("data directory {path} was left by a restore that did not end; delete it and run `firn restore` again", path = .path.display())]
+    Unfinished { path: PathBuf },
     #[error("{path} is not a node's identity: {reason}", path = .path.display())]
     Identity { path: PathBuf, reason: String },
     #[error(

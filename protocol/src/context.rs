@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use crate::catalogue::Durability;
 use crate::ids::{InstanceId, TenantId};
 
 /// The identity that a request acts under and the instance that it touches.
@@ -10,6 +11,8 @@ use crate::ids::{InstanceId, TenantId};
 pub struct RequestContext {
     pub tenant: TenantId,
     pub instance: InstanceId,
+    /// Of the instance: by which class a change is answered.
+    pub durability: Durability,
     /// Echoed in `Firn-Request-Id` and in every log line of the request.
     pub request_id: Arc<str>,
 }

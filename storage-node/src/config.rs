@@ -7,6 +7,7 @@ use std::time::Duration;
 use firn_protocol::limits::{KIB, MIB};
 
 use crate::cold::cache::CacheSettings;
+use crate::cold::wal::WalSettings;
 use crate::log::LogConfig;
 use crate::retention::{FixedRules, RetentionRules};
 use crate::segment::Cut;
@@ -26,6 +27,8 @@ pub struct StorageConfig {
     /// Age after which changed broker state is written out.
     pub checkpoint_age: Duration,
     pub tier: TierConfig,
+    /// WAL objects of the durability class `object`.
+    pub wal: WalSettings,
 }
 
 /// When brokers go into object storage, and how (DESIGN 4, RULES 5).
@@ -95,6 +98,14 @@ pub enum TierMutant {
     MergeLoses,
     /// What was merged is named beside what it was merged from.
     MergeKeeps,
+    /// An answer of the class `object` does not wait for the object store.
+    AnswerBeforePut,
+    /// Records of the class `object` are seen before they are there.
+    ShowBeforePut,
+    /// What an earlier life left only in its log is not put into the WAL.
+    KeepTailLocal,
+    /// WAL objects go although no manifest covers them.
+    ForgetUncovered,
 }
 
 impl Default for TierConfig {
@@ -134,6 +145,7 @@ impl StorageConfig {
             checkpoint_bytes: 64 * MIB,
             checkpoint_age: Duration::from_secs(30),
             tier: TierConfig::default(),
+            wal: WalSettings::default(),
         }
     }
 }

@@ -1,5 +1,7 @@
 //! Metrics of the storage node, declared here and nowhere else.
 
+mod wal;
+
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
@@ -10,6 +12,7 @@ use prometheus::{Gauge, IntCounter, IntCounterVec, IntGauge, Opts, Registry};
 
 use crate::broker::entry::TrimReason;
 use crate::cold::metrics::ColdMetrics;
+use crate::cold::wal::WalMetrics;
 use crate::cold::{Failure, Operation};
 use crate::hot::metrics::HotMetrics;
 use crate::log::Log;
@@ -137,6 +140,18 @@ impl Metrics {
         cold: &Arc<ColdMetrics>,
     ) -> Result<(), prometheus::Error> {
         registry.register(Box::new(WatchCold::new(cold.clone())?))
+    }
+
+    /// Shows a WAL writer's counts whenever metrics are read.
+    ///
+    /// # Errors
+    /// When a name is taken.
+    pub fn watch_wal(
+        &self,
+        registry: &Registry,
+        wal: &Arc<WalMetrics>,
+    ) -> Result<(), prometheus::Error> {
+        registry.register(Box::new(wal::WatchWal::new(wal.clone())?))
     }
 }
 

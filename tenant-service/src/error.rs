@@ -28,10 +28,27 @@ pub enum OpenError {
     WrongKey { path: PathBuf },
     #[error("operator password: {rule}")]
     Password { rule: String },
+    #[error("catalogue {path}: there is one already, an export goes into a new one")]
+    Exists { path: PathBuf },
+    #[error("catalogue export: {0}")]
+    Export(#[from] ExportError),
     #[error("the catalogue was written by a newer version of this program")]
     TooNew,
     #[error("catalogue: {0}")]
     Store(#[from] StoreError),
+}
+
+/// What is wrong with an export of the catalogue.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ExportError {
+    #[error(
+        "written by a newer version of this program (format {found}, this one reads up to {known})"
+    )]
+    Newer { found: u16, known: u16 },
+    #[error("damaged: {0}")]
+    Damaged(&'static str),
+    #[error("{bytes} bytes, more than the {max} that an export may have")]
+    TooLarge { bytes: u64, max: u64 },
 }
 
 /// A failure of the database under the catalogue.

@@ -1,5 +1,5 @@
 //! The master key and what is derived from it. Owns the key file, the sealing
-//! of users' secrets at rest and the deployment's derived keys.
+//! of secrets at rest and in exports, and the deployment's derived keys.
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read as _, Write as _};
@@ -15,6 +15,8 @@ use crate::error::OpenError;
 use crate::secret::Secret;
 
 const SEAL_CONTEXT: &str = "firn tenant-service 1: secrets of application users";
+const EXPORT_CONTEXT: &str = "firn tenant-service 1: secrets in exports of the catalogue";
+const EXPORT_NONCE_CONTEXT: &str = "firn tenant-service 1: nonces in exports of the catalogue";
 const PURPOSE_CONTEXT: &str = "firn tenant-service 1: keys for other purposes";
 const CHECK_CONTEXT: &str = "firn tenant-service 1: check value of the master key";
 
@@ -25,6 +27,8 @@ const NONCE_BYTES: usize = 12;
 /// Keys derived from the master key, which itself is not kept.
 pub(crate) struct Keys {
     seal: Aes256Gcm,
+    export: Aes256Gcm,
+    export_nonces: Zeroizing<[u8; 32]>,
     purposes: Zeroizing<[u8; 32]>,
     check: [u8; 32],
 }
@@ -40,7 +44,7 @@ impl Keys {
         match File::open(path) {
             Ok(file) => {
                 let mode = file.metadata().map_err(failed)?.permissions().mode();
-                read_key(path, file, mode)
+                Ok(Self::derive(&*read_key(path, file, mode)?))
             }
             Err(error) if error.kind() != io::ErrorKind::NotFound => Err(failed(error)),
             Err(_) if !may_create => Err(OpenError::KeyMissing {
@@ -54,14 +58,33 @@ impl Keys {
         }
     }
 
-    fn derive(master: &[u8; 32]) -> Self {
+    /// Puts a copy of the key file `from` at `to`, where there is none yet.
+    pub(crate) fn copy(from: &Path, to: &Path) -> Result<(), OpenError> {
+        let failed = |source| OpenError::KeyFile {
+            path: from.to_owned(),
+            source,
+        };
+        let file = File::open(from).map_err(failed)?;
+        let mode = file.metadata().map_err(failed)?.permissions().mode();
+        let master = read_key(from, file, mode)?;
+        write_key(to, &master).map_err(|source| OpenError::KeyFile {
+            path: to.to_owned(),
+            source,
+        })
+    }
+
+    pub(crate) fn derive(master: &[u8; 32]) -> Self {
         let mut seal = blake3::derive_key(SEAL_CONTEXT, master);
+        let mut export = blake3::derive_key(EXPORT_CONTEXT, master);
         let keys = Self {
             seal: Aes256Gcm::new(&seal.into()),
+            export: Aes256Gcm::new(&export.into()),
+            export_nonces: Zeroizing::new(blake3::derive_key(EXPORT_NONCE_CONTEXT, master)),
             purposes: Zeroizing::new(blake3::derive_key(PURPOSE_CONTEXT, master)),
             check: blake3::derive_key(CHECK_CONTEXT, master),
         };
         seal.zeroize();
+        export.zeroize();
         keys
     }
 
@@ -77,44 +100,68 @@ impl Keys {
 
     /// Encrypts a user's secret so that only the row of `access_key` can hold it.
     pub(crate) fn seal(&self, access_key: &str, secret: &Secret) -> Vec<u8> {
-        let nonce = random::bytes::<NONCE_BYTES>();
-        let payload = Payload {
-            msg: secret.expose().as_bytes(),
-            aad: access_key.as_bytes(),
-        };
-        let ciphertext = self
-            .seal
-            .encrypt(&nonce.into(), payload)
-            .expect("secrets are far below the bound of the cipher");
-        let mut sealed = vec![SEAL_VERSION];
-        sealed.extend_from_slice(&nonce);
-        sealed.extend_from_slice(&ciphertext);
-        sealed
+        encrypt(&self.seal, random::bytes(), access_key, secret.expose())
     }
 
     /// The inverse of [`Self::seal`]; the error names the problem.
     pub(crate) fn unseal(&self, access_key: &str, sealed: &[u8]) -> Result<Secret, &'static str> {
-        let (version, rest) = sealed.split_first().ok_or("empty secret")?;
-        if *version != SEAL_VERSION {
-            return Err("secret of an unknown form");
-        }
-        let (nonce, ciphertext) = rest
-            .split_first_chunk::<NONCE_BYTES>()
-            .ok_or("secret cut off")?;
-        let payload = Payload {
-            msg: ciphertext,
-            aad: access_key.as_bytes(),
-        };
-        let plain = self
-            .seal
-            .decrypt(&(*nonce).into(), payload)
-            .map_err(|_| "secret does not decrypt: changed, or of another row")?;
-        let text = String::from_utf8(plain).map_err(|_| "secret is not text")?;
-        Ok(Secret::new(text))
+        decrypt(&self.seal, access_key, sealed)
+    }
+
+    /// Encrypts a secret of `owner` for an export. The same secret gives the
+    /// same bytes, so that equal catalogues are told by equal exports: the
+    /// nonce is a keyed hash of all that is encrypted under it.
+    pub(crate) fn seal_for_export(&self, owner: &str, secret: &str) -> Vec<u8> {
+        let mut hasher = blake3::Hasher::new_keyed(&self.export_nonces);
+        // With its length, so that no two pairs are hashed as the same bytes.
+        hasher.update(&(owner.len() as u64).to_le_bytes());
+        hasher.update(owner.as_bytes());
+        hasher.update(secret.as_bytes());
+        let mut nonce = [0; NONCE_BYTES];
+        nonce.copy_from_slice(&hasher.finalize().as_bytes()[..NONCE_BYTES]);
+        encrypt(&self.export, nonce, owner, secret)
+    }
+
+    /// The inverse of [`Self::seal_for_export`].
+    pub(crate) fn unseal_export(&self, owner: &str, sealed: &[u8]) -> Result<Secret, &'static str> {
+        decrypt(&self.export, owner, sealed)
     }
 }
 
-fn read_key(path: &Path, file: File, mode: u32) -> Result<Keys, OpenError> {
+fn encrypt(cipher: &Aes256Gcm, nonce: [u8; NONCE_BYTES], owner: &str, secret: &str) -> Vec<u8> {
+    let payload = Payload {
+        msg: secret.as_bytes(),
+        aad: owner.as_bytes(),
+    };
+    let ciphertext = cipher
+        .encrypt(&nonce.into(), payload)
+        .expect("secrets are far below the bound of the cipher");
+    let mut sealed = vec![SEAL_VERSION];
+    sealed.extend_from_slice(&nonce);
+    sealed.extend_from_slice(&ciphertext);
+    sealed
+}
+
+fn decrypt(cipher: &Aes256Gcm, owner: &str, sealed: &[u8]) -> Result<Secret, &'static str> {
+    let (version, rest) = sealed.split_first().ok_or("empty secret")?;
+    if *version != SEAL_VERSION {
+        return Err("secret of an unknown form");
+    }
+    let (nonce, ciphertext) = rest
+        .split_first_chunk::<NONCE_BYTES>()
+        .ok_or("secret cut off")?;
+    let payload = Payload {
+        msg: ciphertext,
+        aad: owner.as_bytes(),
+    };
+    let plain = cipher
+        .decrypt(&(*nonce).into(), payload)
+        .map_err(|_| "secret does not decrypt: changed, or of another row")?;
+    let text = String::from_utf8(plain).map_err(|_| "secret is not text")?;
+    Ok(Secret::new(text))
+}
+
+fn read_key(path: &Path, file: File, mode: u32) -> Result<Zeroizing<[u8; 32]>, OpenError> {
     let refuse = |rule| {
         Err(OpenError::KeyFileForm {
             path: path.to_owned(),
@@ -136,7 +183,7 @@ fn read_key(path: &Path, file: File, mode: u32) -> Result<Keys, OpenError> {
     if hex::decode_to_slice(text.trim_end(), master.as_mut_slice()).is_err() {
         return refuse("expected 64 hex digits");
     }
-    Ok(Keys::derive(&master))
+    Ok(master)
 }
 
 /// Written whole under another name first: a crash leaves no half key behind
@@ -189,6 +236,23 @@ mod tests {
             assert!(keys.unseal("ak", &changed).is_err(), "byte {at}");
             assert!(keys.unseal("ak", &sealed[..at]).is_err(), "cut at {at}");
         }
+    }
+
+    #[test]
+    fn a_secret_in_an_export_belongs_to_its_owner_and_key() {
+        let keys = Keys::derive(&[1; 32]);
+        let sealed = keys.seal_for_export("user ak", "s3cret");
+        assert_eq!(sealed, keys.seal_for_export("user ak", "s3cret"));
+        let opened = keys.unseal_export("user ak", &sealed);
+        assert!(opened.is_ok_and(|s| s.expose() == "s3cret"));
+        assert!(keys.unseal_export("user other", &sealed).is_err());
+        let other = Keys::derive(&[2; 32]);
+        assert!(other.unseal_export("user ak", &sealed).is_err());
+        // Neither stands in for a row of the database, nor shares a nonce.
+        assert!(keys.unseal("user ak", &sealed).is_err());
+        let nonce = |owner, secret| keys.seal_for_export(owner, secret)[1..=NONCE_BYTES].to_vec();
+        assert_ne!(nonce("user ak", "s3cret"), nonce("user ak", "s3crev"));
+        assert_ne!(nonce("user ak", "s3cret"), nonce("user a", "ks3cret"));
     }
 
     #[test]

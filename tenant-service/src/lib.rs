@@ -9,6 +9,7 @@ mod api;
 mod catalogue;
 mod config;
 mod error;
+mod export;
 mod keys;
 mod metrics;
 mod passwords;
@@ -18,6 +19,7 @@ mod store;
 
 pub use catalogue::bootstrap::BootstrapReport;
 pub use config::TenantConfig;
-pub use error::{BootstrapError, OpenError, StoreError};
+pub use error::{BootstrapError, ExportError, OpenError, StoreError};
+pub use export::{CatalogueExport, ExportHead, IdsInUse, Packed, Stamp, Unpacked};
 pub use secret::Secret;
-pub use service::TenantService;
+pub use service::{NewSecret, Restored, TenantService};

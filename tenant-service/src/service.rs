@@ -1,21 +1,23 @@
 //! The service as it runs. Owns the order of changes: a change is checked
 //! against memory, written in one transaction, then shown in memory.
 
+mod operator;
+mod transfer;
+
 use std::convert::Infallible;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use firn_protocol::catalogue::{ConsoleRole, ConsoleUser, Durability};
-use firn_protocol::limits::PASSWORD_BYTES_MAX;
+use firn_protocol::catalogue::Durability;
 use firn_protocol::{ApiError, ApiResult, Caller, Timestamp};
-use firn_runtime::{Clock, Stop, Tasks, random, tasks};
+use firn_runtime::{Clock, Stop, Tasks, tasks};
 use parking_lot::{Mutex, RwLock};
-use tokio::sync::{OwnedMutexGuard, oneshot};
+use tokio::sync::{OwnedMutexGuard, oneshot, watch};
 
 use crate::catalogue::bootstrap::{self, BootstrapReport};
 use crate::catalogue::memory::Memory;
-use crate::catalogue::{Change, ConsoleRow, Draft, Numbers, console};
+use crate::catalogue::{Change, Draft, Numbers};
 use crate::config::{TenantConfig, catalogue_file};
 use crate::error::{BootstrapError, OpenError, unavailable};
 use crate::keys::Keys;
@@ -23,6 +25,7 @@ use crate::metrics::Metrics;
 use crate::passwords::Passwords;
 use crate::secret::Secret;
 use crate::store::{Batch, Origin, SqliteStore};
+pub use transfer::{NewSecret, Restored};
 
 /// Pause between looks at a database that failed, and at tokens to forget.
 const TICK: Duration = Duration::from_secs(5);
@@ -47,6 +50,10 @@ pub(crate) struct Shared {
     writer: Arc<tokio::sync::Mutex<Writer>>,
     /// Set when a write failed, until one succeeds.
     failing: AtomicBool,
+    /// See [`TenantService::catalogue_id`].
+    catalogue_id: u128,
+    /// Counts what an export would show.
+    changed: watch::Sender<u64>,
 }
 
 struct Writer {
@@ -66,6 +73,7 @@ impl TenantService {
     pub async fn open(config: TenantConfig, clock: Clock) -> Result<Arc<Self>, OpenError> {
         let store = SqliteStore::open(&catalogue_file(&config.catalogue)?).await?;
         let keys = open_keys(&store, &config).await?;
+        let catalogue_id = transfer::open_id(&store).await?;
         let (memory, numbers) = store.load(&keys).await?;
         let now = Timestamp(clock.now_ms());
         let audit_end = now.0.saturating_sub(AUDIT_KEPT.as_millis() as u64);
@@ -82,6 +90,8 @@ impl TenantService {
                 stale: false,
             })),
             failing: AtomicBool::new(false),
+            catalogue_id,
+            changed: watch::Sender::new(0),
         };
         shared.count_rows();
         let service = Self {
@@ -236,70 +246,6 @@ impl TenantService {
         let writer = self.shared.writer.clone().lock_owned().await;
         self.shared.recovered(writer).await
     }
-
-    async fn ensure_operator(&self, given: Option<Secret>) -> Result<(), OpenError> {
-        let stored = {
-            let memory = self.shared.memory.read();
-            let row = memory.console_user(None, console::OPERATOR);
-            row.map(|row| row.password_hash.clone())
-        };
-        let known = stored.is_some();
-        let password = match given {
-            None if known => return Ok(()),
-            None => {
-                let made = Secret::new(hex::encode(random::bytes::<12>()));
-                *self.generated_password.lock() = Some(made.clone());
-                made
-            }
-            Some(given) => {
-                let length = given.expose().len();
-                if !(1..=PASSWORD_BYTES_MAX).contains(&length) {
-                    let rule = format!("1 to {PASSWORD_BYTES_MAX} bytes");
-                    return Err(OpenError::Password { rule });
-                }
-                let matching = self.passwords.matches(stored, given.clone()).await;
-                if matching.map_err(password_error)? {
-                    return Ok(());
-                }
-                given
-            }
-        };
-        let password_hash = self
-            .passwords
-            .hash(password)
-            .await
-            .map_err(password_error)?;
-        let user = ConsoleUser {
-            tenant: None,
-            username: console::OPERATOR.to_owned(),
-            role: ConsoleRole::Operator,
-        };
-        let row = ConsoleRow {
-            user,
-            password_hash,
-        };
-        let action = if known {
-            "consoleUser.change"
-        } else {
-            "consoleUser.create"
-        };
-        self.change(None, |draft| {
-            let object = row.user.username.clone();
-            draft.audit(
-                None,
-                action,
-                object,
-                serde_json::json!({"role": "operator"}),
-            );
-            draft.push(match known {
-                true => Change::SetConsoleUser(row),
-                false => Change::AddConsoleUser(row),
-            });
-            Ok(())
-        })
-        .await
-        .map_err(password_error)
-    }
 }
 
 impl Shared {
@@ -323,6 +269,8 @@ impl Shared {
         writer.stale = false;
         self.failing.store(false, Ordering::Relaxed);
         self.count_rows();
+        // The write that failed may have happened all the same.
+        self.changed.send_modify(|count| *count += 1);
         Ok(writer)
     }
 
@@ -355,7 +303,17 @@ impl Shared {
                 .inc();
         }
         self.count_rows();
+        self.announce(&batch.changes);
         Ok(())
+    }
+
+    /// Tells that the catalogue is another one than it was. What only goes by
+    /// itself when its time has come is no reason to export anything.
+    fn announce(&self, changes: &[Change]) {
+        let counts = |change: &Change| !matches!(change, Change::PruneTokens(_));
+        if changes.iter().any(counts) {
+            self.changed.send_modify(|count| *count += 1);
+        }
     }
 }
 

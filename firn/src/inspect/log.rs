@@ -175,7 +175,7 @@ fn add_entry(fields: &mut Value, entry: &Entry) {
         Err(error) => fields["problem"] = json!(error.to_string()),
     }
     let group = match &entry.head {
-        Head::Append { .. } | Head::Again { .. } | Head::DropTopic { .. } | Head::Reserved => None,
+        Head::Append { .. } | Head::Again { .. } | Head::DropTopic { .. } => None,
         Head::Trim(trim) => {
             let reason = match trim.reason {
                 TrimReason::Age => "age",
@@ -186,6 +186,10 @@ fn add_entry(fields: &mut Value, entry: &Entry) {
             let marks = trim.marks.iter();
             let marks = marks.map(|(queue, mark)| json!([queue_name(*queue), mark]));
             fields["marks"] = marks.collect();
+            None
+        }
+        Head::Class(durability) => {
+            fields["durability"] = json!(durability);
             None
         }
         Head::Carry(carry) => {

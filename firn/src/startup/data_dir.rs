@@ -12,6 +12,8 @@ use super::StartError;
 
 /// Name of the identity file in the data directory.
 pub const NODE_FILE: &str = "node.json";
+/// Is there while a restore fills the directory, and after one that did not end.
+pub const RESTORE_FILE: &str = "restore.unfinished";
 /// What the directory has to belong to.
 const PRODUCT: &str = "firn";
 /// Layout of the directory that this version writes.
@@ -48,23 +50,44 @@ impl DataDir {
     /// gives it one. `now_ms` is the time of creation in that case.
     ///
     /// # Errors
-    /// When it cannot be made or written, another process holds it, or it
-    /// belongs to something else.
+    /// When it cannot be made or written, another process holds it, it belongs
+    /// to something else, or a restore left it unfinished.
     pub fn open(path: &Path, now_ms: u64) -> Result<Self, StartError> {
-        let failed = |source| StartError::DataDir {
-            path: path.to_owned(),
-            source,
-        };
-        std::fs::create_dir_all(path).map_err(failed)?;
-        let lock = File::open(path).map_err(failed)?;
-        match lock.try_lock() {
-            Ok(()) => {}
-            Err(TryLockError::WouldBlock) => {
-                let path = path.to_owned();
-                return Err(StartError::Locked { path });
-            }
-            Err(TryLockError::Error(source)) => return Err(failed(source)),
+        let lock = lock(path)?;
+        if path.join(RESTORE_FILE).exists() {
+            let path = path.to_owned();
+            return Err(StartError::Unfinished { path });
         }
+        Self::hold(path, lock, now_ms)
+    }
+
+    /// The same for a directory that must be empty, to be filled by a restore:
+    /// until [`Self::finish_restore`] nobody can open it.
+    ///
+    /// # Errors
+    /// When something is in it, or as [`Self::open`].
+    pub fn begin_restore(path: &Path, now_ms: u64) -> Result<Self, StartError> {
+        let lock = lock(path)?;
+        check_empty(path)?;
+        let marked = File::create_new(path.join(RESTORE_FILE)).and_then(|mark| {
+            mark.sync_all()?;
+            lock.sync_all()
+        });
+        marked.map_err(|source| failed(path, source))?;
+        Self::hold(path, lock, now_ms)
+    }
+
+    /// From here on the directory is like any other.
+    ///
+    /// # Errors
+    /// When that cannot be written.
+    pub fn finish_restore(&self) -> Result<(), StartError> {
+        let removed = std::fs::remove_file(self.path.join(RESTORE_FILE));
+        let removed = removed.and_then(|()| self.lock.sync_all());
+        removed.map_err(|source| failed(&self.path, source))
+    }
+
+    fn hold(path: &Path, lock: File, now_ms: u64) -> Result<Self, StartError> {
         let found = read(path)?;
         let is_new = found.is_none();
         let identity = found.unwrap_or_else(|| new_identity(now_ms));
@@ -75,7 +98,8 @@ impl DataDir {
             lock,
         };
         if is_new {
-            dir.write_identity().map_err(failed)?;
+            dir.write_identity()
+                .map_err(|source| failed(path, source))?;
         }
         Ok(dir)
     }
@@ -124,6 +148,41 @@ impl DataDir {
         file.sync_all()?;
         std::fs::rename(&fresh, self.path.join(NODE_FILE))?;
         self.lock.sync_all()
+    }
+}
+
+/// Makes sure that nothing is in a directory, which need not exist.
+///
+/// # Errors
+/// When something is, or it cannot be read.
+pub fn check_empty(path: &Path) -> Result<(), StartError> {
+    match std::fs::read_dir(path).map(|mut entries| entries.next().is_none()) {
+        Ok(true) => Ok(()),
+        Ok(false) => Err(StartError::NotEmpty {
+            path: path.to_owned(),
+        }),
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
+        Err(source) => Err(failed(path, source)),
+    }
+}
+
+/// Makes the directory if needed, and takes its lock.
+fn lock(path: &Path) -> Result<File, StartError> {
+    std::fs::create_dir_all(path).map_err(|source| failed(path, source))?;
+    let lock = File::open(path).map_err(|source| failed(path, source))?;
+    match lock.try_lock() {
+        Ok(()) => Ok(lock),
+        Err(TryLockError::WouldBlock) => Err(StartError::Locked {
+            path: path.to_owned(),
+        }),
+        Err(TryLockError::Error(source)) => Err(failed(path, source)),
+    }
+}
+
+fn failed(path: &Path, source: std::io::Error) -> StartError {
+    StartError::DataDir {
+        path: path.to_owned(),
+        source,
     }
 }
 

@@ -34,6 +34,30 @@ fn a_directory_keeps_its_identity_over_restarts() {
 }
 
 #[test]
+fn a_restore_fills_an_empty_directory_and_nobody_serves_it_half() {
+    let dir = TempDir::new().expect("temporary directory");
+    let data = dir.path().join("data");
+    let held = DataDir::begin_restore(&data, 1000).expect("a new one");
+    assert!(held.is_new());
+    assert!(open(&dir).is_err(), "it is locked");
+    // As after a crash: the lock ends, the mark stays.
+    drop(held);
+    let error = open(&dir).expect_err("half restored");
+    assert!(matches!(error, StartError::Unfinished { .. }), "{error}");
+    assert!(one_line(&error).contains("firn restore"));
+    let error = DataDir::begin_restore(&data, 1000).expect_err("not empty");
+    assert!(matches!(error, StartError::NotEmpty { .. }), "{error}");
+    one_line(&error);
+    std::fs::remove_dir_all(&data).expect("removable");
+    let held = DataDir::begin_restore(&data, 1000).expect("a new one");
+    held.finish_restore().expect("writable");
+    let identity = held.identity().clone();
+    drop(held);
+    let opened = open(&dir).expect("complete");
+    assert_eq!((opened.is_new(), opened.identity()), (false, &identity));
+}
+
+#[test]
 fn one_process_at_a_time() {
     let dir = TempDir::new().expect("temporary directory");
     let held = open(&dir).expect("opens");

@@ -10,5 +10,6 @@ mod isolation;
 mod kill;
 mod machine;
 mod process;
+mod restore;
 mod stack;
 mod stub;

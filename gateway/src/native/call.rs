@@ -195,6 +195,7 @@ impl Call {
             ctx: RequestContext {
                 tenant: instance.tenant,
                 instance: instance.id,
+                durability: instance.durability,
                 request_id: self.request_id.clone(),
             },
             instance,

@@ -80,13 +80,14 @@ impl BrokerState {
         state.last_at = run.stored_at;
         self.next_position = run.first_position.0 + u64::from(run.count);
         self.last_time = self.last_time.max(run.stored_at);
-        self.tier.add_run(run.run_bytes(), run.stored_at);
+        self.tier.note_waiting(run.run_bytes(), run.stored_at);
         Ok(())
     }
 
     fn change(&mut self, generation: Generation, head: &Head, run: Option<&RunHeader>) {
         match head {
-            Head::Append { .. } | Head::Again { .. } | Head::Reserved => {}
+            Head::Append { .. } | Head::Again { .. } => {}
+            Head::Class(durability) => self.class.change(self.seq, *durability),
             Head::Trim(trim) => self.trim(trim),
             // The snapshot in it is this very state.
             Head::Carry(carry) => self.tier = carry.tier.clone(),

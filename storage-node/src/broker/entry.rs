@@ -7,6 +7,7 @@
 //! at the end; golden bytes in the tests hold that.
 
 use bytes::Bytes;
+use firn_protocol::catalogue::Durability;
 use firn_protocol::filter::Filter;
 use firn_protocol::ids::{GroupId, QueueId, QueueKey, TopicKey};
 use firn_protocol::time::Timestamp;
@@ -76,8 +77,8 @@ pub enum Head {
     Again {
         queue: QueueKey,
     },
-    /// Number 14 is not in use; it changes nothing.
-    Reserved,
+    /// From this entry on the broker is of this durability class.
+    Class(Durability),
     /// Records are gone, because of their age or to make room.
     Trim(Trim),
 }
@@ -202,7 +203,7 @@ impl Head {
             Self::DropGroup { .. } => 11,
             Self::Carry(_) => 12,
             Self::Again { .. } => 13,
-            Self::Reserved => 14,
+            Self::Class(_) => 14,
             Self::Trim(_) => 15,
         }
     }
@@ -223,8 +224,33 @@ impl Head {
             | Self::DropTopic { .. }
             | Self::DropGroup { .. }
             | Self::Carry(_)
-            | Self::Reserved
+            | Self::Class(_)
             | Self::Trim(_) => None,
+        }
+    }
+
+    /// Whether somebody waits for the entry to be durable, as a rule.
+    #[must_use]
+    pub fn is_awaited(&self) -> bool {
+        match self {
+            Self::Append { .. }
+            | Self::Subscribe(_)
+            | Self::Ack { .. }
+            | Self::Renew { .. }
+            | Self::Seek { .. }
+            | Self::DropTopic { .. }
+            | Self::DropGroup { .. } => true,
+            Self::Transfer(transfer) => matches!(
+                transfer.reason,
+                TransferReason::Failed | TransferReason::Redriven
+            ),
+            Self::Unsubscribe { .. }
+            | Self::Receive(_)
+            | Self::GiveBack { .. }
+            | Self::Carry(_)
+            | Self::Again { .. }
+            | Self::Class(_)
+            | Self::Trim(_) => false,
         }
     }
 

@@ -1,6 +1,7 @@
 //! The virtual broker: a pure state machine over its entries, and its owner.
 
 pub mod apply;
+pub mod class;
 pub mod entry;
 pub mod owner;
 pub mod state;

@@ -3,7 +3,9 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
+use firn_protocol::catalogue::Durability;
 use firn_protocol::error::{ApiError, ErrorCode};
 use firn_protocol::filter::Filter;
 use firn_protocol::ids::{Generation, GroupId, QueueKey, TopicKey};
@@ -11,6 +13,7 @@ use firn_protocol::time::Timestamp;
 use parking_lot::{Mutex, MutexGuard};
 use rustc_hash::FxHashMap;
 
+use super::entry::Head;
 use super::state::BrokerState;
 use super::tail::QueueTail;
 use super::waiters::Waiters;
@@ -22,6 +25,10 @@ use crate::log::Lsn;
 pub struct Broker {
     pub key: BrokerKey,
     core: Mutex<Core>,
+    /// Whether committed entries ride in WAL objects, too.
+    in_wal: AtomicBool,
+    /// Committed runs that are not shown yet; see the class `object`.
+    pub held_runs: AtomicU64,
 }
 
 /// A place in the log as one life of the log gave it out. After a failure the
@@ -30,6 +37,8 @@ pub struct Broker {
 pub struct Mark {
     pub lsn: Lsn,
     pub generation: Generation,
+    /// Whether it counts only once the object store has it.
+    pub is_object: bool,
 }
 
 /// What the lock protects.
@@ -111,8 +120,32 @@ impl Broker {
     pub fn new(key: BrokerKey, state: BrokerState, generation: Generation) -> Arc<Self> {
         Arc::new(Self {
             key,
+            in_wal: AtomicBool::new(state.class.is_object()),
+            held_runs: AtomicU64::new(0),
             core: Mutex::new(Core::new(state, generation, 0)),
         })
+    }
+
+    /// Whether committed entries ride in WAL objects.
+    #[must_use]
+    pub fn in_wal(&self) -> bool {
+        self.in_wal.load(Ordering::Acquire)
+    }
+
+    /// Entries that are committed from now on ride in WAL objects, or do not.
+    pub fn set_in_wal(&self, in_wal: bool) {
+        self.in_wal.store(in_wal, Ordering::Release);
+    }
+
+    /// Whether a committed entry rides in a WAL object. One that changes the
+    /// class does, either way, so that a replay learns of it.
+    pub fn note_class(&self, head: &Head) -> bool {
+        let before = self.in_wal();
+        let Head::Class(durability) = head else {
+            return before;
+        };
+        self.set_in_wal(*durability == Durability::Object);
+        before || self.in_wal()
     }
 
     /// The state, if it may be used now.
@@ -199,6 +232,7 @@ impl Core {
         Mark {
             lsn: self.last_lsn,
             generation: self.generation,
+            is_object: self.state.class.is_object(),
         }
     }
 

@@ -7,13 +7,14 @@ use firn_protocol::ids::{GroupId, QueueKey};
 use firn_protocol::time::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use super::class::ClassState;
 use super::entry::Carry;
 use super::tier::TierState;
 use crate::consume::group::{GroupState, WAITING_QUEUE};
 use crate::record::RecordError;
 
-/// Version 1 had no tier.
-const SNAPSHOT_VERSION: u8 = 2;
+/// Version 1 had no tier, version 2 no class.
+const SNAPSHOT_VERSION: u8 = 3;
 
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct BrokerState {
@@ -26,6 +27,7 @@ pub struct BrokerState {
     pub queues: BTreeMap<QueueKey, QueueState>,
     pub groups: BTreeMap<GroupId, GroupState>,
     pub tier: TierState,
+    pub class: ClassState,
     /// Everything that happens by itself, by time: leases that pass and waiting
     /// copies that become due. Follows from the rest, so it is not stored.
     #[serde(skip)]
@@ -73,7 +75,8 @@ impl BrokerState {
             .split_first()
             .ok_or(RecordError("snapshot is empty"))?;
         let read = match version {
-            1 => postcard::from_bytes(&without_tier(rest)),
+            1 => postcard::from_bytes(&with_new_parts(rest, true)),
+            2 => postcard::from_bytes(&with_new_parts(rest, false)),
             SNAPSHOT_VERSION => postcard::from_bytes(rest),
             _ => return Err(RecordError("snapshot has an unknown format version")),
         };
@@ -141,10 +144,15 @@ impl BrokerState {
     }
 }
 
-/// A snapshot of version 1 with a tier at its end that says nothing.
-fn without_tier(bytes: &[u8]) -> Vec<u8> {
-    let tier = postcard::to_stdvec(&TierState::default());
-    [bytes, &tier.expect("plain data always encodes")].concat()
+/// An older snapshot with parts at its end that say nothing.
+fn with_new_parts(bytes: &[u8], wants_tier: bool) -> Vec<u8> {
+    let encoded = |part: postcard::Result<Vec<u8>>| part.expect("plain data always encodes");
+    let tier = match wants_tier {
+        true => encoded(postcard::to_stdvec(&TierState::default())),
+        false => Vec::new(),
+    };
+    let class = encoded(postcard::to_stdvec(&ClassState::default()));
+    [bytes, &tier, &class].concat()
 }
 
 /// The group's retry queue on this broker.

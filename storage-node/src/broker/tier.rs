@@ -37,7 +37,7 @@ impl TierState {
     }
 
     /// Takes note of a run that no segment has.
-    pub(super) fn add_run(&mut self, bytes: u64, stored_at: Timestamp) {
+    pub fn note_waiting(&mut self, bytes: u64, stored_at: Timestamp) {
         if self.waiting_bytes == 0 {
             self.waiting_since = stored_at;
         }

@@ -24,7 +24,7 @@ impl StorageNode {
         group: GroupId,
         receipts: Vec<Receipt>,
     ) -> Result<Vec<AckStatus>, ApiError> {
-        let broker = self.broker(ctx, broker)?;
+        let broker = self.broker_to_change(ctx, broker).await?;
         let (mut statuses, mark) = {
             let mut core = broker.lock()?;
             let mut records: BTreeMap<QueueKey, Vec<u64>> = BTreeMap::new();

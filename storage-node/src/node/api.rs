@@ -30,7 +30,7 @@ impl StorageApi for StorageNode {
         group: GroupSpec,
         topic: TopicSpec,
     ) -> ApiResult<()> {
-        let broker = self.broker(ctx, broker)?;
+        let broker = self.broker_to_change(ctx, broker).await?;
         self.subscribe_group(&broker, group, topic, None).await
     }
 
@@ -198,7 +198,7 @@ impl StorageNode {
         broker: BrokerId,
         head: &Head,
     ) -> ApiResult<()> {
-        let broker = self.broker(ctx, broker)?;
+        let broker = self.broker_to_change(ctx, broker).await?;
         let committed = {
             let mut core = broker.lock()?;
             let committed = self.submit(&broker, &mut core, head, None, None)?;

@@ -28,7 +28,7 @@ impl StorageNode {
                 "the node's hot store is behind; try again",
             ));
         }
-        let broker = self.broker(ctx, request.broker)?;
+        let broker = self.broker_to_change(ctx, request.broker).await?;
         // Encoded before the lock is taken: it is most of the work.
         let bytes = request
             .messages
@@ -41,7 +41,7 @@ impl StorageNode {
         }
         self.quotas.admit(ctx, records.bytes.len() as u64)?;
         let (done, committed) = oneshot::channel();
-        let header = {
+        let (header, mark) = {
             let mut core = broker.lock()?;
             let header = RunHeader {
                 first_offset: Offset(core.state.queue(request.queue).end),
@@ -54,12 +54,15 @@ impl StorageNode {
                 queue: request.queue,
             };
             let run = Some((&header, &records.bytes[..]));
-            self.submit(&broker, &mut core, &head, run, Some(done))?;
-            header
+            let mark = self.submit(&broker, &mut core, &head, run, Some(done))?;
+            (header, mark)
         };
         match committed.await {
             Ok(Ok(_)) => {}
             Ok(Err(_)) | Err(_) => return Err(outcome_unknown()),
+        }
+        if mark.is_object {
+            self.outcome(mark).await?;
         }
         let message_ids = request.messages.iter().zip(header.first_position.0..);
         let message_ids = message_ids

@@ -85,7 +85,7 @@ impl StorageNode {
             snapshots.push((broker.key, core.state.seq, core.state.snapshot()));
         }
         for mark in marks {
-            self.settled(mark).await?;
+            self.settled_here(mark).await?;
         }
         let states = self.stores.states.clone();
         tasks::blocking(move || {

@@ -6,6 +6,7 @@ use firn_protocol::error::{ApiError, ErrorCode};
 use super::StorageNode;
 use crate::broker::entry::Head;
 use crate::broker::owner::{Broker, Core, Mark};
+use crate::config::TierMutant;
 use crate::log::{Completion, FrameClass, FrameHeader, LogState, Lsn, SubmitError};
 use crate::record::{RunHeader, encode_run_header};
 
@@ -45,7 +46,7 @@ impl StorageNode {
             | Head::DropGroup { .. }
             | Head::Carry(_)
             | Head::Again { .. }
-            | Head::Reserved
+            | Head::Class(_)
             | Head::Trim(_) => FrameClass::Other,
         };
         let mut start = Vec::with_capacity(64);
@@ -57,6 +58,10 @@ impl StorageNode {
             run_start.as_ref().map_or(&[][..], |bytes| &bytes[..]),
             records,
         ];
+        if core.state.class.is_object() {
+            let bytes = parts.iter().map(|part| part.len()).sum();
+            self.shared.object.admit(head, bytes)?;
+        }
         // The queue's tail must know what was visible before the run is applied.
         if let Some(queue) = head.new_run_queue() {
             core.tail_mut(queue);
@@ -94,9 +99,20 @@ impl StorageNode {
         Ok(core.mark())
     }
 
-    /// Waits until everything that a state was read from is durable, so that
-    /// nobody is told what a failed write could still undo (RULES 1).
+    /// Waits until everything that a state was read from is durable by the
+    /// broker's class, so that nobody is told what a failed write or a lost disk
+    /// could still undo (RULES 1).
     pub(super) async fn settled(&self, mark: Mark) -> Result<(), ApiError> {
+        self.settled_here(mark).await?;
+        let answers_early = self.config.tier.mutant == Some(TierMutant::AnswerBeforePut);
+        match mark.is_object && !answers_early {
+            true => self.shared.object.settled(mark.lsn, &self.clock).await,
+            false => Ok(()),
+        }
+    }
+
+    /// Waits until it is durable in the node's own log.
+    pub(super) async fn settled_here(&self, mark: Mark) -> Result<(), ApiError> {
         if self.is_settled(mark)? {
             return Ok(());
         }

@@ -8,12 +8,15 @@ mod ack;
 mod api;
 mod append;
 mod checkpoint;
+mod durable;
 mod journal;
 mod lag;
 mod lookup;
+mod object_class;
 mod open;
 mod quota;
 mod read;
+mod rebuild;
 mod receive;
 mod recover;
 mod redrive;
@@ -34,7 +37,7 @@ use firn_protocol::context::RequestContext;
 use firn_protocol::error::{ApiError, ErrorCode};
 use firn_protocol::ids::{BrokerId, Generation};
 use firn_protocol::time::Timestamp;
-use firn_runtime::Clock;
+use firn_runtime::{Clock, Tasks};
 
 use crate::broker::owner::Broker;
 use crate::broker::state::BrokerState;
@@ -64,6 +67,8 @@ pub struct StorageNode {
     /// Held while state is written out: the marker of one checkpoint must not
     /// overtake the snapshots of another.
     checkpointing: tokio::sync::Mutex<()>,
+    /// What the durability class `object` runs; it outlives the other tasks.
+    object_tasks: parking_lot::Mutex<Option<Tasks>>,
 }
 
 impl StorageNode {

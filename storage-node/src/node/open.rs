@@ -1,30 +1,31 @@
 //! Start and stop of a node: stores, log, states, background work.
 
 use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 
-use bytes::Bytes;
-use firn_protocol::ids::{BrokerId, Generation, Offset, QueueKey};
+use firn_protocol::ids::BrokerId;
 use firn_runtime::{Clock, Tasks};
 use rustc_hash::FxHashMap;
 
 use super::StorageNode;
 use super::quota::Quotas;
+use super::rebuild::{Rebuilt, in_order, rebuild};
 use super::shared::Shared;
 use super::source::Source;
 use super::stores::Stores;
 use super::tier::{Cold, ColdParts};
-use crate::broker::apply::ApplyError;
-use crate::broker::entry::{Entry, Head};
 use crate::broker::owner::Broker;
 use crate::broker::state::BrokerState;
-use crate::broker::tail::TailRun;
+use crate::cold::wal::WalWriter;
 use crate::config::StorageConfig;
 use crate::disk::Disk;
+use crate::hot::HotError;
 use crate::hot::fill::{FillParts, FillSettings, Filler};
-use crate::hot::{BrokerKey, HotError, HotStore, StateStore};
-use crate::log::{DamagedRange, Log, LogError, Lsn, ReplayedFrame};
+use crate::log::{DamagedRange, Log, LogError, Lsn};
 use crate::metrics::Metrics;
-use crate::record::{Run, RunHeader, runs_of};
+
+/// How long a stop waits for the object store.
+const WAL_STOP_MAX: Duration = Duration::from_secs(15);
 
 /// Why a node does not start.
 #[derive(Debug, thiserror::Error)]
@@ -50,35 +51,6 @@ pub struct Opened {
 
 /// Opens the stores once the end of the log is known.
 pub type OpenStores<'a> = dyn FnOnce(Lsn) -> Result<Stores, HotError> + 'a;
-
-/// The state of one broker as snapshot and log give it.
-pub(super) struct Rebuilt {
-    pub(super) key: BrokerKey,
-    pub(super) state: BrokerState,
-    /// Entries whose forerunners the log does not have; an entry that carries the
-    /// broker forward makes up for them.
-    ahead: Vec<Ahead>,
-    /// Runs that the hot store does not have yet.
-    pub(super) unfilled: Vec<(QueueKey, TailRun)>,
-}
-
-struct Ahead {
-    seq: u64,
-    generation: Generation,
-    entry: Entry,
-    run: Option<RunHeader>,
-}
-
-impl Rebuilt {
-    fn new(key: BrokerKey, state: BrokerState) -> Self {
-        Self {
-            key,
-            state,
-            ahead: Vec::new(),
-            unfilled: Vec::new(),
-        }
-    }
-}
 
 impl StorageNode {
     /// Opens log and stores and brings every broker to where it stopped. Blocks.
@@ -120,6 +92,15 @@ impl StorageNode {
         metrics.watch(registry, &log, &stores.metrics)?;
         metrics.watch_cold(registry, cold.store.metrics())?;
         let cold = Cold::new(cold, config.tier.cache);
+        let wal = WalWriter::new(
+            cold.store.clone(),
+            cold.owner,
+            log.incarnation(),
+            config.wal,
+            &clock,
+        );
+        metrics.watch_wal(registry, wal.metrics())?;
+        shared.object.set_writer(wal, config.tier.mutant);
         let filled = stores.hot.marker();
         let node = Arc::new(Self {
             config,
@@ -131,6 +112,7 @@ impl StorageNode {
             quotas,
             metrics,
             checkpointing: tokio::sync::Mutex::default(),
+            object_tasks: parking_lot::Mutex::default(),
             filler: OnceLock::new(),
         });
         node.install(rebuilt);
@@ -150,6 +132,7 @@ impl StorageNode {
 
     /// Starts timers, checkpoints, tiering and recovery.
     pub fn start(self: &Arc<Self>, tasks: &mut Tasks) {
+        self.start_object_class();
         let node = self.clone();
         tasks.spawn("storage-recovery", |stop| async move {
             node.run_recovery(stop).await;
@@ -182,6 +165,7 @@ impl StorageNode {
         if let Err(error) = self.checkpoint().await {
             tracing::warn!(%error, "state was not written out, the next start replays the log");
         }
+        self.stop_object_class(WAL_STOP_MAX).await;
         let (log, filler) = (self.log.clone(), self.filler.get().cloned());
         let states = self.stores.states.clone();
         firn_runtime::tasks::blocking(move || {
@@ -210,6 +194,9 @@ impl StorageNode {
                 .clone();
             let mut core = broker.lock_any();
             core.rebuild(rebuilt.state, generation);
+            // Served once the object store has all of it.
+            core.suspended = core.state.class.is_object();
+            broker.set_in_wal(core.suspended);
             for (queue, run) in in_order(rebuilt.unfilled) {
                 if core.state.queues.contains_key(&queue) {
                     core.last_run_lsn = core.last_run_lsn.max(run.place.lsn);
@@ -220,179 +207,5 @@ impl StorageNode {
             self.shared.timers.arm(id, &mut core);
         }
         self.shared.sort_unfilled();
-    }
-}
-
-/// Runs by queue and offset, each record once: what was carried forward in the
-/// log stands there twice.
-fn in_order(mut runs: Vec<(QueueKey, TailRun)>) -> Vec<(QueueKey, TailRun)> {
-    runs.sort_by_key(|(queue, run)| (*queue, run.first, run.place.lsn));
-    let mut ordered: Vec<(QueueKey, TailRun)> = Vec::with_capacity(runs.len());
-    for (queue, run) in runs {
-        let follows = ordered.last().is_none_or(|(last_queue, last)| {
-            *last_queue != queue || last.first + u64::from(last.count) <= run.first
-        });
-        if follows {
-            ordered.push((queue, run));
-        }
-    }
-    ordered
-}
-
-/// Every broker's state from its snapshot and the log behind it.
-pub(super) fn rebuild(
-    log: &Log,
-    hot: &dyn HotStore,
-    states: &dyn StateStore,
-) -> Result<(FxHashMap<BrokerId, Rebuilt>, Vec<DamagedRange>), OpenError> {
-    let mut brokers: FxHashMap<BrokerId, Rebuilt> = FxHashMap::default();
-    let mut from = states.marker();
-    for (key, _, snapshot) in states.load()? {
-        match BrokerState::from_snapshot(&snapshot) {
-            Ok(state) => {
-                brokers.insert(key.broker, Rebuilt::new(key, state));
-            }
-            Err(error) => {
-                // A snapshot is a shortcut: without it the whole log is replayed.
-                tracing::warn!(%error, broker = %key.broker, "snapshot cannot be read, replaying");
-                from = Lsn::ZERO;
-            }
-        }
-    }
-    let filled = hot.marker();
-    let report = log.replay_committed(from.min(filled), &mut |frame| {
-        replay_frame(&mut brokers, &frame, filled);
-        Ok(())
-    })?;
-    for broker in brokers.values_mut() {
-        // Nothing carries over what is missing before these: it is lost.
-        for ahead in std::mem::take(&mut broker.ahead) {
-            apply_replayed(broker, &ahead);
-        }
-    }
-    if !report.damage.is_empty() {
-        for broker in brokers.values_mut() {
-            keep_places(hot, broker);
-        }
-    }
-    Ok((brokers, report.damage))
-}
-
-/// Damage at the log's end takes records with it that the hot store may still
-/// have: their offsets and positions must not be given out again.
-fn keep_places(hot: &dyn HotStore, broker: &mut Rebuilt) {
-    let state = &mut broker.state;
-    let queues: Vec<QueueKey> = state.queues.keys().copied().collect();
-    for queue in queues {
-        loop {
-            let end = state.queue(queue).end;
-            // A chunk that is damaged itself has nothing to keep.
-            let Ok(Some(chunk)) = hot.chunk_at(broker.key, queue, Offset(end)) else {
-                break;
-            };
-            let runs = runs_of(chunk.runs).unwrap_or_default();
-            let records = runs.iter().flat_map(Run::records);
-            let last = records.filter_map(Result::ok).last();
-            let position = last.map_or(0, |record| record.position.0 + 1);
-            let kept = chunk.first_offset.plus(chunk.count.into()).0;
-            tracing::warn!(
-                broker = %broker.key.broker, %queue, first = end, last = kept - 1,
-                "records lost to damage in the log are kept from the hot store"
-            );
-            state.skip_records(queue, kept, position);
-        }
-    }
-}
-
-fn replay_frame(
-    brokers: &mut FxHashMap<BrokerId, Rebuilt>,
-    frame: &ReplayedFrame<'_>,
-    filled: Lsn,
-) {
-    let header = frame.header;
-    let broker = brokers.entry(header.broker).or_insert_with(|| {
-        let key = BrokerKey {
-            tenant: header.tenant,
-            instance: header.instance,
-            broker: header.broker,
-        };
-        Rebuilt::new(key, BrokerState::default())
-    });
-    let entry = match Entry::decode(&Bytes::copy_from_slice(frame.payload)) {
-        Ok(entry) => entry,
-        Err(error) => {
-            tracing::error!(%error, lsn = %frame.place.lsn, "entry in the log cannot be read");
-            return;
-        }
-    };
-    let Ok(run) = entry.run_header() else { return };
-    if let (Some(queue), Some(run)) = (entry.head.run_queue(), run)
-        && frame.place.lsn >= filled
-    {
-        let place = frame.place;
-        let run = TailRun {
-            first: run.first_offset.0,
-            count: run.count,
-            place,
-            bytes: None,
-        };
-        broker.unfilled.push((queue, run));
-    }
-    if header.seq <= broker.state.seq {
-        return;
-    }
-    let follows = header.seq == broker.state.seq + 1 && broker.ahead.is_empty();
-    if let (Head::Carry(carry), false) = (&entry.head, follows) {
-        match BrokerState::from_carry(header.seq, carry) {
-            Ok(state) => {
-                broker.state = state;
-                broker.ahead.clear();
-                return;
-            }
-            Err(error) => {
-                tracing::error!(%error, lsn = %frame.place.lsn, "carried state cannot be read");
-            }
-        }
-    }
-    // Without its run: that is found by its place.
-    let replayed = Ahead {
-        seq: header.seq,
-        generation: header.generation,
-        entry: Entry {
-            head: entry.head,
-            run: None,
-        },
-        run,
-    };
-    match follows {
-        true => apply_replayed(broker, &replayed),
-        false => broker.ahead.push(replayed),
-    }
-}
-
-fn apply_replayed(broker: &mut Rebuilt, replayed: &Ahead) {
-    let state = &mut broker.state;
-    let (seq, run) = (replayed.seq, replayed.run);
-    for _ in 0..3 {
-        match state.apply(seq, replayed.generation, &replayed.entry.head, run.as_ref()) {
-            Ok(()) => return,
-            // Entries before this one are damaged; what is left is kept, with
-            // its offsets, and the loss is said (RULES 3).
-            Err(ApplyError::OutOfSequence { last, found }) => {
-                tracing::error!(
-                    broker = %broker.key.broker, last, found,
-                    "entries of a broker are lost to damage in the log"
-                );
-                state.skip_to(found - 1);
-            }
-            Err(ApplyError::OutOfPlace { queue, end, found }) => {
-                tracing::error!(
-                    broker = %broker.key.broker, %queue, first = end, last = found.saturating_sub(1),
-                    "records are lost to damage in the log"
-                );
-                let position = run.map_or(0, |run| run.first_position.0);
-                state.skip_records(queue, found, position);
-            }
-        }
     }
 }

@@ -53,7 +53,7 @@ impl StorageNode {
         ctx: &RequestContext,
         request: ReceiveRequest,
     ) -> Result<Received, ApiError> {
-        let broker = self.broker(ctx, request.broker)?;
+        let broker = self.broker_to_change(ctx, request.broker).await?;
         self.settle(&broker).await?;
         let (group, topic) = (request.group, request.topic);
         self.note_filter(&broker, &mut *broker.lock()?, &request)?;

@@ -9,7 +9,8 @@ use firn_runtime::{Stop, tasks};
 use super::StorageNode;
 use crate::log::LogState;
 
-use super::open::{OpenError, rebuild};
+use super::open::OpenError;
+use super::rebuild::rebuild;
 
 /// Pause between attempts.
 const RETRY: Duration = Duration::from_millis(500);
@@ -38,7 +39,7 @@ impl StorageNode {
         self.shared.suspend_all();
         // If the log itself is well, what was taken before is still on its way.
         for mark in self.shared.marks() {
-            let _ = self.settled(mark).await;
+            let _ = self.settled_here(mark).await;
         }
         let node = self.clone();
         tasks::blocking(move || {

@@ -22,7 +22,7 @@ impl StorageNode {
         ctx: &RequestContext,
         request: RedriveRequest,
     ) -> Result<u64, ApiError> {
-        let broker = self.broker(ctx, request.broker)?;
+        let broker = self.broker_to_change(ctx, request.broker).await?;
         let queue = dead_letter_queue(request.group.id);
         let (mut at, end) = {
             let core = broker.lock()?;

@@ -19,7 +19,7 @@ impl StorageNode {
         ctx: &RequestContext,
         request: SeekRequest,
     ) -> Result<Vec<SeekRow>, ApiError> {
-        let broker = self.broker(ctx, request.broker)?;
+        let broker = self.broker_to_change(ctx, request.broker).await?;
         self.subscribe_group(&broker, request.group, request.topic, None)
             .await?;
         let rows = self.plan_seek(&broker, &request).await?;

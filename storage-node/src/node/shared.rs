@@ -1,7 +1,7 @@
 //! What the commit path and the operations share: brokers, the memory budget of
 //! their tails, and who waits for durability.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
@@ -10,14 +10,17 @@ use firn_protocol::filter::Filter;
 use firn_protocol::ids::{BrokerId, Generation, QueueKey, TopicKey};
 use parking_lot::{Mutex, RwLock};
 use rustc_hash::FxHashMap;
-use tokio::sync::{Notify, oneshot};
+use tokio::sync::Notify;
 
+use super::durable::DurableWaiters;
+use super::object_class::ObjectClass;
 use super::tier::TierSignal;
 use super::timers::Timers;
 use crate::broker::entry::{Entry, Head};
 use crate::broker::owner::{Broker, Core, Mark};
 use crate::broker::state::BrokerState;
 use crate::broker::tail::TailRun;
+use crate::cold::wal::WalFrame;
 use crate::hot::HotError;
 use crate::hot::fill::{FillItem, FillObserver, Filler};
 use crate::log::{CommitSink, CommittedBatch, LogPlace, Lsn};
@@ -34,6 +37,7 @@ pub(super) struct Shared {
     pub(super) timers: Timers,
     pub(super) tiering: TierSignal,
     pub(super) durable: DurableWaiters,
+    pub(super) object: ObjectClass,
     /// Set when the log has failed and the node must recover.
     pub(super) failed: Notify,
     tails: Mutex<TailBudget>,
@@ -70,6 +74,7 @@ impl Shared {
             timers: Timers::default(),
             tiering: TierSignal::default(),
             durable: DurableWaiters::default(),
+            object: ObjectClass::default(),
             failed: Notify::new(),
             tails: Mutex::new(TailBudget {
                 bytes: 0,
@@ -181,6 +186,11 @@ impl Shared {
         }
     }
 
+    /// Every broker there is.
+    pub(super) fn all(&self) -> Vec<Arc<Broker>> {
+        self.brokers.read().values().cloned().collect()
+    }
+
     /// The last entry of every broker.
     pub(super) fn marks(&self) -> Vec<Mark> {
         let brokers = self.brokers.read();
@@ -197,15 +207,29 @@ impl Shared {
         }
     }
 
-    /// Work goes on.
+    /// Work goes on; but brokers whose entries the object store may lack wait.
     pub(super) fn resume_all(&self) {
-        for broker in self.brokers.read().values() {
-            let mut core = broker.lock_any();
-            core.suspended = false;
-            // Leases that were not durable are gone, and with them their holds.
-            core.waiters.wake_all(broker.key.broker);
-        }
+        self.resume(|core| !core.state.class.is_object());
         self.recovering.store(false, Ordering::Release);
+        self.object.want_resume();
+    }
+
+    /// Those go on, too, unless the node is recovering once more.
+    pub(super) fn resume_object_brokers(&self) {
+        self.resume(|core| core.state.class.is_object());
+    }
+
+    fn resume(&self, which: impl Fn(&Core) -> bool) {
+        // Under the lock under which all are suspended.
+        let brokers = self.brokers.read();
+        for broker in brokers.values() {
+            let mut core = broker.lock_any();
+            if core.suspended && which(&core) {
+                core.suspended = false;
+                // Leases that were not durable are gone, and with them their holds.
+                core.waiters.wake_all(broker.key.broker);
+            }
+        }
     }
 
     fn with_core(&self, broker: BrokerId, work: impl FnOnce(&mut Core)) {
@@ -247,7 +271,7 @@ impl Shared {
         }
     }
 
-    fn on_run(&self, broker: &Broker, place: LogPlace, head: &Head, run: &Bytes) {
+    pub(super) fn on_run(&self, broker: &Broker, place: LogPlace, head: &Head, run: &Bytes) {
         let Some(queue) = head.run_queue() else {
             return;
         };
@@ -309,7 +333,7 @@ fn wake(broker: BrokerId, core: &mut Core, head: &Head, run: &Bytes) {
         | Head::DropGroup { .. }
         | Head::Carry(_)
         | Head::Again { .. }
-        | Head::Reserved
+        | Head::Class(_)
         | Head::Trim(_) => {}
     }
 }
@@ -331,27 +355,39 @@ impl CommitSink for Shared {
     /// Runs on the commit thread, in log order, before anybody is answered.
     fn committed(&self, batch: CommittedBatch) {
         let mut items = Vec::with_capacity(batch.frames.len());
+        let (mut riding, mut is_urgent) = (Vec::new(), false);
         let mut reached = Lsn::ZERO;
         for frame in batch.frames {
             reached = frame.lsn.next();
             let Ok(entry) = Entry::decode(&frame.payload) else {
                 continue;
             };
-            let Some(run) = entry.run else { continue };
             let broker = self.brokers.read().get(&frame.header.broker).cloned();
-            if let (Some(broker), Some(queue)) = (broker, entry.head.run_queue()) {
-                // What was carried forward is known already, to all but the hot store.
-                if entry.head.new_run_queue().is_some() {
-                    self.on_run(&broker, frame.place, &entry.head, &run);
-                }
-                items.push(FillItem {
-                    lsn: frame.lsn,
-                    broker: broker.key,
-                    queue,
-                    run,
-                });
+            let Some(broker) = broker else { continue };
+            let in_wal = broker.note_class(&entry.head);
+            if in_wal {
+                riding.push(WalFrame::from(&frame));
+                is_urgent |= entry.head.is_awaited();
             }
+            let (Some(queue), Some(run)) = (entry.head.run_queue(), entry.run) else {
+                continue;
+            };
+            // What was carried forward is known already, to all but the hot store.
+            if entry.head.new_run_queue().is_some() {
+                let (place, run) = (frame.place, run.clone());
+                let shown = self.object.hold(&broker, place, entry.head, run, in_wal);
+                if let Some((head, run)) = shown {
+                    self.on_run(&broker, place, &head, &run);
+                }
+            }
+            items.push(FillItem {
+                lsn: frame.lsn,
+                broker: broker.key,
+                queue,
+                run,
+            });
         }
+        self.object.push(riding, is_urgent);
         if let Some(filler) = self.filler.get() {
             filler.push(items, reached);
         }
@@ -375,38 +411,5 @@ impl FillObserver for Shared {
 
     fn failed(&self, error: &HotError) {
         tracing::error!(%error, "the hot store takes nothing any more; reads come from the log");
-    }
-}
-
-/// Those who wait until a place in the log is durable.
-#[derive(Default)]
-pub(super) struct DurableWaiters(Mutex<BTreeMap<Lsn, Vec<oneshot::Sender<bool>>>>);
-
-impl DurableWaiters {
-    /// Resolves to true once `lsn` is durable, to false if the log fails first.
-    pub(super) fn register(&self, lsn: Lsn) -> oneshot::Receiver<bool> {
-        let (tx, rx) = oneshot::channel();
-        self.0.lock().entry(lsn).or_default().push(tx);
-        rx
-    }
-
-    pub(super) fn committed(&self, upto: Lsn) {
-        let mut waiters = self.0.lock();
-        if waiters.is_empty() {
-            return;
-        }
-        let rest = waiters.split_off(&upto.next());
-        for waiter in std::mem::replace(&mut *waiters, rest)
-            .into_values()
-            .flatten()
-        {
-            let _ = waiter.send(true);
-        }
-    }
-
-    fn failed(&self) {
-        for waiter in std::mem::take(&mut *self.0.lock()).into_values().flatten() {
-            let _ = waiter.send(false);
-        }
     }
 }

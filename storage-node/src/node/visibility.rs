@@ -21,7 +21,7 @@ impl StorageNode {
         ctx: &RequestContext,
         request: VisibilityRequest,
     ) -> Result<VisibilityAnswer, ApiError> {
-        let broker = self.broker(ctx, request.broker)?;
+        let broker = self.broker_to_change(ctx, request.broker).await?;
         let (group, receipt) = (request.group.id, request.receipt);
         if request.invisible_ms == 0 {
             return self.fail_delivery(&broker, request).await;

@@ -6,13 +6,14 @@ use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
 
+use firn_protocol::catalogue::Durability;
 use firn_storage_node::cold::{Chances, FaultyObjects};
 use firn_storage_node::config::{TierConfig, TierMutant};
 use firn_storage_node::retention::FixedRules;
 use firn_storage_node::segment::Cut;
 
 use crate::crash::{Plan, Reached, Tier, check, find, seed_of, seeds};
-use crate::power::{Dice, FILE_BYTES, Life, World, pause};
+use crate::power::{Dice, FILE_BYTES, Life, World, class, pause};
 use crate::work::off;
 
 /// Bytes of a log file: so small that files are given back all the time.
@@ -96,10 +97,15 @@ pub(crate) async fn keep(world: &World, life: &Life, takes_part: bool, seed: u64
 }
 
 /// Lets time pass for those who wait for an answer.
-async fn time(world: &World) -> Infallible {
+pub(crate) async fn time(world: &World) -> Infallible {
     loop {
         pause().await;
-        world.clock.advance(Duration::from_millis(20));
+        // Waits for the object store are long, and bounded by this clock.
+        let step = match class() {
+            Durability::Local => 20,
+            Durability::Object => 100,
+        };
+        world.clock.advance(Duration::from_millis(step));
     }
 }
 

@@ -42,6 +42,7 @@ pub(crate) fn context(instance: u64) -> RequestContext {
     RequestContext {
         tenant: TenantId(1),
         instance: InstanceId(instance),
+        durability: crate::power::class(),
         request_id: Arc::from("test"),
     }
 }

@@ -13,6 +13,8 @@ mod meet;
 mod merging;
 mod model;
 mod mutants;
+mod object_class;
+mod object_histories;
 mod places;
 mod power;
 mod quota;

@@ -1,6 +1,7 @@
 //! A node that can lose its power: a disk that forgets what was not synced, and
 //! stores that survive or do not.
 
+use std::cell::Cell;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -9,12 +10,13 @@ use std::time::Duration;
 use bytes::Bytes;
 use firn_protocol::RequestContext;
 use firn_protocol::api::storage::{GroupSpec, StorageApi, TopicSpec};
-use firn_protocol::catalogue::StartPosition;
+use firn_protocol::catalogue::{Durability, StartPosition};
 use firn_protocol::ids::{
     BrokerId, GroupId, InstanceId, Offset, Position, QueueId, QueueKey, TenantId, TopicId, TopicKey,
 };
 use firn_runtime::{Clock, Tasks};
 use firn_storage_node::cold::paths::NodeId;
+use firn_storage_node::cold::wal::WalSettings;
 use firn_storage_node::cold::{ColdSettings, ColdStore, FaultyObjects};
 use firn_storage_node::config::{StorageConfig, TierConfig};
 use firn_storage_node::disk::FaultyDisk;
@@ -24,7 +26,9 @@ use firn_storage_node::hot::{
     BrokerKey, Chunk, Hit, HotBatch, HotError, HotStore, Lsn, StateStore,
 };
 use firn_storage_node::log::{DamagedRange, LogConfig, Mutant};
-use firn_storage_node::node::{ColdParts, OpenError, Opened, StorageNode, Stores};
+use firn_storage_node::node::{
+    ColdParts, OpenError, Opened, Restorable, StorageNode, Stores, TierError,
+};
 use prometheus::Registry;
 
 pub(crate) const FILE_BYTES: u64 = 16 << 10;
@@ -47,10 +51,25 @@ pub(crate) fn queue(number: u16) -> QueueKey {
     }
 }
 
+thread_local! {
+    /// A test has a thread of its own, and so its own class.
+    static CLASS: Cell<Durability> = const { Cell::new(Durability::Local) };
+}
+
+/// The instances of this test are of this class from now on.
+pub(crate) fn set_class(class: Durability) {
+    CLASS.set(class);
+}
+
+pub(crate) fn class() -> Durability {
+    CLASS.get()
+}
+
 pub(crate) fn ctx() -> RequestContext {
     RequestContext {
         tenant: TenantId(1),
         instance: InstanceId(1),
+        durability: class(),
         request_id: "test".into(),
     }
 }
@@ -96,6 +115,8 @@ pub(crate) struct World {
     pub(crate) log: LogConfig,
     pub(crate) tail_bytes_max: u64,
     pub(crate) tier: TierConfig,
+    pub(crate) wal: WalSettings,
+    pub(crate) owner: NodeId,
     pub(crate) objects: FaultyObjects,
     hot: Arc<MemoryHotStore>,
     states: Arc<MemoryStateStore>,
@@ -130,6 +151,8 @@ impl World {
             },
             tail_bytes_max: 8 << 10,
             tier: TierConfig::default(),
+            wal: WalSettings::default(),
+            owner: NodeId(7),
             objects: FaultyObjects::new(seed, &clock),
             hot: Arc::default(),
             states: Arc::default(),
@@ -146,14 +169,14 @@ impl World {
     }
 
     /// Object storage, answered at once or not at all: nobody waits for a retry.
-    fn cold(&self) -> ColdParts {
+    pub(crate) fn cold(&self) -> ColdParts {
         let mut settings = ColdSettings::default();
         settings.retry.attempts_max = 1;
         settings.part_bytes = 2 << 10;
         let objects = Arc::new(self.objects.clone());
         ColdParts {
             store: ColdStore::new(objects, settings, &self.clock),
-            owner: NodeId(7),
+            owner: self.owner,
         }
     }
 
@@ -163,6 +186,7 @@ impl World {
             log: self.log.clone(),
             tail_bytes_max: self.tail_bytes_max,
             tier: self.tier.clone(),
+            wal: self.wal,
             ..StorageConfig::new("unused")
         }
     }
@@ -207,6 +231,21 @@ impl World {
         })
     }
 
+    /// Another machine takes over: nothing is left but object storage.
+    pub(crate) async fn move_machine(&mut self, seed: u64) -> Result<(), TierError> {
+        self.disk = FaultyDisk::new(seed);
+        self.forget_hot();
+        self.forget_states();
+        self.owner = NodeId(self.owner.0 + 1);
+        self.objects.heal();
+        let found = Restorable::read(&self.cold().store).await?;
+        self.log.first_incarnation = found.next_generation().0.into();
+        let life = self.open().expect("an empty disk opens");
+        let restored = life.node.restore(found).await;
+        life.close().await;
+        restored
+    }
+
     /// Names of the log's files, oldest first.
     pub(crate) fn log_files(&self) -> Vec<PathBuf> {
         use firn_storage_node::disk::Disk;
@@ -229,7 +268,19 @@ impl Life {
         let disk = &world.disk;
         self.dead.store(true, Ordering::SeqCst);
         disk.power_off();
-        self.close().await;
+        let clock = world.clock.clone();
+        // A dead process waits for nothing: its time passes at once.
+        let passes = async {
+            while class() == Durability::Object {
+                pause().await;
+                clock.advance(Duration::from_millis(500));
+            }
+            std::future::pending::<()>().await;
+        };
+        tokio::select! {
+            () = self.close() => {}
+            () = passes => {}
+        }
     }
 
     /// An orderly stop.

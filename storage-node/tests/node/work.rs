@@ -6,11 +6,12 @@ use std::time::Duration;
 use firn_protocol::api::storage::{
     AckStatus, AppendRequest, Delivery, SeekRequest, SeekTarget, StorageApi, VisibilityRequest,
 };
+use firn_protocol::catalogue::Durability;
 use firn_protocol::error::{ApiError, Detail, ErrorCode};
 use firn_storage_node::disk::FaultyDisk;
 
 use crate::history::{Breach, History, receive};
-use crate::power::{BROKERS, Dice, GROUP, Life, TOPIC, World, ctx, pause, queue};
+use crate::power::{BROKERS, Dice, GROUP, Life, TOPIC, World, class, ctx, pause, queue};
 
 /// Bytes of the largest body.
 const BODY: u64 = 1200;
@@ -75,6 +76,10 @@ impl Client<'_> {
             };
             if let Err(error) = outcome {
                 self.judge(&error)?;
+                // Nothing of that class is ever answered again in this life.
+                if class() == Durability::Object && self.world.objects.is_crashed() {
+                    return Ok(());
+                }
                 if !self.life.healthy_again().await {
                     return Ok(());
                 }

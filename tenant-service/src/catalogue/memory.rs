@@ -217,6 +217,16 @@ impl Memory {
             .map(|(_, row)| row)
     }
 
+    /// All people: the operator first, then by tenant and name.
+    pub(crate) fn people(&self) -> impl Iterator<Item = &ConsoleRow> {
+        self.console.values()
+    }
+
+    /// Tokens that were revoked and when they end, in any order.
+    pub(crate) fn revocations(&self) -> impl Iterator<Item = (&String, &Timestamp)> {
+        self.revoked.iter()
+    }
+
     pub(crate) fn is_revoked(&self, token: &str) -> bool {
         self.revoked.contains_key(token)
     }

@@ -132,7 +132,8 @@ fn check(user: &AppUser) -> ApiResult<()> {
     ip_allow(&user.ip_allow)
 }
 
-fn new_secret() -> Secret {
+/// A secret that nobody could guess.
+pub(crate) fn new_secret() -> Secret {
     Secret::new(STANDARD.encode(random::bytes::<SECRET_BYTES>()))
 }
 

@@ -6,7 +6,7 @@
 //! from memory, so a second writer would go unseen.
 
 mod load;
-mod text;
+pub(crate) mod text;
 mod write;
 
 use std::fs::OpenOptions;
@@ -34,6 +34,7 @@ const BUSY_TIMEOUT: Duration = Duration::from_secs(2);
 /// Rows on their way from SQLite's thread while the catalogue is loaded.
 const ROWS_IN_FLIGHT: usize = 1024;
 const KEY_CHECK: &str = "key_check";
+const CATALOGUE_ID: &str = "catalogue_id";
 
 /// What is written in one transaction.
 pub(crate) struct Batch {
@@ -99,8 +100,25 @@ impl SqliteStore {
 
     /// The check value of the key that the catalogue was made with; `None` in a new one.
     pub(crate) async fn key_check(&self) -> Result<Option<String>, StoreError> {
+        self.setting(KEY_CHECK).await
+    }
+
+    pub(crate) async fn set_key_check(&self, value: &str) -> Result<(), StoreError> {
+        self.set_setting(KEY_CHECK, value).await
+    }
+
+    /// Which catalogue this is, whatever becomes of its files and keys.
+    pub(crate) async fn catalogue_id(&self) -> Result<Option<String>, StoreError> {
+        self.setting(CATALOGUE_ID).await
+    }
+
+    pub(crate) async fn set_catalogue_id(&self, value: &str) -> Result<(), StoreError> {
+        self.set_setting(CATALOGUE_ID, value).await
+    }
+
+    async fn setting(&self, name: &str) -> Result<Option<String>, StoreError> {
         let row = sqlx::query("SELECT value FROM setting WHERE name = $1")
-            .bind(KEY_CHECK)
+            .bind(name)
             .fetch_optional(&self.pool)
             .await?;
         row.map(|row| row.try_get(0))
@@ -108,9 +126,9 @@ impl SqliteStore {
             .map_err(Into::into)
     }
 
-    pub(crate) async fn set_key_check(&self, value: &str) -> Result<(), StoreError> {
+    async fn set_setting(&self, name: &str, value: &str) -> Result<(), StoreError> {
         sqlx::query("INSERT INTO setting (name, value) VALUES ($1, $2)")
-            .bind(KEY_CHECK)
+            .bind(name)
             .bind(value)
             .execute(&self.pool)
             .await?;

@@ -1,4 +1,4 @@
-//! Enumerations and lists as the database keeps them. Words are never
+//! Enumerations and lists as database and exports keep them. Words are never
 //! reassigned; a new one needs a reader before its first writer.
 
 use firn_protocol::Timestamp;
@@ -10,7 +10,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 /// An enumeration with one word for each value.
-pub(super) trait Word: Copy + PartialEq + 'static {
+pub(crate) trait Word: Copy + PartialEq + 'static {
     const WORDS: &'static [(Self, &'static str)];
 
     fn word(self) -> &'static str {
@@ -75,7 +75,7 @@ impl Word for ConsoleRole {
     ];
 }
 
-pub(super) fn start_word(start: StartPosition) -> String {
+pub(crate) fn start_word(start: StartPosition) -> String {
     match start {
         StartPosition::Earliest => "earliest".to_owned(),
         StartPosition::Latest => "latest".to_owned(),
@@ -83,7 +83,7 @@ pub(super) fn start_word(start: StartPosition) -> String {
     }
 }
 
-pub(super) fn start_from_word(word: &str) -> Option<StartPosition> {
+pub(crate) fn start_from_word(word: &str) -> Option<StartPosition> {
     match word {
         "earliest" => Some(StartPosition::Earliest),
         "latest" => Some(StartPosition::Latest),

@@ -7,6 +7,7 @@
 
 mod bootstrap;
 mod console;
+mod export;
 mod instances;
 mod place;
 mod restart;

@@ -16,7 +16,7 @@ use firn_tenant_service::{OpenError, TenantService};
 use crate::place::{ACME, GLOBEX, Place, caller, new, refused, strings};
 
 /// All that a reader can see.
-fn seen(service: &TenantService) -> String {
+pub(crate) fn seen(service: &TenantService) -> String {
     let instances = service.instances(None);
     let contents: Vec<_> = instances
         .iter()
@@ -40,7 +40,7 @@ fn seen(service: &TenantService) -> String {
     )
 }
 
-async fn fill(service: &TenantService) {
+pub(crate) async fn fill(service: &TenantService) {
     let by = caller();
     let basic = service.plan("basic").unwrap();
     let plan = Plan {

@@ -4,6 +4,7 @@ use std::borrow::Cow;
 
 use firn_protocol::ApiError;
 use firn_protocol::ApiResult;
+use firn_protocol::catalogue::Durability;
 use serde::ser::Serializer;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -105,7 +106,8 @@ pub(in crate::native) struct Stored<'a> {
     queue_id: u16,
     queue_offset: u64,
     store_timestamp: u64,
-    durability: &'static str,
+    #[schema(value_type = String)]
+    durability: Durability,
 }
 
 #[derive(Serialize, ToSchema)]
@@ -134,8 +136,7 @@ fn stored<'a>(scope: &'a Scope, sent: &Sent) -> Stored<'a> {
         queue_id: sent.queue.0,
         queue_offset: sent.offset.0,
         store_timestamp: sent.stored_at.0,
-        // Both classes of instances are served so by this version.
-        durability: "local",
+        durability: scope.instance.durability,
     }
 }
 

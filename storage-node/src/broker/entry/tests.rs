@@ -1,5 +1,6 @@
 //! The bytes of entries: golden ones are only ever added, never edited.
 
+use firn_protocol::catalogue::Durability;
 use firn_protocol::ids::{Offset, Position, TopicId};
 use firn_protocol::message::NewMessage;
 use proptest::prelude::*;
@@ -132,7 +133,7 @@ fn samples() -> Vec<Head> {
             snapshot: vec![2, 0, 255],
         }),
         Head::Again { queue: original },
-        Head::Reserved,
+        Head::Class(Durability::Object),
         Head::Trim(Trim {
             time: Timestamp(1_700_000_000_000),
             reason: TrimReason::Quota,
@@ -161,7 +162,7 @@ const GOLDEN: &[&str] = &[
     "01030aac02",
     "011f0b03ac020100050282019003f40380d095ffbc3181d095ffbc3101030200ff",
     "01040c000502",
-    "01010d",
+    "01020d01",
     "01130e80d095ffbc310102000502820101ac020002",
 ];
 

@@ -42,17 +42,37 @@ pub async fn incarnations(
     store: &ColdStore,
     node: NodeId,
 ) -> Result<Vec<Incarnation>, WalReadError> {
-    let mut found: BTreeMap<u64, Incarnation> = BTreeMap::new();
-    for listed in store.list(Prefix::WalsOf(node)).await? {
+    let found = listed(store, Prefix::WalsOf(node)).await?;
+    Ok(found.into_values().collect())
+}
+
+/// The incarnations of all nodes, in the order of their numbers.
+///
+/// # Errors
+/// When the store does not answer.
+pub async fn all_incarnations(
+    store: &ColdStore,
+) -> Result<Vec<(NodeId, Incarnation)>, WalReadError> {
+    let found = listed(store, Prefix::Wals).await?;
+    let found = found.into_iter().map(|((_, node), one)| (node, one));
+    Ok(found.collect())
+}
+
+async fn listed(
+    store: &ColdStore,
+    prefix: Prefix,
+) -> Result<BTreeMap<(u64, NodeId), Incarnation>, WalReadError> {
+    let mut found: BTreeMap<(u64, NodeId), Incarnation> = BTreeMap::new();
+    for listed in store.list(prefix).await? {
         let Some(ObjectName::Wal {
+            node,
             incarnation,
             sequence,
-            ..
         }) = listed.name
         else {
             continue;
         };
-        let one = found.entry(incarnation).or_insert(Incarnation {
+        let one = found.entry((incarnation, node)).or_insert(Incarnation {
             number: incarnation,
             is_covered: false,
             objects: 0,
@@ -62,7 +82,7 @@ pub async fn incarnations(
         one.objects += 1;
         one.bytes += listed.bytes;
     }
-    Ok(found.into_values().collect())
+    Ok(found)
 }
 
 /// Deletes an incarnation whose frames nobody needs any more. `end` is what

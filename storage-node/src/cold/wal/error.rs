@@ -39,6 +39,12 @@ impl WalError {
         }
     }
 
+    /// Whether somebody else has taken over.
+    #[must_use]
+    pub fn is_fenced(&self) -> bool {
+        matches!(self, Self::Fenced { .. })
+    }
+
     /// Whether putting the same object again can help, now or once a person has
     /// made room or renewed credentials. Nobody gains from giving up early: that
     /// ends all sends of the node, and waiting loses nothing.

@@ -40,12 +40,12 @@ use bytes::Bytes;
 use super::paths::{NodeId, ObjectName};
 use crate::log::{CommittedFrame, FrameHeader, Lsn};
 
-pub use clear::{CLEARED_KEPT, Incarnation, delete_incarnation, incarnations};
+pub use clear::{CLEARED_KEPT, Incarnation, all_incarnations, delete_incarnation, incarnations};
 pub use codec::{BODY_BYTES_MAX, FRAME_BYTES_MAX};
 pub use error::{WalError, WalReadError};
 pub use fence::fence;
 pub use metrics::WalMetrics;
-pub use replay::{WalVisitor, replay};
+pub use replay::{WalVisitor, last_frame, replay};
 pub use settings::WalSettings;
 pub use writer::WalWriter;
 

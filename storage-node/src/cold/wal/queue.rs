@@ -75,6 +75,14 @@ impl Queue {
         Ok(bytes)
     }
 
+    /// Somebody waits for the newest frame, and with it for all.
+    pub(super) fn hurry(&mut self) {
+        if let Some(newest) = self.frames.back_mut() {
+            self.urgent += usize::from(!newest.urgent);
+            newest.urgent = true;
+        }
+    }
+
     pub(super) fn is_empty(&self) -> bool {
         self.frames.is_empty()
     }

@@ -68,6 +68,38 @@ pub async fn replay(
     Ok(last)
 }
 
+/// The last frame of a fenced incarnation whose last object is `upto`; 0 if it
+/// has none, or is covered.
+///
+/// # Errors
+/// When that object is missing or damaged, or the store does not answer.
+pub async fn last_frame(
+    store: &ColdStore,
+    node: NodeId,
+    incarnation: u64,
+    upto: u64,
+) -> Result<Lsn, WalReadError> {
+    let wal = Wal { node, incarnation };
+    if upto == 0 || marked_end(store, wal).await?.is_some() {
+        return Ok(Lsn::ZERO);
+    }
+    // The last ones may have been made for their floor alone.
+    let mut sequence = upto;
+    let newest = read(store, wal.object(sequence)).await?;
+    let floor = newest.head.floor;
+    let mut object = newest;
+    loop {
+        if let Some(last) = object.frames().last() {
+            return Ok(last.lsn);
+        }
+        if sequence <= floor || sequence == 1 {
+            return Ok(Lsn::ZERO);
+        }
+        sequence -= 1;
+        object = read(store, wal.object(sequence)).await?;
+    }
+}
+
 async fn read(store: &ColdStore, name: ObjectName) -> Result<WalObject, WalReadError> {
     let bytes = store.find(name).await?.ok_or_else(|| missing(name))?;
     let object = WalObject::decode(name, &bytes)?;

@@ -167,6 +167,18 @@ impl WalWriter {
         self.0.metrics.pending_bytes.load(Ordering::Relaxed)
     }
 
+    /// See [`WalSettings::pending_bytes_max`].
+    #[must_use]
+    pub fn pending_bytes_max(&self) -> u64 {
+        self.0.settings.pending_bytes_max
+    }
+
+    /// Somebody waits for what was pushed: it goes as soon as the interval lets it.
+    pub fn hurry(&self) {
+        self.0.state.lock().queue.hurry();
+        self.0.work.notify_one();
+    }
+
     /// Whether so much is pending that new sends must be refused as overloaded.
     #[must_use]
     pub fn is_full(&self) -> bool {

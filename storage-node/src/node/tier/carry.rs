@@ -54,7 +54,7 @@ impl StorageNode {
         Ok(self.settled(mark).await?)
     }
 
-    fn write_again(
+    pub(super) fn write_again(
         &self,
         broker: &Broker,
         core: &mut crate::broker::owner::Core,

@@ -22,6 +22,7 @@ mod expire;
 mod facts;
 mod merge;
 mod place;
+mod restorable;
 mod restore;
 mod room;
 mod run;
@@ -40,7 +41,7 @@ use crate::cold::{ColdSettings, ColdStore, RealObjects};
 pub(super) use cold_find::ColdQuery;
 pub use error::TierError;
 pub(super) use place::Cold;
-pub use restore::Restorable;
+pub use restorable::Restorable;
 
 /// Where a node keeps what is cold, and under which name it owns it.
 #[derive(Clone)]

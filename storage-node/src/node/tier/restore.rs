@@ -2,128 +2,102 @@
 //!
 //! First the bucket is read, then a node is opened on an empty disk under a
 //! higher generation, then each broker is taken over by a manifest of its own
-//! and carried into the new log.
+//! and carried into the new log. What only WAL objects had goes into segments,
+//! so that nothing depends on the WALs of before.
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use firn_protocol::ids::Generation;
+use bytes::Bytes;
+use firn_protocol::ids::QueueKey;
+use firn_protocol::time::Timestamp;
 use futures_util::{StreamExt as _, TryStreamExt as _};
 
-use super::cut::{Cut, Tiering};
 use super::error::TierError;
-use super::seal::{ends_of, load_state};
+use super::restorable::{Found, Restorable};
+use super::seal::ends_of;
 use crate::broker::owner::Broker;
 use crate::broker::state::BrokerState;
 use crate::broker::tier::TierState;
-use crate::cold::ColdStore;
-use crate::cold::manifest::{Commit, Manifest, StatePlace, commit, load_newest};
-use crate::cold::paths::{NodeId, Nonce, ObjectName, Prefix};
+use crate::cold::manifest::{Commit, LogPlace, Manifest, StatePlace, WalEnd, commit};
+use crate::cold::paths::{NodeId, Nonce};
 use crate::hot::BrokerKey;
+use crate::log::Lsn;
 use crate::node::StorageNode;
+use crate::node::object_class::OldWal;
+use crate::record::{header_of, runs_of};
 
-/// Brokers read, or taken over, at the same time.
+/// Brokers taken over at the same time.
 const AT_ONCE: usize = 8;
 /// Positions left free at a restore: ids that a lost tail had given out name
 /// nothing else (RULES 14). 2^21 restores fit below 2^53.
 const POSITION_EPOCH: u64 = 1 << 32;
 
-/// What object storage has of the brokers of a deployment.
-pub struct Restorable {
-    brokers: Vec<(Manifest, BrokerState)>,
-}
-
-impl Restorable {
-    /// Reads the newest manifest and the state of every broker.
-    ///
-    /// # Errors
-    /// When the store cannot be read, or one of them is damaged: a restore that
-    /// leaves a broker out would look complete and not be.
-    pub async fn read(store: &ColdStore) -> Result<Self, TierError> {
-        let listed = store.list(Prefix::All).await?;
-        let keys: BTreeSet<BrokerKey> = listed
-            .iter()
-            .filter_map(|found| match found.name {
-                Some(ObjectName::Manifest(broker, _)) => Some(broker),
-                Some(_) | None => None,
-            })
-            .collect();
-        let brokers = futures_util::stream::iter(keys)
-            .map(|key| read_broker(store, key))
-            .buffered(AT_ONCE)
-            .try_filter_map(|found| std::future::ready(Ok(found)));
-        Ok(Self {
-            brokers: brokers.try_collect().await?,
-        })
-    }
-
-    #[must_use]
-    pub fn brokers(&self) -> usize {
-        self.brokers.len()
-    }
-
-    /// Records that are in segments.
-    #[must_use]
-    pub fn records(&self) -> u64 {
-        let segments = self.brokers.iter().flat_map(|(it, _)| &it.segments);
-        segments.map(|entry| entry.records).sum()
-    }
-
-    /// The generation that a node must begin with to come after all that were.
-    #[must_use]
-    pub fn next_generation(&self) -> Generation {
-        let highest = self.brokers.iter().map(|(it, _)| it.generation.0).max();
-        Generation(highest.unwrap_or(0) + 1)
-    }
-}
-
-async fn read_broker(
-    store: &ColdStore,
-    key: BrokerKey,
-) -> Result<Option<(Manifest, BrokerState)>, TierError> {
-    let Some(manifest) = load_newest(store, key).await? else {
-        return Ok(None);
-    };
-    let state = match &manifest.state {
-        StatePlace::None => BrokerState::default(),
-        StatePlace::Inline(_) | StatePlace::Object { .. } => {
-            let bytes = load_state(store, &manifest).await?;
-            BrokerState::from_snapshot(&bytes).map_err(|source| TierError::State {
-                broker: key.broker,
-                source,
-            })?
-        }
-    };
-    Ok(Some((manifest, state)))
-}
-
 impl StorageNode {
     /// Takes over what was read. The node was opened on an empty disk, with
-    /// [`Restorable::next_generation`].
+    /// [`Restorable::next_generation`], and need not be started.
     ///
     /// # Errors
     /// When a broker cannot be taken over; those before are.
-    pub async fn restore(&self, found: Restorable) -> Result<(), TierError> {
-        futures_util::stream::iter(found.brokers)
+    pub async fn restore(self: &Arc<Self>, found: Restorable) -> Result<(), TierError> {
+        // What is carried over of the class `object` rides in this node's WAL.
+        self.start_object_class();
+        self.shared.object.wait_ready(&self.clock).await?;
+        let wals = &found.wals;
+        let brokers: Vec<Arc<Broker>> = futures_util::stream::iter(found.brokers)
+            .map(|found| self.take_over(found, wals))
+            .buffer_unordered(AT_ONCE)
+            .try_collect()
+            .await?;
+        self.shared.wait_filled(self.log.durable().next()).await;
+        futures_util::stream::iter(brokers)
             .map(Ok)
-            .try_for_each_concurrent(AT_ONCE, |(manifest, state)| self.take_over(manifest, state))
-            .await
+            .try_for_each_concurrent(AT_ONCE, |broker| async move {
+                // Also what needs no record: progress, of which no manifest knows.
+                let is_changed = broker.lock()?.state.tier.is_changed;
+                match is_changed {
+                    true => self.seal(&broker).await,
+                    false => Ok(()),
+                }
+            })
+            .await?;
+        let covered = found.wals.iter().map(|wal| OldWal {
+            node: wal.node,
+            incarnation: wal.incarnation,
+            end: wal.sequence,
+            last: Lsn::ZERO,
+            due: Timestamp(0),
+        });
+        self.shared.object.add_old(covered);
+        self.clear_wal().await
     }
 
-    async fn take_over(&self, manifest: Manifest, state: BrokerState) -> Result<(), TierError> {
-        let key = manifest.broker;
+    async fn take_over(&self, found: Found, wals: &[WalEnd]) -> Result<Arc<Broker>, TierError> {
+        let key = found.key;
         let broker = self.make_broker(key)?;
-        let (_tiering, cut) = {
-            let mut core = broker.lock()?;
+        let before = found
+            .manifest
+            .unwrap_or_else(|| unsealed(key, self.cold.owner));
+        let state = restored(&before, found.state);
+        let generation = {
+            let core = broker.lock()?;
             if core.state.seq > 0 {
                 return Err(TierError::Interrupted);
             }
-            core.state = restored(&manifest, state);
-            drop(core);
-            Tiering::begin(&broker, &self.log)?
+            core.generation
         };
-        let mine = self.claim_of(&manifest, &cut, self.cold.owner);
-        match commit(&self.cold.store, &mine).await? {
+        let mut claim = Manifest {
+            number: before.number + 1,
+            owner: self.cold.owner,
+            nonce: Nonce::draw(),
+            generation,
+            ..before
+        };
+        if state.class.object_since > 0 {
+            let news = wals.iter().filter(|wal| !claim.wal_ends.contains(wal));
+            let news: Vec<WalEnd> = news.copied().collect();
+            claim.wal_ends.extend(news);
+        }
+        match commit(&self.cold.store, &claim).await? {
             Commit::Committed => {}
             Commit::LostTo { owner, number } => {
                 broker.lock_any().fenced = true;
@@ -134,36 +108,63 @@ impl StorageNode {
                 });
             }
         }
-        self.carry_restored(&broker, mine).await
+        self.carry_restored(&broker, claim, state, found.runs.into_iter())
+            .await?;
+        Ok(broker)
     }
 
-    /// The same manifest, as this node's.
-    fn claim_of(&self, manifest: &Manifest, cut: &Cut, owner: NodeId) -> Manifest {
-        Manifest {
-            number: manifest.number + 1,
-            owner,
-            nonce: Nonce::draw(),
-            generation: cut.generation,
-            ..manifest.clone()
-        }
-    }
-
+    /// Puts what is known of a broker into the new log.
     async fn carry_restored(
         &self,
         broker: &Arc<Broker>,
-        manifest: Manifest,
+        claim: Manifest,
+        state: BrokerState,
+        runs: impl Iterator<Item = ((QueueKey, u64), Bytes)>,
     ) -> Result<(), TierError> {
+        let of_state = |source| TierError::State {
+            broker: broker.key.broker,
+            source,
+        };
         let mark = {
             let mut core = broker.lock()?;
+            broker.set_in_wal(state.class.is_object());
+            core.state = state;
+            let needed_from = self.log.durable().next();
+            for (queue, run) in wanted(&core.state, runs) {
+                let header = header_of(&run).map_err(of_state)?;
+                core.state
+                    .tier
+                    .note_waiting(header.run_bytes(), header.stored_at);
+                for run in runs_of(run).map_err(of_state)? {
+                    self.write_again(broker, &mut core, queue, &run)?;
+                }
+            }
             let mut tier = core.state.tier.clone();
-            tier.manifest = manifest.number;
-            tier.needed_from = self.log.durable().next().0;
+            tier.manifest = claim.number;
+            tier.needed_from = needed_from.0;
             let mark = self.carry(broker, &mut core, tier)?;
             self.shared.timers.arm(broker.key.broker, &mut core);
             mark
         };
-        self.cold.keep(manifest).await;
+        self.cold.keep(claim).await;
         Ok(self.settled(mark).await?)
+    }
+}
+
+/// What is known of a broker that no manifest was ever made for.
+fn unsealed(broker: BrokerKey, owner: NodeId) -> Manifest {
+    Manifest {
+        number: 0,
+        owner,
+        nonce: Nonce::draw(),
+        broker,
+        generation: Default::default(),
+        covered: LogPlace::default(),
+        segments: Vec::new(),
+        state: StatePlace::None,
+        low_marks: Default::default(),
+        released: Vec::new(),
+        wal_ends: Vec::new(),
     }
 }
 
@@ -173,8 +174,36 @@ fn restored(manifest: &Manifest, mut state: BrokerState) -> BrokerState {
         manifest: manifest.number,
         covered: manifest.covered.sequence,
         ends: ends_of(manifest, &state),
+        is_changed: state.seq > manifest.covered.sequence,
         ..TierState::default()
     };
     state.next_position += POSITION_EPOCH;
     state
+}
+
+/// The runs that no segment has, each record once: what was carried forward in
+/// the log stands there twice.
+fn wanted(
+    state: &BrokerState,
+    runs: impl Iterator<Item = ((QueueKey, u64), Bytes)>,
+) -> Vec<(QueueKey, Bytes)> {
+    let mut wanted: Vec<(QueueKey, Bytes)> = Vec::new();
+    let mut last: Option<(QueueKey, u64)> = None;
+    for ((queue, first), run) in runs {
+        let Some(known) = state.queues.get(&queue) else {
+            // Dropped: nobody will ask for it.
+            continue;
+        };
+        let Ok(header) = header_of(&run) else {
+            continue;
+        };
+        let end = header.end_offset().0;
+        let is_had = end <= state.tier.end(queue).max(known.min);
+        let is_twice = last.is_some_and(|(it, upto)| it == queue && first < upto);
+        if !is_had && !is_twice {
+            last = Some((queue, end));
+            wanted.push((queue, run));
+        }
+    }
+    wanted
 }

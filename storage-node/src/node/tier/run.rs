@@ -20,6 +20,8 @@ struct Seen {
     needed_from: Lsn,
     carried_at: Timestamp,
     is_changed: bool,
+    /// Object storage lacks what only a manifest can give it.
+    wants_manifest: bool,
 }
 
 /// What is to be done about a broker.
@@ -63,6 +65,9 @@ impl StorageNode {
         self.make_room().await;
         if let Err(error) = self.give_back_log().await {
             tracing::warn!(%error, "log files that are not needed stay until the next look");
+        }
+        if let Err(error) = self.clear_wal().await {
+            tracing::warn!(%error, "WAL objects that are not needed stay until the next look");
         }
     }
 
@@ -123,6 +128,7 @@ impl StorageNode {
                 needed_from: core.needed_from()?,
                 carried_at: tier.carried_at,
                 is_changed: tier.is_changed,
+                wants_manifest: core.state.class.wants_manifest(tier.covered),
                 broker: broker.clone(),
             };
             drop(core);
@@ -154,6 +160,7 @@ impl StorageNode {
             let what = if seen.waiting_bytes >= config.seal_bytes
                 || (!is_tiny && (is_old || is_over || pins))
                 || (is_full && pins)
+                || seen.wants_manifest
             {
                 untiered -= seen.waiting_bytes;
                 Work::Seal
@@ -210,7 +217,7 @@ impl StorageNode {
             }
         }
         if let Some(mark) = last {
-            self.settled(mark).await?;
+            self.settled_here(mark).await?;
         }
         let stores = self.stores.clone();
         let log = self.log.clone();

@@ -1,0 +1,381 @@
+use std::sync::Arc;
+
+use firn_protocol::catalogue::{
+    Broker, ConsoleRole, DiskPolicy, Durability, InstanceStatus, OnPoison, Permission,
+    StartPosition, TopicType,
+};
+use firn_protocol::{BrokerId, GroupId, InstanceId, TopicId};
+use proptest::prelude::*;
+
+use super::codec::{BODY_BYTES_MAX, VERSION};
+use super::*;
+use crate::Secret;
+
+/// Version 1, as it was first written. Never edited; only added to.
+const GOLDEN_V1: &str = include_str!("export-v1.hex");
+const CATALOGUE: u128 = 0x00AA_BBCC;
+const STAMP: Stamp = Stamp { owner: 7, nonce: 9 };
+
+fn keys() -> Keys {
+    Keys::derive(&[1; 32])
+}
+
+fn person(tenant: Option<TenantId>, username: &str, role: ConsoleRole) -> ConsoleRow {
+    ConsoleRow {
+        user: ConsoleUser {
+            tenant,
+            username: username.to_owned(),
+            role,
+        },
+        password_hash: "$argon2id$the-hash-of-a-password".into(),
+    }
+}
+
+fn instance(id: u64, tenant: u64, plan: &str) -> Instance {
+    Instance {
+        id: InstanceId(id),
+        uid: format!("{id:032x}"),
+        tenant: TenantId(tenant),
+        name: "demo".to_owned(),
+        plan: plan.to_owned(),
+        brokers: vec![Broker {
+            id: BrokerId(id as u32),
+            name: "a".to_owned(),
+        }],
+        durability: Durability::Object,
+        retention_hours: 72,
+        disk_policy: DiskPolicy::ServiceFirst,
+        remark: "r".to_owned(),
+        status: InstanceStatus::Frozen,
+        created_at: Timestamp(5),
+        expires_at: Some(Timestamp(6)),
+        time_zone: "UTC".to_owned(),
+        message_bytes: 77,
+    }
+}
+
+fn topic() -> Topic {
+    Topic {
+        id: TopicId(8),
+        instance: InstanceId(3),
+        name: "orders".to_owned(),
+        topic_type: TopicType::Fifo,
+        queues: 4,
+        permission: Permission::Read,
+        ordered: true,
+        remark: String::new(),
+        brokers: vec![BrokerId(3)],
+        retention_hours: Some(1),
+        tps: None,
+        allowed_groups: vec!["workers".to_owned()],
+        created_at: Timestamp(5),
+    }
+}
+
+fn group() -> Group {
+    Group {
+        id: GroupId(9),
+        instance: InstanceId(3),
+        name: "workers".to_owned(),
+        ordered: false,
+        on_poison: OnPoison::Park,
+        max_retries: 16,
+        enabled: true,
+        start: StartPosition::Time(Timestamp(4)),
+        subscriptions: vec![("orders".to_owned(), 2)],
+        remark: String::new(),
+        created_at: Timestamp(5),
+        version: 10,
+    }
+}
+
+fn user() -> AppUser {
+    AppUser {
+        access_key: "ak".to_owned(),
+        tenant: TenantId(2),
+        instance: InstanceId(3),
+        topics: vec!["orders".to_owned()],
+        description: "d".to_owned(),
+        ip_allow: vec!["::1".to_owned()],
+        created_at: Timestamp(5),
+    }
+}
+
+/// One row of everything.
+fn full() -> CatalogueExport {
+    let plan = Plan {
+        name: "mine".to_owned(),
+        burst_seconds: 0.25,
+        ..plans::built_in()[0].clone()
+    };
+    let tenant = Tenant {
+        id: TenantId(2),
+        name: "acme".to_owned(),
+    };
+    let numbers = Numbers {
+        instance: 4,
+        broker: 5,
+        topic: 9,
+        group: 10,
+        revision: 11,
+    };
+    let rows = CatalogueExport {
+        key_check: String::new(),
+        numbers,
+        tenants: vec![Row(tenant.into())],
+        plans: vec![Row(plan.into())],
+        instances: vec![Row(instance(3, 2, "mine").into())],
+        topics: vec![Row(topic().into())],
+        groups: vec![Row(group().into())],
+        users: Vec::new(),
+        people: Vec::new(),
+        revoked: vec![("token".to_owned(), Timestamp(99))],
+    };
+    let moment = Moment {
+        numbers,
+        rows,
+        users: vec![UserRow {
+            user: user().into(),
+            secret: Arc::new(Secret::new("the-secret-of-ak")),
+        }],
+        people: vec![
+            person(None, "operator", ConsoleRole::Operator),
+            person(Some(TenantId(2)), "ann", ConsoleRole::Viewer),
+        ],
+    };
+    moment.seal(&keys())
+}
+
+fn stored(export: &CatalogueExport) -> Vec<u8> {
+    export.pack(CATALOGUE).unwrap().stamped(STAMP)
+}
+
+/// The same object with other bytes at a place, and the checksum that fits.
+fn altered(bytes: &[u8], change: impl FnOnce(&mut Vec<u8>)) -> Vec<u8> {
+    let mut bytes = bytes[..bytes.len() - 4].to_vec();
+    change(&mut bytes);
+    let checksum = crc32c::crc32c(&bytes);
+    bytes.extend_from_slice(&checksum.to_le_bytes());
+    bytes
+}
+
+#[test]
+fn an_export_reads_back_as_it_was() {
+    let export = full();
+    let packed = export.pack(CATALOGUE).unwrap();
+    let found = CatalogueExport::unpack(&packed.stamped(STAMP)).unwrap();
+    assert!(found.export == export);
+    assert_eq!(found.digest, packed.digest);
+    let head = ExportHead {
+        version: VERSION,
+        catalogue: CATALOGUE,
+        stamp: STAMP,
+    };
+    assert_eq!(found.head, head);
+    let user = &found.export.users[0];
+    assert_eq!(user.open(&keys()).unwrap(), Secret::new("the-secret-of-ak"));
+    assert!(user.open(&Keys::derive(&[2; 32])).is_err());
+    assert!(found.export.is_sealed_with(&keys()));
+}
+
+#[test]
+fn equal_catalogues_have_equal_digests() {
+    let digest = |export: CatalogueExport| export.pack(CATALOGUE).unwrap().digest;
+    assert_eq!(digest(full()), digest(full()));
+    let mut other = full();
+    other.numbers.topic += 1;
+    assert_ne!(digest(full()), digest(other));
+}
+
+#[test]
+fn golden_bytes_of_version_1_are_read() {
+    let bytes = hex::decode(GOLDEN_V1.split_whitespace().collect::<String>()).unwrap();
+    let found = CatalogueExport::unpack(&bytes).unwrap();
+    assert!(found.export == full(), "{:?}", found.export);
+    assert_eq!((found.head.catalogue, found.head.stamp), (CATALOGUE, STAMP));
+    // What is written today has the same body; how tightly it is packed may differ.
+    assert_eq!(found.digest, full().pack(CATALOGUE).unwrap().digest);
+}
+
+#[test]
+fn no_secret_is_in_the_clear() {
+    let bytes = postcard::to_stdvec(&full()).unwrap();
+    let holds = |text: &str| bytes.windows(text.len()).any(|it| it == text.as_bytes());
+    assert!(holds("orders") && holds("ann"), "the search works");
+    assert!(!holds("the-secret-of-ak"));
+    assert!(!holds("$argon2id") && !holds("the-hash-of-a-password"));
+}
+
+#[test]
+fn a_newer_version_is_told_from_damage() {
+    let bytes = stored(&full());
+    let newer = altered(&bytes, |bytes| bytes[4] = 2);
+    let error = CatalogueExport::unpack(&newer).unwrap_err();
+    assert_eq!(error, ExportError::Newer { found: 2, known: 1 });
+    assert!(error.to_string().contains("newer version"));
+    assert_eq!(ExportHead::read(&newer).unwrap().catalogue, CATALOGUE);
+    let mut flipped = bytes.clone();
+    flipped[4] = 2;
+    assert!(matches!(
+        CatalogueExport::unpack(&flipped),
+        Err(ExportError::Damaged(_))
+    ));
+}
+
+#[test]
+fn every_flipped_byte_and_every_cut_is_found() {
+    let bytes = stored(&full());
+    for at in 0..bytes.len() {
+        let mut flipped = bytes.clone();
+        flipped[at] ^= 1;
+        assert!(CatalogueExport::unpack(&flipped).is_err(), "byte {at}");
+        assert!(CatalogueExport::unpack(&bytes[..at]).is_err(), "cut {at}");
+    }
+}
+
+#[test]
+fn bytes_that_lie_about_their_size_are_refused() {
+    let bytes = stored(&full());
+    let with_length = |length: u32| {
+        let lie = altered(&bytes, |it| {
+            it[54..58].copy_from_slice(&length.to_le_bytes())
+        });
+        CatalogueExport::unpack(&lie).unwrap_err()
+    };
+    let of = |text| ExportError::Damaged(text);
+    let other = of("its body has another length than it says");
+    assert_eq!(with_length(1), other);
+    assert_eq!(with_length(BODY_BYTES_MAX as u32), other);
+    assert_eq!(with_length(u32::MAX), of("its body is too large"));
+    // Much from little: no more is taken out than was announced.
+    let bomb = zstd::bulk::compress(&vec![0; 64 << 20], 3).unwrap();
+    let bomb = altered(&bytes, |it| {
+        it.truncate(58);
+        it.extend_from_slice(&bomb);
+    });
+    assert_eq!(CatalogueExport::unpack(&bomb).unwrap_err(), other);
+    // A list that says it is longer than all memory.
+    let endless = [
+        0, 0, 0, 0, 0, 0, 255, 255, 255, 255, 255, 255, 255, 255, 255, 1,
+    ];
+    let endless = altered(&bytes, |it| {
+        it.truncate(54);
+        it.extend_from_slice(&(endless.len() as u32).to_le_bytes());
+        it.extend_from_slice(&zstd::bulk::compress(&endless, 3).unwrap());
+    });
+    assert_eq!(
+        CatalogueExport::unpack(&endless).unwrap_err(),
+        of("its body is malformed")
+    );
+}
+
+#[test]
+fn rows_that_do_not_fit_together_are_refused() {
+    type Spoil = fn(&mut CatalogueExport);
+    let cases: [(Spoil, &str); 7] = [
+        (|it| it.tenants.clear(), "tenant is missing"),
+        (|it| it.plans.clear(), "plan is missing"),
+        (|it| it.instances.clear(), "instance is missing"),
+        (|it| it.instances.push(it.instances[0].clone()), "twice"),
+        (|it| it.numbers.instance = 3, "not given out"),
+        (|it| it.numbers.broker = 3, "not given out"),
+        (|it| it.numbers.topic = 8, "not given out"),
+    ];
+    for (spoil, part) in cases {
+        let mut export = full();
+        spoil(&mut export);
+        let error = export.pack(CATALOGUE).err().unwrap().to_string();
+        assert!(error.contains(part), "{error}");
+    }
+}
+
+#[test]
+fn numbers_in_use_are_never_given_out_again() {
+    let export = full();
+    let alone = export.numbers_after(IdsInUse::default());
+    assert!(alone.instance > 4 && alone.broker > 5 && alone.topic > 9);
+    let used = IdsInUse {
+        instance: 1 << 40,
+        broker: 70_000,
+        topic: 1 << 41,
+        group: 1 << 42,
+    };
+    let after = export.numbers_after(used);
+    assert!(after.instance > used.instance && after.broker > used.broker);
+    assert!(after.topic > used.topic && after.group > used.group);
+    assert!(after.revision > 11);
+    // Brokers have 32 bits, to be spent slowly.
+    assert!(after.broker - used.broker < 1 << 16);
+}
+
+fn name() -> impl Strategy<Value = String> {
+    "[a-z]{0,6}|\\PC{0,6}"
+}
+
+prop_compose! {
+    fn topics()(
+        name in name(), remark in name(), id in 0..9_u64, queues: u16, ordered: bool,
+        kind in 0..5_usize, brokers in prop::collection::vec(any::<u32>(), 0..3),
+        retention_hours: Option<u32>, tps: Option<u64>, created: u64,
+    ) -> Row<Topic> {
+        let kinds = [TopicType::Normal, TopicType::Fifo, TopicType::Delay,
+                     TopicType::Transaction, TopicType::Mixed];
+        Row(Arc::new(Topic {
+            id: TopicId(id), instance: InstanceId(3), name, topic_type: kinds[kind], queues,
+            permission: Permission::Write, ordered, remark: remark.clone(),
+            brokers: brokers.into_iter().map(BrokerId).collect(),
+            retention_hours, tps, allowed_groups: vec![remark], created_at: Timestamp(created),
+        }))
+    }
+}
+
+prop_compose! {
+    fn groups()(
+        name in name(), id in 0..10_u64, start in 0..3_usize, time: u64, version: u64,
+        enabled: bool, subscribed in prop::collection::vec((name(), any::<u64>()), 0..3),
+    ) -> Row<Group> {
+        let starts = [StartPosition::Earliest, StartPosition::Latest,
+                      StartPosition::Time(Timestamp(time))];
+        Row(Arc::new(Group {
+            id: GroupId(id), instance: InstanceId(3), name: name.clone(), ordered: !enabled,
+            on_poison: OnPoison::DeadLetter, max_retries: 3, enabled, start: starts[start],
+            subscriptions: subscribed, remark: name, created_at: Timestamp(time), version,
+        }))
+    }
+}
+
+proptest! {
+    #[test]
+    fn any_rows_read_back(
+        topics in prop::collection::vec(topics(), 0..20),
+        groups in prop::collection::vec(groups(), 0..20),
+        revoked in prop::collection::vec((name(), any::<u64>().prop_map(Timestamp)), 0..5),
+        owner: u128, nonce: u128,
+    ) {
+        let export = CatalogueExport { topics, groups, revoked, ..full() };
+        let bytes = export.pack(CATALOGUE).unwrap().stamped(Stamp { owner, nonce });
+        let found = CatalogueExport::unpack(&bytes).unwrap();
+        prop_assert!(found.export == export);
+        prop_assert_eq!(found.head.stamp, Stamp { owner, nonce });
+    }
+
+    /// Whatever body stands behind a proper head: an answer, and no panic.
+    #[test]
+    fn any_body_has_an_answer(body in prop::collection::vec(any::<u8>(), 0..200), at: prop::sample::Index) {
+        let bytes = stored(&full());
+        let plain = postcard::to_stdvec(&full()).unwrap();
+        let mut spoiled = plain.clone();
+        let from = at.index(plain.len());
+        for (place, byte) in spoiled[from..].iter_mut().zip(&body) {
+            *place ^= byte;
+        }
+        for plain in [body, spoiled] {
+            let object = altered(&bytes, |it| {
+                it.truncate(54);
+                it.extend_from_slice(&(plain.len() as u32).to_le_bytes());
+                it.extend_from_slice(&zstd::bulk::compress(&plain, 3).unwrap());
+            });
+            let _ = CatalogueExport::unpack(&object);
+        }
+    }
+}
