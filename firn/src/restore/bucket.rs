@@ -10,6 +10,7 @@ use firn_storage_node::cold::ColdStore;
 use firn_storage_node::cold::manifest::{Manifest, StatePlace, load_newest};
 use firn_storage_node::cold::paths::{ObjectName, Prefix};
 use firn_storage_node::hot::BrokerKey;
+use firn_storage_node::node::Restorable;
 use firn_tenant_service::{CatalogueExport, IdsInUse};
 use futures_util::{StreamExt as _, TryStreamExt as _};
 
@@ -50,6 +51,22 @@ impl Bucket {
         }
         drop(seen);
         Ok(Self { brokers, in_use })
+    }
+
+    /// Takes note of what WAL objects have beyond manifests.
+    pub(super) fn note_wal(&mut self, found: &Restorable) {
+        for (key, state) in found.states() {
+            self.brokers.insert(key);
+            let in_use = &mut self.in_use;
+            in_use.instance = in_use.instance.max(key.instance.0);
+            in_use.broker = in_use.broker.max(key.broker.0.into());
+            for queue in state.queues.keys() {
+                note(in_use, *queue);
+            }
+            for group in state.groups.keys() {
+                in_use.group = in_use.group.max(group.0);
+            }
+        }
     }
 
     pub(super) fn in_use(&self) -> IdsInUse {

@@ -90,8 +90,9 @@ async fn run(args: &Restore) -> anyhow::Result<Summary> {
     if let Some(file) = &args.master_key_file {
         found.export.check_key(file)?;
     }
-    let bucket = Bucket::scan(&store).await?;
+    let mut bucket = Bucket::scan(&store).await?;
     let brokers = Restorable::read(&store).await.context("brokers")?;
+    bucket.note_wal(&brokers);
 
     let mut data = DataDir::begin_restore(&args.data_dir, clock.now_ms())?;
     let (tenants, restored) = catalogue(args, &clock, &found, &bucket).await?;

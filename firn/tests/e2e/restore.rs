@@ -218,6 +218,44 @@ fn a_bucket_and_the_key_bring_everything_back() {
 }
 
 #[test]
+fn an_answer_of_the_class_object_survives_kill_and_the_loss_of_the_disk() {
+    let machine = Machine::new();
+    let text = std::fs::read_to_string(demo_file()).expect("the demo");
+    let text = text.replace("durability = \"local\"", "durability = \"object\"");
+    let bootstrap = machine.path("object.toml");
+    std::fs::write(&bootstrap, text).expect("writable");
+    let process = machine.start(&bootstrap, &[]);
+    let mut http = demo(&process);
+    for number in 0..20 {
+        let sent = send(
+            &mut http,
+            "orders",
+            &json!([{"body": format!("m{number:02}")}]),
+        );
+        assert_eq!(sent[0]["durability"], "object");
+    }
+    let got = receive(&mut http, "workers", "orders", &json!({"max": 1}));
+    assert_eq!(ack(&mut http, "workers", "orders", &got), ["OK"]);
+    // The catalogue has to be there as well, some seconds after the start.
+    for _ in 0..6000 {
+        if machine.path("bucket/catalogue").exists() && !machine.exports().is_empty() {
+            break;
+        }
+        firn_runtime::clock::pause_thread(std::time::Duration::from_millis(10));
+    }
+    process.kill();
+    machine.lose();
+    machine.restore(&["--master-key-file", "kept.key"]);
+    let process = machine.start_again();
+    let mut http = demo(&process);
+    assert_eq!(drain(&mut http, "orders").len(), 19);
+    let sent = send(&mut http, "orders", &json!([{"body": "after"}]));
+    assert_eq!(sent[0]["durability"], "object");
+    assert_eq!(drain(&mut http, "orders"), ["after"]);
+    stop(process);
+}
+
+#[test]
 fn a_bucket_alone_brings_all_but_the_secrets_back() {
     let machine = Machine::new();
     live_and_die(&machine);

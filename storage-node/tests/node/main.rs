@@ -15,6 +15,7 @@ mod model;
 mod mutants;
 mod object_class;
 mod object_histories;
+mod object_mutants;
 mod places;
 mod power;
 mod quota;

@@ -10,7 +10,7 @@ use firn_protocol::error::{ApiError, ErrorCode};
 use firn_protocol::ids::{BrokerId, Offset};
 use firn_protocol::message::NewMessage;
 use firn_storage_node::cold::paths::Prefix;
-use firn_storage_node::config::TierConfig;
+use firn_storage_node::config::{TierConfig, TierMutant};
 
 use crate::cold::time;
 use crate::history::receive;
@@ -19,10 +19,15 @@ use crate::power::{BROKERS, GROUP, Life, TOPIC, World, ctx, pause, queue, set_cl
 use crate::work::is_unknown;
 
 async fn begin() -> (World, Life) {
+    begin_with(None).await
+}
+
+pub(crate) async fn begin_with(mutant: Option<TierMutant>) -> (World, Life) {
     set_class(Durability::Object);
     let mut world = World::new(11, None);
     world.tier = TierConfig {
         carry_bytes_max: 1,
+        mutant,
         ..TierConfig::default()
     };
     world.wal.delete_batch = 2;
@@ -30,7 +35,7 @@ async fn begin() -> (World, Life) {
     (world, life)
 }
 
-async fn start(world: &mut World) -> Life {
+pub(crate) async fn start(world: &mut World) -> Life {
     let mut life = world.open().expect("opens");
     life.start();
     assert!(ready(world, &life).await, "the node answers");
@@ -44,14 +49,14 @@ async fn start(world: &mut World) -> Life {
 }
 
 /// Lets time pass until something is done.
-async fn passing<T>(world: &World, work: impl Future<Output = T>) -> T {
+pub(crate) async fn passing<T>(world: &World, work: impl Future<Output = T>) -> T {
     tokio::select! {
         done = work => done,
         never = time(world) => match never {},
     }
 }
 
-async fn send(life: &Life, broker: BrokerId, number: u64) -> Result<Appended, ApiError> {
+pub(crate) async fn send(life: &Life, broker: BrokerId, number: u64) -> Result<Appended, ApiError> {
     let message = NewMessage {
         body: number.to_string().into(),
         ..NewMessage::default()
@@ -64,12 +69,12 @@ async fn send(life: &Life, broker: BrokerId, number: u64) -> Result<Appended, Ap
     life.node.append(&ctx(), request).await
 }
 
-async fn end(life: &Life, broker: BrokerId) -> u64 {
+pub(crate) async fn end(life: &Life, broker: BrokerId) -> u64 {
     let bounds = life.node.bounds(&ctx(), broker, TOPIC.key).await;
     bounds.expect("bounds").first().map_or(0, |row| row.2.0)
 }
 
-async fn bodies(life: &Life, broker: BrokerId) -> Vec<String> {
+pub(crate) async fn bodies(life: &Life, broker: BrokerId) -> Vec<String> {
     let ctx = ctx();
     let read = life.node.read(&ctx, broker, queue(0), Offset(0), 1000);
     let read = read.await.expect("reads");
@@ -79,12 +84,12 @@ async fn bodies(life: &Life, broker: BrokerId) -> Vec<String> {
         .collect()
 }
 
-fn numbers(count: u64) -> Vec<String> {
+pub(crate) fn numbers(count: u64) -> Vec<String> {
     (0..count).map(|n| n.to_string()).collect()
 }
 
 /// The machine is lost without a word.
-async fn lose_machine(world: &mut World, life: Life) {
+pub(crate) async fn lose_machine(world: &mut World, life: Life) {
     life.kill(world).await;
     let clock = world.clock.clone();
     let passes = async {

@@ -112,6 +112,10 @@ fn rich() -> BrokerState {
         carried_at: Timestamp(1_700_000_000_008),
         ..state.tier
     };
+    state.class = ClassState {
+        object_since: 6,
+        local_since: 3,
+    };
     state
 }
 
@@ -128,6 +132,9 @@ const GOLDEN_1: &str = concat!(
 /// What version 2 has behind that.
 const GOLDEN_2_TIER: &str = "030901000502079003940580d095ffbc3188d095ffbc3101";
 
+/// What version 3 has behind that.
+const GOLDEN_3_CLASS: &str = "0603";
+
 fn bytes_of(hex: &str) -> Vec<u8> {
     let digits = (0..hex.len()).step_by(2).map(|at| &hex[at..at + 2]);
     let bytes = digits.map(|digits| u8::from_str_radix(digits, 16).expect("hex"));
@@ -136,10 +143,22 @@ fn bytes_of(hex: &str) -> Vec<u8> {
 
 #[test]
 fn golden_bytes_of_a_snapshot() {
-    let golden = bytes_of(&format!("02{}{GOLDEN_2_TIER}", &GOLDEN_1[2..]));
+    let body = format!("{}{GOLDEN_2_TIER}{GOLDEN_3_CLASS}", &GOLDEN_1[2..]);
+    let golden = bytes_of(&format!("03{body}"));
     assert_eq!(rich().snapshot(), golden);
     let read = BrokerState::from_snapshot(&golden).expect("reads");
     assert_eq!(read, rich());
+}
+
+#[test]
+fn a_snapshot_of_version_2_is_read_without_a_class() {
+    let golden = bytes_of(&format!("02{}{GOLDEN_2_TIER}", &GOLDEN_1[2..]));
+    let read = BrokerState::from_snapshot(&golden).expect("reads");
+    let expected = BrokerState {
+        class: ClassState::default(),
+        ..rich()
+    };
+    assert_eq!(read, expected);
 }
 
 #[test]
@@ -147,6 +166,7 @@ fn a_snapshot_of_version_1_is_read_without_a_tier() {
     let read = BrokerState::from_snapshot(&bytes_of(GOLDEN_1)).expect("reads");
     let expected = BrokerState {
         tier: TierState::default(),
+        class: ClassState::default(),
         ..rich()
     };
     assert_eq!(read, expected);

@@ -107,9 +107,9 @@ impl Restorable {
         self.brokers.len()
     }
 
-    /// The brokers, in no order.
-    pub fn keys(&self) -> impl Iterator<Item = BrokerKey> + '_ {
-        self.brokers.iter().map(|found| found.key)
+    /// The brokers with what is known of their state, in no order.
+    pub fn states(&self) -> impl Iterator<Item = (BrokerKey, &BrokerState)> {
+        self.brokers.iter().map(|found| (found.key, &found.state))
     }
 
     /// Records that are in segments or in WAL objects.
