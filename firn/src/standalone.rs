@@ -103,6 +103,7 @@ async fn serve(settings: &Settings, mut data: DataDir, clock: Clock) -> anyhow::
     let mut tasks = Tasks::new();
     tenants.start(&mut tasks);
     storage.start(&mut tasks);
+    storage.wait_object_class().await;
     // Stopped after the gateway, so that its last export has the last change.
     tasks.spawn("catalogue-export", |stop| exporter.run(stop));
     tasks.spawn("gateway", |stop| gateway.run(stop));

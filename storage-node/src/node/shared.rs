@@ -209,22 +209,24 @@ impl Shared {
 
     /// Work goes on; but brokers whose entries the object store may lack wait.
     pub(super) fn resume_all(&self) {
-        self.resume(|core| !core.state.class.is_object());
+        self.resume(&self.brokers.read(), false);
         self.recovering.store(false, Ordering::Release);
         self.object.want_resume();
     }
 
     /// Those go on, too, unless the node is recovering once more.
     pub(super) fn resume_object_brokers(&self) {
-        self.resume(|core| core.state.class.is_object());
-    }
-
-    fn resume(&self, which: impl Fn(&Core) -> bool) {
         // Under the lock under which all are suspended.
         let brokers = self.brokers.read();
+        if !self.is_recovering() {
+            self.resume(&brokers, true);
+        }
+    }
+
+    fn resume(&self, brokers: &FxHashMap<BrokerId, Arc<Broker>>, is_object: bool) {
         for broker in brokers.values() {
             let mut core = broker.lock_any();
-            if core.suspended && which(&core) {
+            if core.state.class.is_object() == is_object {
                 core.suspended = false;
                 // Leases that were not durable are gone, and with them their holds.
                 core.waiters.wake_all(broker.key.broker);

@@ -14,6 +14,7 @@ use firn_protocol::time::Timestamp;
 use firn_runtime::{Clock, Tasks, tasks};
 
 use super::{OldWal, StorageNode, WAIT_MAX, not_ready};
+use crate::broker::owner::Broker;
 use crate::cold::wal::{WalFrame, WalReadError, WalWriter, all_incarnations, fence, last_frame};
 use crate::config::TierMutant;
 use crate::log::{LogError, Lsn};
@@ -62,6 +63,17 @@ impl StorageNode {
             }
             Ok::<(), LogError>(())
         });
+    }
+
+    /// Waits until brokers of the class are served, if there are any; not long,
+    /// because others need not wait for the object store.
+    pub async fn wait_object_class(&self) {
+        let waits = |broker: &Arc<Broker>| broker.lock_any().suspended;
+        if self.shared.all().iter().any(waits)
+            && let Err(error) = self.shared.object.wait_ready(&self.clock).await
+        {
+            tracing::warn!(%error, "instances of the durability class 'object' are served later");
+        }
     }
 
     async fn show_durable(&self, writer: &WalWriter) {
