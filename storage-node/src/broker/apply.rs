@@ -148,15 +148,17 @@ impl BrokerState {
                 self.seek(*group, *topic, starts);
             }
             Head::DropTopic { topic } => self.drop_topic(*topic),
-            Head::DropGroup { group } => {
-                self.groups.remove(group);
-                for queue in [super::state::retry_queue(*group), dead_letter_queue(*group)] {
-                    self.queues.remove(&queue);
-                    self.tier.ends.remove(&queue);
-                }
-                self.due.retain(|due| due.group != *group);
-            }
+            Head::DropGroup { group } => self.drop_group(*group),
         }
+    }
+
+    fn drop_group(&mut self, group: GroupId) {
+        self.groups.remove(&group);
+        for queue in [super::state::retry_queue(group), dead_letter_queue(group)] {
+            self.queues.remove(&queue);
+            self.tier.ends.remove(&queue);
+        }
+        self.due.retain(|due| due.group != group);
     }
 
     fn progress_mut(&mut self, group: GroupId, queue: QueueKey) -> Option<&mut QueueProgress> {

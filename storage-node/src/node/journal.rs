@@ -31,24 +31,7 @@ impl StorageNode {
             seq,
             kind: head.kind(),
         };
-        // Acks and leases go on when the disk is too full for sends (RULES 5).
-        let class = match head {
-            Head::Append { .. } => FrameClass::Send,
-            Head::Subscribe(_)
-            | Head::Unsubscribe { .. }
-            | Head::Receive(_)
-            | Head::Ack { .. }
-            | Head::Renew { .. }
-            | Head::GiveBack { .. }
-            | Head::Transfer(_)
-            | Head::Seek { .. }
-            | Head::DropTopic { .. }
-            | Head::DropGroup { .. }
-            | Head::Carry(_)
-            | Head::Again { .. }
-            | Head::Class(_)
-            | Head::Trim(_) => FrameClass::Other,
-        };
+        let class = class_of(head);
         let mut start = Vec::with_capacity(64);
         head.encode(&mut start);
         let run_start = run.map(|(header, _)| encode_run_header(header));
@@ -177,5 +160,26 @@ fn submit_error(error: SubmitError) -> ApiError {
             ErrorCode::StorageUnavailable,
             "the node's log is not writable now",
         ),
+    }
+}
+
+/// Acks and leases go on when the disk is too full for sends (RULES 5).
+fn class_of(head: &Head) -> FrameClass {
+    match head {
+        Head::Append { .. } => FrameClass::Send,
+        Head::Subscribe(_)
+        | Head::Unsubscribe { .. }
+        | Head::Receive(_)
+        | Head::Ack { .. }
+        | Head::Renew { .. }
+        | Head::GiveBack { .. }
+        | Head::Transfer(_)
+        | Head::Seek { .. }
+        | Head::DropTopic { .. }
+        | Head::DropGroup { .. }
+        | Head::Carry(_)
+        | Head::Again { .. }
+        | Head::Class(_)
+        | Head::Trim(_) => FrameClass::Other,
     }
 }

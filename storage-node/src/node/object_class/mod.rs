@@ -101,11 +101,25 @@ impl ObjectClass {
             let text = format!("an entry of {bytes} bytes is too large for a WAL object");
             return Err(ApiError::new(ErrorCode::RequestTooLarge, text));
         }
-        let bytes_max = match head {
-            Head::Append { .. } => writer.pending_bytes_max(),
+        let share = match head {
+            Head::Append { .. } => 1,
             // They keep the service going, and are small.
-            _ => writer.pending_bytes_max().saturating_mul(OTHERS_SHARE),
+            Head::Subscribe(_)
+            | Head::Unsubscribe { .. }
+            | Head::Receive(_)
+            | Head::Ack { .. }
+            | Head::Renew { .. }
+            | Head::GiveBack { .. }
+            | Head::Transfer(_)
+            | Head::Seek { .. }
+            | Head::DropTopic { .. }
+            | Head::DropGroup { .. }
+            | Head::Carry(_)
+            | Head::Again { .. }
+            | Head::Class(_)
+            | Head::Trim(_) => OTHERS_SHARE,
         };
+        let bytes_max = writer.pending_bytes_max().saturating_mul(share);
         if writer.pending_bytes() >= bytes_max {
             return Err(ApiError::new(
                 ErrorCode::Overloaded,
