@@ -43,7 +43,7 @@ impl StorageNode {
         ];
         if core.state.class.is_object() {
             let bytes = parts.iter().map(|part| part.len()).sum();
-            self.shared.object.admit(head, bytes)?;
+            self.shared.object.admit(class, bytes)?;
         }
         // The queue's tail must know what was visible before the run is applied.
         if let Some(queue) = head.new_run_queue() {

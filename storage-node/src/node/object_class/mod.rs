@@ -30,7 +30,7 @@ use crate::broker::entry::Head;
 use crate::broker::owner::Broker;
 use crate::cold::wal::{FRAME_BYTES_MAX, WalError, WalFrame, WalWriter};
 use crate::config::TierMutant;
-use crate::log::{LogPlace, Lsn};
+use crate::log::{FrameClass, LogPlace, Lsn};
 
 pub(in crate::node) use clear::OldWal;
 
@@ -92,7 +92,7 @@ impl ObjectClass {
     /// # Errors
     /// `OVERLOADED` while the object store is behind, `STORAGE_UNAVAILABLE` once
     /// the WAL takes nothing more, `REQUEST_TOO_LARGE` for what no object can hold.
-    pub(in crate::node) fn admit(&self, head: &Head, bytes: usize) -> Result<(), ApiError> {
+    pub(in crate::node) fn admit(&self, class: FrameClass, bytes: usize) -> Result<(), ApiError> {
         let writer = self.writer()?;
         if let Some(error) = writer.ended() {
             return Err(unwritable(&error));
@@ -101,23 +101,10 @@ impl ObjectClass {
             let text = format!("an entry of {bytes} bytes is too large for a WAL object");
             return Err(ApiError::new(ErrorCode::RequestTooLarge, text));
         }
-        let share = match head {
-            Head::Append { .. } => 1,
+        let share = match class {
+            FrameClass::Send => 1,
             // They keep the service going, and are small.
-            Head::Subscribe(_)
-            | Head::Unsubscribe { .. }
-            | Head::Receive(_)
-            | Head::Ack { .. }
-            | Head::Renew { .. }
-            | Head::GiveBack { .. }
-            | Head::Transfer(_)
-            | Head::Seek { .. }
-            | Head::DropTopic { .. }
-            | Head::DropGroup { .. }
-            | Head::Carry(_)
-            | Head::Again { .. }
-            | Head::Class(_)
-            | Head::Trim(_) => OTHERS_SHARE,
+            FrameClass::Other => OTHERS_SHARE,
         };
         let bytes_max = writer.pending_bytes_max().saturating_mul(share);
         if writer.pending_bytes() >= bytes_max {
