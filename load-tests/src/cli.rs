@@ -5,12 +5,12 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use clap::{Args, Parser, Subcommand};
 use firn_load_tests::driver::firn::bootstrap::Census;
 use firn_load_tests::driver::{Kind, Programs};
-use firn_load_tests::setup;
 use firn_load_tests::workload::Workload;
+use firn_load_tests::{body, setup, tier};
 use serde::Serialize;
 
 /// Measures Firn and the servers it is compared with, side by side.
@@ -28,6 +28,9 @@ pub(crate) enum Command {
     Run(Run),
     /// Start Firn with many idle brokers and topics, and see what they cost.
     Idle(Idle),
+    /// Measure the tier in object storage: sealing, a lost machine, catching up, starting
+    /// with much of it, and the durability class `object`.
+    Tier(Tier),
     /// Install the servers that Firn is compared with.
     Setup(ProgramArgs),
     /// The floor: a trivial HTTP handler with a group-commit log. `run` starts it.
@@ -149,6 +152,48 @@ impl Idle {
 
     pub(crate) fn rest(&self) -> Duration {
         Duration::from_secs(self.seconds.max(1))
+    }
+}
+
+#[derive(Args)]
+pub(crate) struct Tier {
+    /// The object store.
+    #[arg(long, default_value = "s3")]
+    store: tier::Kind,
+    /// Bodies written, lost with the machine and caught up with, MiB.
+    #[arg(long, default_value_t = 1024)]
+    mib: u64,
+    /// Lengths of messages, each measured alone.
+    #[arg(long, value_delimiter = ',', default_value = "1024,16384")]
+    message_bytes: Vec<usize>,
+    /// Bodies of the same filler written on top, MiB.
+    #[arg(long, default_value_t = 7168)]
+    sparse_mib: u64,
+    /// Length of each measurement of the class `object`.
+    #[arg(long, default_value_t = 5)]
+    seconds: u64,
+    /// Folder for the servers' data; emptied of it at the end.
+    #[arg(long, default_value = "./bench-data")]
+    pub(crate) data: PathBuf,
+    /// Also write what was measured to this file.
+    #[arg(long)]
+    pub(crate) json: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) programs: ProgramArgs,
+}
+
+impl Tier {
+    pub(crate) fn plan(&self) -> Result<tier::Plan> {
+        let lengths = body::HEAD_BYTES..=body::BODY_BYTES_MAX;
+        let are_possible = self.message_bytes.iter().all(|n| lengths.contains(n));
+        ensure!(are_possible, "a message has {lengths:?} bytes");
+        Ok(tier::Plan {
+            store: self.store,
+            mib: self.mib.max(1),
+            message_bytes: self.message_bytes.clone(),
+            sparse_mib: self.sparse_mib,
+            window: Duration::from_secs(self.seconds.max(1)),
+        })
     }
 }
 

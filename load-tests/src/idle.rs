@@ -15,7 +15,7 @@ use serde::Serialize;
 
 use crate::clock;
 use crate::driver::firn::bootstrap::{self, Census};
-use crate::driver::firn::{Firn, Starting};
+use crate::driver::firn::{Cold, Firn, Starting};
 use crate::driver::{Kind, Programs, System};
 use crate::machine::{self, Machine};
 use crate::process::DataFolder;
@@ -81,7 +81,9 @@ pub async fn run(
 async fn observe(program: &Path, folder: &Path, rest: Duration) -> Result<(Idle, Firn)> {
     let mib = |bytes: u64| bytes as f64 / f64::from(1 << 20);
     let begin = clock::now();
-    let firn = Starting::spawn(program, folder.to_owned())?.ready().await?;
+    let firn = Starting::spawn(program, folder.to_owned(), &Cold::default())?
+        .ready()
+        .await?;
     let start = clock::now().duration_since(begin);
     let pid = firn.process().pid();
     let start_cpu = machine::cpu_time(pid)?;

@@ -19,5 +19,6 @@ pub mod report;
 pub mod run;
 pub mod setup;
 pub mod stats;
+pub mod tier;
 pub mod verify;
 pub mod workload;

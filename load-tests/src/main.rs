@@ -8,7 +8,7 @@ use std::process::ExitCode;
 use anyhow::{Context, Result, bail};
 use clap::Parser as _;
 use firn_load_tests::workload::Workload;
-use firn_load_tests::{floor, idle, report, run, setup};
+use firn_load_tests::{floor, idle, report, run, setup, tier};
 
 use cli::{Cli, Command};
 
@@ -18,6 +18,7 @@ fn main() -> Result<ExitCode> {
         Command::Setup(programs) => setup::run(&programs.resolve()),
         Command::Run(arguments) => return one_thread(measure(arguments)),
         Command::Idle(arguments) => return one_thread(rest(arguments)),
+        Command::Tier(arguments) => return one_thread(cold(arguments)),
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -68,4 +69,16 @@ async fn rest(arguments: cli::Idle) -> Result<ExitCode> {
     println!("{}", idle::render(&outcome));
     cli::write_json(arguments.json.as_deref(), &outcome)?;
     Ok(ExitCode::SUCCESS)
+}
+
+async fn cold(arguments: cli::Tier) -> Result<ExitCode> {
+    let (plan, programs) = (arguments.plan()?, arguments.programs.resolve());
+    let outcome = tier::run(plan, &programs, &arguments.data).await?;
+    println!("{}", tier::render(&outcome));
+    cli::write_json(arguments.json.as_deref(), &outcome)?;
+    Ok(if outcome.has_faults() {
+        ExitCode::FAILURE
+    } else {
+        ExitCode::SUCCESS
+    })
 }

@@ -8,6 +8,7 @@ pub mod bootstrap;
 mod json;
 
 use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
@@ -29,6 +30,26 @@ const READY_LIMIT: Duration = Duration::from_secs(120);
 pub struct Firn {
     process: ServerProcess,
     http: SocketAddr,
+    ops: SocketAddr,
+}
+
+/// The object store that a process is told to use.
+#[derive(Clone, Debug, Default)]
+pub struct Cold {
+    /// As `--object-store` takes it; the process's own default when there is none.
+    pub url: Option<String>,
+    /// Environment of its client.
+    pub variables: Vec<(String, String)>,
+}
+
+impl Cold {
+    /// Adds it to a command line of `firn`.
+    pub fn tell(&self, command: &mut Command) {
+        if let Some(url) = &self.url {
+            command.args(["--object-store", url]);
+        }
+        command.envs(self.variables.iter().cloned());
+    }
 }
 
 /// A process just started, not ready yet.
@@ -43,7 +64,7 @@ impl Starting {
     ///
     /// # Errors
     /// It cannot be started.
-    pub fn spawn(program: &std::path::Path, folder: std::path::PathBuf) -> Result<Self> {
+    pub fn spawn(program: &Path, folder: PathBuf, cold: &Cold) -> Result<Self> {
         let (http, grpc, ops) = (free_address()?, free_address()?, free_address()?);
         let mut command = Command::new(program);
         command
@@ -58,6 +79,7 @@ impl Starting {
             // A configuration file or variable of the user would be measured with it.
             .current_dir(&folder)
             .env_remove("FIRN_CONFIG");
+        cold.tell(&mut command);
         let process = ServerProcess::start("firn", command, folder)?;
         Ok(Self { process, http, ops })
     }
@@ -83,8 +105,34 @@ impl Starting {
         Ok(Firn {
             process: self.process,
             http: self.http,
+            ops: self.ops,
         })
     }
+}
+
+impl Firn {
+    /// The sum of the samples of one metric whose labels contain `label`.
+    ///
+    /// # Errors
+    /// The metrics cannot be read.
+    pub async fn metric(&self, name: &str, label: &str) -> Result<f64> {
+        let mut client = HttpClient::connect(self.ops).await?;
+        let head = RequestHead::new("GET", "/metrics", self.ops, &[]);
+        let answer = client.call(&head, b"").await?;
+        answer.success("a look at the metrics")?;
+        let text = std::str::from_utf8(answer.body).context("metrics are text")?;
+        Ok(sum_of(text, name, label))
+    }
+}
+
+fn sum_of(text: &str, name: &str, label: &str) -> f64 {
+    let samples = text.lines().filter_map(|line| {
+        let rest = line.strip_prefix(name)?;
+        let (labels, value) = rest.rsplit_once(' ')?;
+        let whole_name = labels.is_empty() || labels.starts_with('{');
+        (whole_name && labels.contains(label)).then(|| value.parse::<f64>().ok())?
+    });
+    samples.sum()
 }
 
 impl System for Firn {
@@ -93,9 +141,11 @@ impl System for Firn {
 
     async fn start(place: &Place<'_>) -> Result<Self> {
         let folder = place.data.fresh("firn")?;
-        std::fs::write(folder.join(bootstrap::FILE), bootstrap::single())
+        std::fs::write(folder.join(bootstrap::FILE), bootstrap::single("local"))
             .context("write the bootstrap file")?;
-        Starting::spawn(&place.programs.firn, folder)?.ready().await
+        Starting::spawn(&place.programs.firn, folder, &Cold::default())?
+            .ready()
+            .await
     }
 
     async fn producer(&self) -> Result<FirnProducer> {

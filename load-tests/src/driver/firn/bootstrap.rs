@@ -33,8 +33,9 @@ price_list = "default"
 "#;
 
 /// One tenant with one instance: brokers a and b, one topic of four queues, one group.
+/// Its messages are of the durability class `durability`.
 #[must_use]
-pub fn single() -> String {
+pub fn single(durability: &str) -> String {
     format!(
         r#"{PLAN}[[tenant]]
 id = 2
@@ -43,7 +44,7 @@ name = "acme"
 name = "{INSTANCE}"
 plan = "bench"
 brokers = ["a", "b"]
-durability = "local"
+durability = "{durability}"
 [[tenant.instance.user]]
 access_key = "{ACCESS_KEY}"
 secret_key = "{SECRET_KEY}"
@@ -162,10 +163,11 @@ mod tests {
 
     #[test]
     fn the_small_file_has_what_the_driver_uses() {
-        let file = tables(&single());
+        let file = tables(&single("object"));
         let tenant = list(&file, "tenant")[0];
         let instance = list(tenant, "instance")[0];
         assert_eq!(instance["plan"], list(&file, "plan")[0]["name"]);
+        assert_eq!(instance["durability"].as_str(), Some("object"));
         assert_eq!(instance["brokers"].as_array().unwrap().len(), 2);
         assert_eq!(list(instance, "topic")[0]["queues"].as_integer(), Some(4));
         assert_eq!(
