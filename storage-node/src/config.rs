@@ -106,6 +106,8 @@ pub enum TierMutant {
     KeepTailLocal,
     /// WAL objects go although no manifest covers them.
     ForgetUncovered,
+    /// What a damaged log has lost is not put back from the WAL.
+    LeaveDamage,
 }
 
 impl Default for TierConfig {

@@ -26,6 +26,8 @@ pub struct Metrics {
     pub hot_misses: IntCounter,
     /// Records found neither in the hot store nor in the log.
     pub records_lost: IntCounter,
+    /// Records that damage took from the log and WAL objects gave back.
+    pub records_mended: IntCounter,
     /// Recoveries after a failed write.
     pub recoveries: IntCounter,
     /// Brokers that could not be sealed or carried forward when it was due.
@@ -94,6 +96,10 @@ impl Metrics {
             records_lost: counter(
                 "firn_storage_records_lost_total",
                 "Records that cannot be found any more",
+            )?,
+            records_mended: counter(
+                "firn_storage_records_mended_total",
+                "Records that the log had lost and the WAL in object storage gave back",
             )?,
             recoveries: counter(
                 "firn_storage_log_recoveries_total",

@@ -8,6 +8,7 @@ use firn_runtime::{Clock, Tasks};
 use rustc_hash::FxHashMap;
 
 use super::StorageNode;
+use super::object_class::FoundLog;
 use super::quota::Quotas;
 use super::rebuild::{Rebuilt, in_order, rebuild};
 use super::shared::Shared;
@@ -77,6 +78,10 @@ impl StorageNode {
         let end = recovery.end.next();
         let stores = stores(end)?;
         let (rebuilt, damage) = rebuild(&log, &*stores.hot, &*stores.states)?;
+        shared.object.set_found(FoundLog {
+            end: recovery.end,
+            is_damaged: !damage.is_empty(),
+        });
         let parts = FillParts {
             store: stores.hot.clone(),
             log: Arc::new(Source(log.clone())),
@@ -194,9 +199,10 @@ impl StorageNode {
                 .clone();
             let mut core = broker.lock_any();
             core.rebuild(rebuilt.state, generation);
-            // Served once the object store has all of it.
-            core.suspended = core.state.class.is_object();
-            broker.set_in_wal(core.suspended);
+            let is_object = core.state.class.is_object();
+            // Served once the object store has all of it, or has given what it has.
+            core.suspended = is_object || rebuilt.has_gaps;
+            broker.set_in_wal(is_object);
             for (queue, run) in in_order(rebuilt.unfilled) {
                 if core.state.queues.contains_key(&queue) {
                     core.last_run_lsn = core.last_run_lsn.max(run.place.lsn);

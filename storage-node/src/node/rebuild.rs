@@ -20,6 +20,8 @@ pub(super) struct Rebuilt {
     /// Entries whose forerunners the log does not have; an entry that carries the
     /// broker forward makes up for them.
     ahead: Vec<Ahead>,
+    /// Entries are missing: even its class may be another.
+    pub(super) has_gaps: bool,
     /// Runs that the hot store does not have yet.
     pub(super) unfilled: Vec<(QueueKey, TailRun)>,
 }
@@ -37,6 +39,7 @@ impl Rebuilt {
             key,
             state,
             ahead: Vec::new(),
+            has_gaps: false,
             unfilled: Vec::new(),
         }
     }
@@ -214,6 +217,7 @@ fn apply_replayed(broker: &mut Rebuilt, replayed: &Ahead) {
             // Entries before this one are damaged; what is left is kept, with
             // its offsets, and the loss is said (RULES 3).
             Err(ApplyError::OutOfSequence { last, found }) => {
+                broker.has_gaps = true;
                 tracing::error!(
                     broker = %broker.key.broker, last, found,
                     "entries of a broker are lost to damage in the log"
@@ -221,6 +225,7 @@ fn apply_replayed(broker: &mut Rebuilt, replayed: &Ahead) {
                 state.skip_to(found - 1);
             }
             Err(ApplyError::OutOfPlace { queue, end, found }) => {
+                broker.has_gaps = true;
                 tracing::error!(
                     broker = %broker.key.broker, %queue, first = end, last = found.saturating_sub(1),
                     "records are lost to damage in the log"

@@ -223,10 +223,19 @@ impl Shared {
         }
     }
 
+    /// Brokers of the class `local` with damage in the log wait no longer for what
+    /// the object store may have of them.
+    pub(super) fn resume_others(&self) {
+        let brokers = self.brokers.read();
+        if !self.is_recovering() {
+            self.resume(&brokers, false);
+        }
+    }
+
     fn resume(&self, brokers: &FxHashMap<BrokerId, Arc<Broker>>, is_object: bool) {
         for broker in brokers.values() {
             let mut core = broker.lock_any();
-            if core.state.class.is_object() == is_object {
+            if core.suspended && core.state.class.is_object() == is_object {
                 core.suspended = false;
                 // Leases that were not durable are gone, and with them their holds.
                 core.waiters.wake_all(broker.key.broker);

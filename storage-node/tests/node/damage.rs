@@ -41,7 +41,9 @@ async fn filled(mutant: Option<Mutant>) -> World {
 
 /// Ranges reported, records read, records delivered, counted as lost.
 async fn survey(world: &mut World) -> (usize, Vec<u64>, usize, u64) {
-    let life = world.open().expect("damage does not stop a node");
+    let mut life = world.open().expect("damage does not stop a node");
+    life.start();
+    assert!(life.healthy().await, "it is served");
     let mut read = Vec::new();
     for n in 0..COUNT {
         let found = life

@@ -10,6 +10,7 @@ mod harness;
 mod history;
 mod machine;
 mod meet;
+mod mending;
 mod merging;
 mod model;
 mod mutants;

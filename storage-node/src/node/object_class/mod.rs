@@ -4,12 +4,13 @@
 //! The commit path hands frames on (`push`) and holds back their records until
 //! the object store has them (`hold`, `publish`): nobody sees before what a lost
 //! disk could undo. What a life of the node left only in its log is put into the
-//! WAL of the next life before its brokers are served (`start`). What manifests
-//! cover is forgotten (`clear`). A broker changes its class by an entry (`change`).
+//! WAL of the next life before its brokers are served (`start`), and what damage
+//! took from the log is put back (`mend`). What manifests cover is forgotten (`clear`). A broker changes its class by an entry (`change`).
 //! The objects themselves are [`crate::cold::wal`]'s.
 
 mod change;
 mod clear;
+mod mend;
 mod start;
 
 use std::collections::VecDeque;
@@ -33,6 +34,7 @@ use crate::config::TierMutant;
 use crate::log::{FrameClass, LogPlace, Lsn};
 
 pub(in crate::node) use clear::OldWal;
+pub(in crate::node) use mend::FoundLog;
 
 /// How long an answer waits for the object store.
 const WAIT_MAX: Duration = Duration::from_secs(10);
@@ -55,6 +57,8 @@ pub(in crate::node) struct ObjectClass {
     ready: watch::Sender<bool>,
     /// Brokers wait to be served again.
     resume: Notify,
+    /// What the log was like at the start.
+    found: OnceLock<FoundLog>,
     /// WALs of earlier lives that are not gone yet.
     old: Mutex<Vec<OldWal>>,
     /// A deliberate fault: see [`TierMutant::ShowBeforePut`].
@@ -76,6 +80,10 @@ impl ObjectClass {
         let shows_early = mutant == Some(TierMutant::ShowBeforePut);
         self.shows_early.store(shows_early, Ordering::Relaxed);
         let _ = self.writer.set(writer);
+    }
+
+    pub(in crate::node) fn set_found(&self, found: FoundLog) {
+        let _ = self.found.set(found);
     }
 
     fn writer(&self) -> Result<&WalWriter, ApiError> {

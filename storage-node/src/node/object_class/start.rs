@@ -21,7 +21,7 @@ use crate::log::{LogError, Lsn};
 use crate::node::tier::TierError;
 
 /// Pause before what failed is tried again.
-const RETRY: Duration = Duration::from_secs(1);
+pub(super) const RETRY: Duration = Duration::from_secs(1);
 /// Bytes of frames that are read from the log at a time.
 const PIECE_BYTES: usize = 8 << 20;
 
@@ -96,13 +96,17 @@ impl StorageNode {
                 Ok(old) => break old,
                 Err(error) => {
                     tracing::warn!(%error, "the node's earlier WAL cannot be fenced, trying again");
+                    // Of the class `local` as far as anybody knows.
+                    self.shared.resume_others();
                     self.clock.sleep(RETRY).await;
                 }
             }
         };
         let last = old.iter().map(|wal| wal.last).max();
-        *self.shared.object.old.lock() = old;
+        self.shared.object.old.lock().clone_from(&old);
         self.push_from_log(last.unwrap_or(Lsn::ZERO)).await;
+        self.mend(&old).await;
+        self.shared.resume_others();
         self.resume_object_brokers().await;
         self.shared.object.set_ready();
         loop {

@@ -42,6 +42,7 @@ pub(super) use cold_find::ColdQuery;
 pub use error::TierError;
 pub(super) use place::Cold;
 pub use restorable::Restorable;
+pub(super) use restore::wanted;
 
 /// Where a node keeps what is cold, and under which name it owns it.
 #[derive(Clone)]

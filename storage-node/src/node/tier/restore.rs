@@ -28,6 +28,8 @@ use crate::record::{header_of, runs_of};
 
 /// Brokers taken over at the same time.
 const AT_ONCE: usize = 8;
+/// Bytes of runs that are written again at a time, of one broker.
+const PIECE_BYTES: usize = 4 << 20;
 /// Positions left free at a restore: ids that a lost tail had given out name
 /// nothing else (RULES 14). 2^21 restores fit below 2^53.
 const POSITION_EPOCH: u64 = 1 << 32;
@@ -125,20 +127,23 @@ impl StorageNode {
             broker: broker.key.broker,
             source,
         };
-        let mark = {
+        let needed_from = self.log.durable().next();
+        let runs = {
             let mut core = broker.lock()?;
             broker.set_in_wal(state.class.is_object());
             core.state = state;
-            let needed_from = self.log.durable().next();
-            for (queue, run) in wanted(&core.state, runs) {
-                let header = header_of(&run).map_err(of_state)?;
+            let runs = wanted(&core.state, runs);
+            for (_, run) in &runs {
+                let header = header_of(run).map_err(of_state)?;
                 core.state
                     .tier
                     .note_waiting(header.run_bytes(), header.stored_at);
-                for run in runs_of(run).map_err(of_state)? {
-                    self.write_again(broker, &mut core, queue, &run)?;
-                }
             }
+            runs
+        };
+        self.write_runs(broker, runs).await?;
+        let mark = {
+            let mut core = broker.lock()?;
             let mut tier = core.state.tier.clone();
             tier.manifest = claim.number;
             tier.needed_from = needed_from.0;
@@ -148,6 +153,38 @@ impl StorageNode {
         };
         self.cold.keep(claim).await;
         Ok(self.settled(mark).await?)
+    }
+
+    /// Writes runs into the log again. Piece by piece, because the WAL takes only
+    /// so much that is not in the object store yet; nobody else uses the broker.
+    pub(in crate::node) async fn write_runs(
+        &self,
+        broker: &Arc<Broker>,
+        runs: Vec<(QueueKey, Bytes)>,
+    ) -> Result<(), TierError> {
+        let mut runs = runs.into_iter().peekable();
+        while runs.peek().is_some() {
+            let mark = {
+                let mut core = broker.lock_any();
+                let mut bytes = 0;
+                for (queue, run) in runs.by_ref() {
+                    bytes += run.len();
+                    let pieces = runs_of(run).map_err(|source| TierError::State {
+                        broker: broker.key.broker,
+                        source,
+                    })?;
+                    for run in pieces {
+                        self.write_again(broker, &mut core, queue, &run)?;
+                    }
+                    if bytes >= PIECE_BYTES {
+                        break;
+                    }
+                }
+                core.mark()
+            };
+            self.settled(mark).await?;
+        }
+        Ok(())
     }
 }
 
@@ -183,7 +220,7 @@ fn restored(manifest: &Manifest, mut state: BrokerState) -> BrokerState {
 
 /// The runs that no segment has, each record once: what was carried forward in
 /// the log stands there twice.
-fn wanted(
+pub(in crate::node) fn wanted(
     state: &BrokerState,
     runs: impl Iterator<Item = ((QueueKey, u64), Bytes)>,
 ) -> Vec<(QueueKey, Bytes)> {

@@ -153,7 +153,7 @@ impl StorageNode {
     }
 
     /// Writes the entry that carries a broker forward.
-    pub(super) fn carry(
+    pub(in crate::node) fn carry(
         &self,
         broker: &Broker,
         core: &mut Core,
