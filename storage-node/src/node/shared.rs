@@ -209,7 +209,8 @@ impl Shared {
 
     /// Work goes on; but brokers whose entries the object store may lack wait.
     pub(super) fn resume_all(&self) {
-        self.resume(&self.brokers.read(), false);
+        let is_local = |core: &Core| !core.state.class.is_object();
+        self.resume(&self.brokers.read(), is_local);
         self.recovering.store(false, Ordering::Release);
         self.object.want_resume();
     }
@@ -219,7 +220,7 @@ impl Shared {
         // Under the lock under which all are suspended.
         let brokers = self.brokers.read();
         if !self.is_recovering() {
-            self.resume(&brokers, true);
+            self.resume(&brokers, |core| core.state.class.is_object());
         }
     }
 
@@ -228,14 +229,15 @@ impl Shared {
     pub(super) fn resume_others(&self) {
         let brokers = self.brokers.read();
         if !self.is_recovering() {
-            self.resume(&brokers, false);
+            let waits = |core: &Core| core.suspended && !core.state.class.is_object();
+            self.resume(&brokers, waits);
         }
     }
 
-    fn resume(&self, brokers: &FxHashMap<BrokerId, Arc<Broker>>, is_object: bool) {
+    fn resume(&self, brokers: &FxHashMap<BrokerId, Arc<Broker>>, is_next: impl Fn(&Core) -> bool) {
         for broker in brokers.values() {
             let mut core = broker.lock_any();
-            if core.suspended && core.state.class.is_object() == is_object {
+            if is_next(&core) {
                 core.suspended = false;
                 // Leases that were not durable are gone, and with them their holds.
                 core.waiters.wake_all(broker.key.broker);
