@@ -160,6 +160,12 @@ pub(crate) struct Tier {
     /// The object store.
     #[arg(long, default_value = "s3")]
     store: tier::Kind,
+    /// Answer of an S3 server after at least so many milliseconds.
+    #[arg(long)]
+    latency_ms: Option<u64>,
+    /// MiB a second of one connection to an S3 server that is away.
+    #[arg(long, default_value_t = 90)]
+    connection_mib: u32,
     /// Bodies written, lost with the machine and caught up with, MiB.
     #[arg(long, default_value_t = 1024)]
     mib: u64,
@@ -169,7 +175,7 @@ pub(crate) struct Tier {
     /// Bodies of the same filler written on top, MiB.
     #[arg(long, default_value_t = 7168)]
     sparse_mib: u64,
-    /// Length of each measurement of the class `object`.
+    /// Length of each measurement of the class `object`; 0 for none.
     #[arg(long, default_value_t = 5)]
     seconds: u64,
     /// Folder for the servers' data; emptied of it at the end.
@@ -189,10 +195,14 @@ impl Tier {
         ensure!(are_possible, "a message has {lengths:?} bytes");
         Ok(tier::Plan {
             store: self.store,
+            distance: self.latency_ms.map(|millis| tier::Distance {
+                latency: Duration::from_millis(millis),
+                bytes_per_second: f64::from(self.connection_mib.max(1)) * f64::from(1 << 20),
+            }),
             mib: self.mib.max(1),
             message_bytes: self.message_bytes.clone(),
             sparse_mib: self.sparse_mib,
-            window: Duration::from_secs(self.seconds.max(1)),
+            window: Duration::from_secs(self.seconds),
         })
     }
 }

@@ -3,6 +3,7 @@
 //! Owns a directory, or an S3 server process started for the measurement, and a client of
 //! it of its own. Promises that the server ends with the value.
 
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Arc;
@@ -17,6 +18,7 @@ use object_store::{ClientOptions, ObjectMeta, ObjectStore, ObjectStoreExt as _};
 use serde::Serialize;
 use tokio::task::JoinSet;
 
+use super::distance::{self, Distance};
 use crate::clock;
 use crate::driver::firn::Cold;
 use crate::process::free_address;
@@ -73,10 +75,10 @@ impl Bucket {
     ///
     /// # Errors
     /// The server cannot be installed or started.
-    pub(super) fn start(kind: Kind, folder: &Path) -> Result<Self> {
+    pub(super) fn start(kind: Kind, distance: Option<Distance>, folder: &Path) -> Result<Self> {
         match kind {
             Kind::File => Self::directory(folder),
-            Kind::S3 => Self::server(folder),
+            Kind::S3 => Self::server(folder, distance),
         }
     }
 
@@ -94,14 +96,19 @@ impl Bucket {
         })
     }
 
-    fn server(folder: &Path) -> Result<Self> {
+    fn server(folder: &Path, distance: Option<Distance>) -> Result<Self> {
         let (venv, data) = (Path::new(FOLDER).join("weed"), folder.join("s3"));
         let (venv, data) = (venv.to_string_lossy(), data.to_string_lossy().into_owned());
         weed(&["install", &venv])?;
         let port = free_ports()?;
         weed(&["start", &venv, &data, &port.to_string()])?;
         // From here on it is ended when something fails.
-        let endpoint = format!("http://127.0.0.1:{port}");
+        let mut endpoint = format!("http://127.0.0.1:{port}");
+        if let Some(distance) = distance {
+            let server = SocketAddr::from(([127, 0, 0, 1], port));
+            let away = distance::put_away(server, distance);
+            endpoint = format!("http://{}", away?);
+        }
         let mut bucket = Self {
             client: Arc::new(object_store::memory::InMemory::new()),
             cold: Cold {

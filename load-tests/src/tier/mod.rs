@@ -5,6 +5,7 @@
 //! plain gets of the same objects in the same run.
 
 mod bucket;
+mod distance;
 mod object_class;
 mod report;
 
@@ -30,6 +31,7 @@ use crate::verify::{Ledger, Verdict};
 
 pub use self::bucket::Kind;
 use self::bucket::{Bucket, Census};
+pub use self::distance::Distance;
 pub use self::object_class::ObjectClass;
 pub use self::report::render;
 
@@ -46,13 +48,15 @@ const LIMIT: Duration = Duration::from_secs(600);
 #[derive(Clone, Debug, Serialize)]
 pub struct Plan {
     pub store: Kind,
+    /// How far away an S3 server is put.
+    pub distance: Option<Distance>,
     /// Bodies written, lost with the machine and caught up with, MiB.
     pub mib: u64,
     /// Lengths of them, each measured alone.
     pub message_bytes: Vec<usize>,
     /// Bodies of the same filler written on top, MiB, to start again with more.
     pub sparse_mib: u64,
-    /// Length of each measurement of the class `object`.
+    /// Length of each measurement of the class `object`; 0 for none.
     pub window: Duration,
 }
 
@@ -64,7 +68,7 @@ pub struct Report {
     pub plan: Plan,
     pub rounds: Vec<Round>,
     pub restarts: Vec<Restart>,
-    pub object_class: ObjectClass,
+    pub object_class: Option<ObjectClass>,
 }
 
 /// One length of messages: written, sealed, lost with the machine, caught up with.
@@ -115,7 +119,11 @@ impl Report {
     #[must_use]
     pub fn has_faults(&self) -> bool {
         let are_clean = |round: &Round| round.verdict.is_clean();
-        !self.rounds.iter().all(are_clean) || self.object_class.has_faults()
+        !self.rounds.iter().all(are_clean)
+            || self
+                .object_class
+                .as_ref()
+                .is_some_and(ObjectClass::has_faults)
     }
 }
 
@@ -129,7 +137,7 @@ pub async fn run(plan: Plan, programs: &Programs, data_root: &Path) -> Result<Re
     let (mut rounds, mut restarts) = (Vec::new(), Vec::new());
     for (number, &bytes) in plan.message_bytes.iter().enumerate() {
         let folder = data.fresh("tier")?;
-        let bucket = Bucket::start(plan.store, &folder)?;
+        let bucket = Bucket::start(plan.store, plan.distance, &folder)?;
         let place = Place {
             firn: &programs.firn,
             bucket: &bucket,
@@ -144,7 +152,10 @@ pub async fn run(plan: Plan, programs: &Programs, data_root: &Path) -> Result<Re
         };
         firn.into_process().stop().await?;
     }
-    let object_class = object_class::run(&plan, programs, &data).await?;
+    let object_class = match plan.window.is_zero() {
+        true => None,
+        false => Some(object_class::run(&plan, programs, &data).await?),
+    };
     Ok(Report {
         machine: Machine::describe(),
         version,
@@ -226,19 +237,16 @@ impl Place<'_> {
         firn: Firn,
         restarts: &mut Vec<Restart>,
     ) -> Result<Firn> {
-        let (firn, restart) = self.restart(firn, plan.mib).await?;
-        restarts.push(restart);
-        fill(
-            &firn,
-            plan.sparse_mib,
-            SPARSE_MESSAGE_BYTES,
-            &books(SPARSE_RUNS),
-        )
-        .await?;
-        // The first takes over what the fill left in memory, the second nothing.
-        let (firn, _) = self.restart(firn, plan.mib + plan.sparse_mib).await?;
-        let (firn, restart) = self.restart(firn, plan.mib + plan.sparse_mib).await?;
-        restarts.push(restart);
+        let (mut firn, mut cold_mib) = (firn, plan.mib);
+        // An eighth and the rest: the same work before each start, more in the store.
+        let first = plan.sparse_mib / 8;
+        for (run, mib) in (SPARSE_RUNS..).zip([first, plan.sparse_mib - first]) {
+            fill(&firn, mib, SPARSE_MESSAGE_BYTES, &books(run)).await?;
+            cold_mib += mib;
+            let (started, restart) = self.restart(firn, cold_mib).await?;
+            restarts.push(restart);
+            firn = started;
+        }
         Ok(firn)
     }
 

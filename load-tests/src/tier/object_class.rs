@@ -21,7 +21,7 @@ const MESSAGE_BYTES: usize = 1 << 10;
 /// What a WAL object of a lone send is like.
 const PLAIN_PUT_BYTES: usize = 4 << 10;
 const PLAIN_WINDOW: Duration = Duration::from_secs(2);
-const LOADS: [(usize, usize); 4] = [(1, 1), (64, 1), (256, 1), (16, 100)];
+const LOADS: [(usize, usize); 5] = [(1, 1), (64, 1), (256, 1), (1024, 1), (16, 100)];
 const MESSAGES_MAX: u64 = 1 << 20;
 
 /// What was found.
@@ -39,7 +39,7 @@ pub struct Cell {
     pub in_flight: usize,
     pub batch: usize,
     pub figures: Figures,
-    /// WAL objects put for a thousand messages, and in a second.
+    /// WAL objects put for a thousand messages.
     pub puts_per_thousand: f64,
     pub verdict: Verdict,
 }
@@ -59,7 +59,7 @@ pub(super) async fn run(
     let mut put_us = (0.0, 0.0);
     for (number, (in_flight, batch)) in LOADS.into_iter().enumerate() {
         let folder = data.fresh("class")?;
-        let bucket = Bucket::start(plan.store, &folder)?;
+        let bucket = Bucket::start(plan.store, plan.distance, &folder)?;
         if number == 0 {
             let latency = bucket.put_alone(PLAIN_PUT_BYTES, PLAIN_WINDOW).await?;
             put_us = (latency.micros_at(0.5), latency.micros_at(0.99));

@@ -10,15 +10,26 @@ use super::{Report, Round};
 pub fn render(report: &Report) -> String {
     let machine = &report.machine;
     format!(
-        "commit {}, {}, object store {}, load {} at the end\n{}{}{}",
+        "commit {}, {}, object store {}{}, load {} at the end\n{}{}{}",
         machine.commit,
         report.version,
         report.plan.store.name(),
+        distance(report),
         machine.load,
         rounds(report),
         restarts(report),
         object_class(report),
     )
+}
+
+fn distance(report: &Report) -> String {
+    report.plan.distance.map_or_else(String::new, |distance| {
+        format!(
+            " {:?} away, {:.0} MiB/s a connection",
+            distance.latency,
+            distance.bytes_per_second / f64::from(1 << 20)
+        )
+    })
 }
 
 fn table(header: &[&str], rows: impl IntoIterator<Item = Vec<String>>) -> Table {
@@ -111,6 +122,9 @@ fn plain_rows(round: &Round) -> impl Iterator<Item = Vec<String>> + '_ {
 }
 
 fn restarts(report: &Report) -> String {
+    if report.restarts.is_empty() {
+        return String::new();
+    }
     let rows = report.restarts.iter().map(|restart| {
         vec![
             format!("{} MiB", restart.cold_mib),
@@ -128,7 +142,9 @@ fn restarts(report: &Report) -> String {
 }
 
 fn object_class(report: &Report) -> String {
-    let class = &report.object_class;
+    let Some(class) = &report.object_class else {
+        return String::new();
+    };
     let rows = class.cells.iter().map(|cell| {
         let figures = &cell.figures;
         vec![

@@ -5,10 +5,12 @@
 //! who waited for it and not remembered, and that reading ahead never takes
 //! more than its bound. Objects never change, so nothing is ever stale.
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use bytes::{Bytes, BytesMut};
 use firn_runtime::tasks::detach;
+use futures_util::{FutureExt as _, TryFutureExt as _};
 use moka::future::Cache;
 use moka::policy::EvictionPolicy;
 use tokio::sync::Semaphore;
@@ -28,9 +30,12 @@ pub struct CacheSettings {
     pub bytes_max: u64,
     /// Bytes of one block, and of one request.
     pub block_bytes: u64,
-    /// Blocks fetched ahead of a sequential reader.
-    pub ahead_blocks: u64,
-    /// Blocks being fetched ahead at a time, of all readers.
+    /// Blocks fetched ahead of a sequential reader: at first, and at most, once it
+    /// has gone on for a while.
+    pub ahead_blocks: (u64, u64),
+    /// Blocks that one request fetches ahead at most.
+    pub span_blocks: u64,
+    /// Requests that fetch ahead at a time, of all readers.
     pub ahead_at_once: usize,
 }
 
@@ -39,7 +44,8 @@ impl Default for CacheSettings {
         Self {
             bytes_max: 64 << 20,
             block_bytes: 256 << 10,
-            ahead_blocks: 4,
+            ahead_blocks: (4, 32),
+            span_blocks: 8,
             ahead_at_once: 8,
         }
     }
@@ -80,6 +86,7 @@ impl BlockCache {
             blocks,
             settings: CacheSettings {
                 block_bytes: settings.block_bytes.max(1),
+                span_blocks: settings.span_blocks.max(1),
                 ..settings
             },
             ahead: Arc::new(Semaphore::new(settings.ahead_at_once)),
@@ -122,26 +129,57 @@ impl BlockCache {
     }
 
     /// Fetches up to the given number of blocks in the background, from the one
-    /// that holds `from` on. Those that are here, and those that would be more
-    /// than the bound, are left out.
+    /// that holds `from` on: neighbours by one request. Those that are here, and
+    /// those that would be more than the bound, are left out.
     pub fn fetch_ahead(&self, object: CachedObject, from: u64, blocks: u64) {
         let first = from / self.settings.block_bytes;
         let end = object.bytes.div_ceil(self.settings.block_bytes);
-        for index in first..end.min(first.saturating_add(blocks)) {
-            if self.blocks.contains_key(&(object.name, index)) {
+        let end = end.min(first.saturating_add(blocks));
+        let is_here = |index| self.blocks.contains_key(&(object.name, index));
+        let mut at = first;
+        while at < end {
+            if is_here(at) {
+                at += 1;
                 continue;
             }
+            let span_end = end.min(at + self.settings.span_blocks);
+            let upto = (at..span_end).find(|index| is_here(*index));
+            let span = at..upto.unwrap_or(span_end);
+            at = span.end;
             let Ok(permit) = self.ahead.clone().try_acquire_owned() else {
                 return;
             };
-            ColdMetrics::add(&self.store.metrics().prefetches, 1);
+            let count = span.end - span.start;
+            ColdMetrics::add(&self.store.metrics().prefetches, count);
             let cache = self.clone();
             detach(async move {
-                // Whoever wants the block learns of the failure by trying.
-                let _ = cache.block(object, index).await;
+                cache.fetch_span(object, span).await;
                 drop(permit);
             });
         }
+    }
+
+    /// Brings neighbours here by one request. Who wants one of them meanwhile
+    /// waits for it; who wants it later learns of a failure by trying.
+    async fn fetch_span(&self, object: CachedObject, span: Range<u64>) {
+        let size = self.settings.block_bytes;
+        let (from, to) = (span.start * size, object.bytes.min(span.end * size));
+        let fetch = self.store.get_range(object.name, from, to);
+        let fetched = fetch.map_err(Arc::new).shared();
+        let blocks = span.map(|index| {
+            let fetched = fetched.clone();
+            let block = async move {
+                let bytes = fetched.await?;
+                let start = (index * size - from) as usize;
+                let end = bytes.len().min(start + size as usize);
+                // Copied: a part would keep the whole span in memory.
+                Ok::<_, Arc<ColdError>>(Bytes::copy_from_slice(&bytes[start..end]))
+            };
+            self.blocks.try_get_with((object.name, index), async move {
+                block.await.map_err(|error| error.as_ref().clone())
+            })
+        });
+        let _ = futures_util::future::join_all(blocks).await;
     }
 
     /// The counts of the store below, and of the cache.
@@ -180,10 +218,12 @@ pub struct ReadAhead {
     last: Option<(ObjectName, u64)>,
     /// How far blocks have been asked for.
     asked_to: u64,
+    /// So many blocks are asked for next; 0 at the begin.
+    window: u64,
 }
 
 impl ReadAhead {
-    /// Reads through the cache; see [`BlockCache::read`].
+    /// Reads through the cache, which `readers` share; see [`BlockCache::read`].
     ///
     /// # Errors
     /// See [`BlockCache::read`].
@@ -191,25 +231,35 @@ impl ReadAhead {
         &mut self,
         cache: &BlockCache,
         object: CachedObject,
-        from: u64,
-        to: u64,
+        (from, to): (u64, u64),
+        readers: u64,
     ) -> Result<Bytes, ColdError> {
         match self.last == Some((object.name, from)) {
-            true => self.ask(cache, object, to),
-            false => self.asked_to = 0,
+            true => self.ask(cache, object, to, readers),
+            false => (self.asked_to, self.window) = (0, 0),
         }
         self.last = Some((object.name, to));
         cache.read(object, from, to).await
     }
 
-    /// Asks for what lies behind `to` and has not been asked for.
-    fn ask(&mut self, cache: &BlockCache, object: CachedObject, to: u64) {
-        let size = cache.settings.block_bytes;
+    /// Asks for what lies behind `to` once half of what was asked for is read,
+    /// for twice as much each time. What all readers ask for fits into half of
+    /// the cache, so that nothing goes before it is read.
+    fn ask(&mut self, cache: &BlockCache, object: CachedObject, to: u64, readers: u64) {
+        let settings = &cache.settings;
+        let size = settings.block_bytes;
         let begun = to.div_ceil(size);
-        let first = begun.max(self.asked_to / size);
-        let end = begun + cache.settings.ahead_blocks;
-        if first < end {
-            cache.fetch_ahead(object, first * size, end - first);
+        let asked = self.asked_to / size;
+        if asked > begun + self.window / 2 {
+            return;
+        }
+        let (first, most) = settings.ahead_blocks;
+        let share = settings.bytes_max / (size + BLOCK_OVERHEAD_BYTES) / 2 / readers.max(1);
+        self.window = (self.window * 2).clamp(first, most).min(share.max(1));
+        let end = begun + self.window;
+        let begin = begun.max(asked);
+        if begin < end {
+            cache.fetch_ahead(object, begin * size, end - begin);
             self.asked_to = end * size;
         }
     }

@@ -127,7 +127,7 @@ impl Shared {
             due_ms => due_ms,
         };
         if due_ms.is_some_and(|due_ms| due_ms <= now_ms) {
-            let batch = state.queue.take(self.settings.object_bytes_max, now_ms);
+            let batch = state.queue.take(&self.settings, now_ms);
             let head = Head {
                 kind: Kind::Frames,
                 nonce: Nonce::draw(),

@@ -32,8 +32,9 @@ pub(super) struct Queue {
     /// Last frame that was ever pushed, and that was ever taken out.
     pushed: Lsn,
     taken: Lsn,
-    /// When the last batch was taken out.
-    taken_ms: Option<u64>,
+    /// Up to when the intervals are used up by batches that were taken out; the
+    /// virtual time of a leaky bucket (GCRA, ITU-T I.371).
+    used_ms: u64,
 }
 
 /// What a frame counts for: no less than what it takes in a body.
@@ -100,14 +101,13 @@ impl Queue {
             None => return None,
         };
         let interval_ms = settings.interval.as_millis() as u64;
-        let allowed_ms = self
-            .taken_ms
-            .map_or(0, |taken_ms| taken_ms.saturating_add(interval_ms));
-        Some(wanted_ms.max(allowed_ms))
+        let spared_ms = interval_ms.saturating_mul(u64::from(settings.burst) - 1);
+        Some(wanted_ms.max(self.used_ms.saturating_sub(spared_ms)))
     }
 
     /// The frames of the next object, at least one if there is any.
-    pub(super) fn take(&mut self, bytes_max: u64, now_ms: u64) -> Batch {
+    pub(super) fn take(&mut self, settings: &WalSettings, now_ms: u64) -> Batch {
+        let bytes_max = settings.object_bytes_max;
         let (mut count, mut bytes) = (0, 0);
         for queued in &self.frames {
             let more = frame_bytes(&queued.frame);
@@ -122,7 +122,11 @@ impl Queue {
         let frames: Vec<WalFrame> = taken.map(|queued| queued.frame).collect();
         self.taken = frames.last().map_or(self.taken, |frame| frame.lsn);
         self.bytes -= bytes;
-        self.taken_ms = Some(now_ms);
+        let interval_ms = settings.interval.as_millis() as u64;
+        // Full objects go before their time; they do not hold up others for long.
+        let most_ms = interval_ms.saturating_mul(settings.burst.into());
+        let used_ms = self.used_ms.max(now_ms).saturating_add(interval_ms);
+        self.used_ms = used_ms.min(now_ms.saturating_add(most_ms));
         Batch {
             frames,
             bytes,

@@ -7,9 +7,13 @@ use super::codec::BODY_BYTES_MAX;
 /// See each; the defaults are for S3.
 #[derive(Clone, Copy, Debug)]
 pub struct WalSettings {
-    /// Time between the beginnings of two puts while there is little traffic:
-    /// the price of requests against the wait for an answer (RULES 28).
+    /// Time between the beginnings of two puts in the long run: the price of
+    /// requests against the wait for an answer (RULES 28).
     pub interval: Duration,
+    /// Puts that may follow each other without that pause once as many intervals
+    /// have passed without one: a lone writer that sends a few messages one after
+    /// the other waits for none; at least 1.
+    pub burst: u32,
     /// Frame bytes of an object that make it go at once; at most half of
     /// [`super::BODY_BYTES_MAX`].
     pub object_bytes_max: u64,
@@ -36,6 +40,7 @@ impl Default for WalSettings {
     fn default() -> Self {
         Self {
             interval: Duration::from_millis(50),
+            burst: 8,
             object_bytes_max: 8 << 20,
             in_flight_max: 4,
             pending_bytes_max: 64 << 20,
@@ -55,6 +60,7 @@ impl WalSettings {
         let body_max = BODY_BYTES_MAX as u64 / 2;
         Self {
             object_bytes_max: self.object_bytes_max.clamp(1, body_max),
+            burst: self.burst.max(1),
             in_flight_max: self.in_flight_max.max(1),
             // An object that only says a floor is itself soon unneeded: with 1 it
             // would call for the next one, without end.

@@ -4,6 +4,7 @@
 use std::future::Future;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use bytes::Bytes;
 use firn_protocol::ids::QueueKey;
@@ -27,6 +28,8 @@ use crate::segment::{
 
 /// Readers of queues whose place is remembered, for reading ahead.
 const READERS_MAX: u64 = 4096;
+/// One that has not read for so long does not read on.
+const READER_IDLE: Duration = Duration::from_secs(30);
 /// Parts of the memory for blocks that manifests and indexes may take beside it.
 const INDEX_SHARE: u64 = 2;
 /// What an index entry of a chunk or of a block takes in memory, roughly.
@@ -94,7 +97,10 @@ impl Cold {
                     weight((open.index.chunks().len() as u64 + 8) * ENTRY_BYTES)
                 })
                 .build(),
-            readers: Cache::new(READERS_MAX),
+            readers: Cache::builder()
+                .max_capacity(READERS_MAX)
+                .time_to_idle(READER_IDLE)
+                .build(),
             attempts: Attempts::default(),
             facts: KnownFacts::default(),
             next_look: AtomicU64::new(0),
@@ -207,7 +213,10 @@ impl Cold {
         // Taken out while it is used: two who read one queue do not wait for each other.
         let mut ahead = std::mem::take(&mut *reader.lock());
         let (from, to) = (chunk.range().start, chunk.range().end);
-        let read = ahead.read(&self.blocks, segment.object, from, to).await;
+        let readers = self.readers.entry_count();
+        let read = ahead
+            .read(&self.blocks, segment.object, (from, to), readers)
+            .await;
         *reader.lock() = ahead;
         let stored = read?;
         match segment.index.open_chunk(chunk, &stored) {

@@ -9,7 +9,7 @@ const WEEK: Duration = CLEARED_KEPT;
 
 /// A process that wrote, and was fenced.
 async fn fenced(objects: u64) -> (Rig, u64) {
-    let rig = Rig::new(WalSettings::default());
+    let rig = Rig::new(paced());
     rig.write(1..=objects).await;
     let end = driven(&rig.clock, fence(&rig.store, NODE, WAL.incarnation)).await;
     let end = end.expect("fences");
@@ -64,7 +64,7 @@ async fn an_owner_that_slept_meets_the_fence() {
 
 #[tokio::test]
 async fn what_nobody_fenced_is_not_deleted() {
-    let rig = Rig::new(WalSettings::default());
+    let rig = Rig::new(paced());
     rig.write(1..=5).await;
     for end in [0, 4, 5] {
         let error = delete(&rig, end).await.expect_err("is not fenced");

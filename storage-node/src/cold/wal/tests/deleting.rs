@@ -5,7 +5,7 @@ use super::*;
 fn settings() -> WalSettings {
     WalSettings {
         delete_batch: 4,
-        ..WalSettings::default()
+        ..paced()
     }
 }
 

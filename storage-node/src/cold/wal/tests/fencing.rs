@@ -4,7 +4,7 @@ use super::*;
 
 #[tokio::test]
 async fn an_incarnation_that_never_wrote_ends_at_0() {
-    let rig = Rig::new(WalSettings::default());
+    let rig = Rig::new(paced());
     let (_, store) = rig.other();
     for _ in 0..2 {
         let (end, shown) = recover(&rig.clock, &store).await;
@@ -15,7 +15,7 @@ async fn an_incarnation_that_never_wrote_ends_at_0() {
 
 #[tokio::test]
 async fn fencing_again_or_at_once_gives_the_same_end() {
-    let rig = Rig::new(WalSettings::default());
+    let rig = Rig::new(paced());
     rig.write(1..=3).await;
     let (faulty, store) = rig.other();
     faulty.set_latency(ms(0), ms(300));
@@ -29,7 +29,7 @@ async fn fencing_again_or_at_once_gives_the_same_end() {
 
 #[tokio::test]
 async fn a_late_put_fails_and_those_who_wait_are_told() {
-    let rig = Rig::new(WalSettings::default());
+    let rig = Rig::new(paced());
     rig.write([1]).await;
     rig.faulty.set_latency(ms(5_000), ms(5_000));
     rig.pass(ms(100)).await;
@@ -60,7 +60,7 @@ async fn a_late_put_fails_and_those_who_wait_are_told() {
 
 #[tokio::test]
 async fn an_idle_owner_learns_of_the_fence_with_its_next_put() {
-    let rig = Rig::new(WalSettings::default());
+    let rig = Rig::new(paced());
     rig.write([1]).await;
     let (_, store) = rig.other();
     assert_eq!(recover(&rig.clock, &store).await.0, 1);
@@ -71,7 +71,7 @@ async fn an_idle_owner_learns_of_the_fence_with_its_next_put() {
 
 #[tokio::test]
 async fn what_was_stored_behind_a_gap_never_counts() {
-    let rig = Rig::new(WalSettings::default());
+    let rig = Rig::new(paced());
     rig.write([1]).await;
     rig.pass(ms(50)).await;
     rig.faulty.set_latency(ms(5_000), ms(5_000));
@@ -94,7 +94,7 @@ async fn what_was_stored_behind_a_gap_never_counts() {
 
 #[tokio::test]
 async fn a_put_that_wins_against_the_fence_counts() {
-    let rig = Rig::new(WalSettings::default());
+    let rig = Rig::new(paced());
     rig.write([1]).await;
     let (faulty, store) = rig.other();
     faulty.set_latency(ms(100), ms(100));
@@ -117,7 +117,7 @@ async fn a_put_that_wins_against_the_fence_counts() {
 async fn an_owner_that_is_faster_than_the_fence_is_stopped_ahead() {
     let settings = WalSettings {
         interval: ms(10),
-        ..WalSettings::default()
+        ..paced()
     };
     let rig = Rig::new(settings);
     let (faulty, store) = rig.other();
@@ -146,7 +146,7 @@ async fn an_owner_that_is_faster_than_the_fence_is_stopped_ahead() {
 
 #[tokio::test]
 async fn lists_that_lag_hide_nothing() {
-    let rig = Rig::new(WalSettings::default());
+    let rig = Rig::new(paced());
     let (faulty, store) = (rig.faulty.clone(), rig.store.clone());
     for lsn in 1..=20 {
         rig.write([lsn]).await;
@@ -162,7 +162,7 @@ fn deleting() -> WalSettings {
     WalSettings {
         delete_batch: 2,
         delete_after: Duration::from_secs(30),
-        ..WalSettings::default()
+        ..paced()
     }
 }
 
@@ -214,7 +214,7 @@ async fn a_number_that_was_deleted_meanwhile_is_not_the_end() {
 #[tokio::test]
 async fn a_fence_that_fails_may_be_tried_again() {
     for point in ["wal.before_fence", "wal.after_fence"] {
-        let rig = Rig::new(WalSettings::default());
+        let rig = Rig::new(paced());
         rig.write(1..=3).await;
         let (faulty, store) = rig.other();
         faulty.crash_at(point);
@@ -227,7 +227,7 @@ async fn a_fence_that_fails_may_be_tried_again() {
 
 #[tokio::test]
 async fn a_number_with_something_unreadable_is_named() {
-    let rig = Rig::new(WalSettings::default());
+    let rig = Rig::new(paced());
     rig.write(1..=3).await;
     let (faulty, store) = rig.other();
     let path = WAL.object(3).to_string();

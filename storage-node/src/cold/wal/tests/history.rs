@@ -40,7 +40,7 @@ impl Life {
             in_flight_max: 1 + next(&mut random) as usize % 4,
             delete_batch: 2 + next(&mut random) % 4,
             delete_after: Duration::from_secs(5),
-            ..WalSettings::default()
+            ..paced()
         };
         let rig = Rig::seeded(seed, settings);
         rig.faulty.set_latency(ms(0), ms(next(&mut random) % 400));

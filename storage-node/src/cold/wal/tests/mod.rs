@@ -34,6 +34,14 @@ const WAL: Wal = Wal {
 /// When every test begins.
 const START_MS: u64 = 1_000_000_000;
 
+/// The defaults, but a put never follows another without its pause.
+fn paced() -> WalSettings {
+    WalSettings {
+        burst: 1,
+        ..WalSettings::default()
+    }
+}
+
 fn ms(millis: u64) -> Duration {
     Duration::from_millis(millis)
 }

@@ -4,7 +4,7 @@ use super::*;
 
 #[tokio::test]
 async fn nobody_is_answered_before_the_put_has_ended() {
-    let rig = Rig::new(WalSettings::default());
+    let rig = Rig::new(paced());
     rig.faulty.set_latency(ms(500), ms(500));
     rig.push([1, 2]);
     let told = rig.wait(1);
@@ -18,7 +18,7 @@ async fn nobody_is_answered_before_the_put_has_ended() {
 
 #[tokio::test]
 async fn answers_keep_the_order_of_numbers_when_puts_end_in_reverse() {
-    let rig = Rig::new(WalSettings::default());
+    let rig = Rig::new(paced());
     let told: Vec<Told> = (1..=4).map(|lsn| rig.wait(lsn)).collect();
     for (lsn, latency) in [(1, 900), (2, 600), (3, 300), (4, 100)] {
         rig.faulty.set_latency(ms(latency), ms(latency));
@@ -40,7 +40,7 @@ async fn answers_keep_the_order_of_numbers_when_puts_end_in_reverse() {
 
 #[tokio::test]
 async fn a_number_is_answered_when_all_before_it_are_stored_and_no_later() {
-    let rig = Rig::new(WalSettings::default());
+    let rig = Rig::new(paced());
     for (lsn, latency) in [(1, 100), (2, 900), (3, 100)] {
         rig.faulty.set_latency(ms(latency), ms(latency));
         rig.push([lsn]);
@@ -53,7 +53,7 @@ async fn a_number_is_answered_when_all_before_it_are_stored_and_no_later() {
 
 #[tokio::test]
 async fn a_wait_may_come_late_or_early() {
-    let rig = Rig::new(WalSettings::default());
+    let rig = Rig::new(paced());
     let early = rig.wait(1);
     rig.write([1]).await;
     settle().await;
@@ -70,7 +70,7 @@ async fn a_wait_may_come_late_or_early() {
 
 #[tokio::test]
 async fn those_who_give_up_are_forgotten() {
-    let rig = Rig::new(WalSettings::default());
+    let rig = Rig::new(paced());
     rig.faulty.storm(u64::MAX);
     rig.push([1]);
     for _ in 0..100 {
@@ -82,7 +82,7 @@ async fn those_who_give_up_are_forgotten() {
 
 #[tokio::test]
 async fn frames_that_go_back_end_the_writer() {
-    let rig = Rig::new(WalSettings::default());
+    let rig = Rig::new(paced());
     rig.write([5]).await;
     rig.writer.push(frames([6, 6, 7]), true);
     let error = rig.writer.wait(Lsn(7)).await.expect_err("has ended");
@@ -97,7 +97,7 @@ async fn frames_that_go_back_end_the_writer() {
 
 #[tokio::test]
 async fn a_frame_that_fits_no_object_ends_the_writer() {
-    let rig = Rig::new(WalSettings::default());
+    let rig = Rig::new(paced());
     let mut large = frame(1);
     large.payload = vec![0; FRAME_BYTES_MAX + 1].into();
     rig.writer.push([large, frame(2)], true);
@@ -107,7 +107,7 @@ async fn a_frame_that_fits_no_object_ends_the_writer() {
 
 #[tokio::test]
 async fn a_writer_is_driven_once() {
-    let rig = Rig::new(WalSettings::default());
+    let rig = Rig::new(paced());
     settle().await;
     let again = rig.writer.clone().run(Stop::new()).await;
     assert_eq!(again, Err(WalError::Running));

@@ -18,7 +18,7 @@ async fn plant(rig: &Rig, sequence: u64, frames: &[WalFrame]) {
 
 #[tokio::test]
 async fn all_frames_are_shown_in_order_with_their_bytes() {
-    let rig = Rig::new(WalSettings::default());
+    let rig = Rig::new(paced());
     for lsn in (1..100).step_by(7) {
         rig.writer.push(frames([lsn, lsn + 2, lsn + 3]), true);
         rig.pass(ms(60)).await;
@@ -35,7 +35,7 @@ async fn all_frames_are_shown_in_order_with_their_bytes() {
 #[tokio::test]
 async fn a_missing_number_is_an_error_and_named() {
     for missing in 1..=5 {
-        let rig = Rig::new(WalSettings::default());
+        let rig = Rig::new(paced());
         rig.write(1..=5).await;
         let path = WAL.object(missing).to_string();
         rig.truth
@@ -52,7 +52,7 @@ async fn a_missing_number_is_an_error_and_named() {
 #[tokio::test]
 async fn a_damaged_or_foreign_object_is_an_error_and_named() {
     for number in 1..=5 {
-        let rig = Rig::new(WalSettings::default());
+        let rig = Rig::new(paced());
         rig.write(1..=5).await;
         let path = WAL.object(number).to_string();
         rig.faulty
@@ -82,7 +82,7 @@ async fn a_damaged_or_foreign_object_is_an_error_and_named() {
 
 #[tokio::test]
 async fn frames_that_go_back_are_an_error_and_named() {
-    let rig = Rig::new(WalSettings::default());
+    let rig = Rig::new(paced());
     plant(&rig, 1, &frames([1, 2, 3])).await;
     plant(&rig, 2, &frames([3, 4])).await;
     let error = shown(&rig.store, 2).await.expect_err("3 comes twice");
@@ -95,7 +95,7 @@ async fn frames_that_go_back_are_an_error_and_named() {
 
 #[tokio::test]
 async fn a_fence_is_not_replayed() {
-    let rig = Rig::new(WalSettings::default());
+    let rig = Rig::new(paced());
     rig.write(1..=2).await;
     assert_eq!(recover(&rig.clock, &rig.store).await.0, 2);
     let error = shown(&rig.store, 3).await.expect_err("3 is the fence");
@@ -107,7 +107,7 @@ async fn a_fence_is_not_replayed() {
 
 #[tokio::test]
 async fn what_the_visitor_says_ends_the_replay() {
-    let rig = Rig::new(WalSettings::default());
+    let rig = Rig::new(paced());
     rig.write(1..=5).await;
     let mut seen = 0;
     let visit = &mut |_: WalFrame| -> Result<(), VisitError> {
@@ -125,7 +125,7 @@ async fn what_the_visitor_says_ends_the_replay() {
 
 #[tokio::test]
 async fn a_few_objects_are_fetched_ahead_and_no_more() {
-    let rig = Rig::new(WalSettings::default());
+    let rig = Rig::new(paced());
     rig.write(1..=20).await;
     let (faulty, store) = rig.other();
     faulty.set_latency(ms(100), ms(100));

@@ -6,7 +6,7 @@ use crate::cold::error::ColdError;
 
 #[tokio::test]
 async fn a_store_that_is_away_for_a_minute_costs_waiting_only() {
-    let rig = Rig::new(WalSettings::default());
+    let rig = Rig::new(paced());
     rig.write([1]).await;
     rig.faulty.storm(u64::MAX);
     let told: Vec<Told> = (2..=61).map(|lsn| rig.wait(lsn)).collect();
@@ -27,7 +27,7 @@ async fn a_store_that_is_away_for_a_minute_costs_waiting_only() {
 
 #[tokio::test]
 async fn a_put_whose_answer_is_lost_meets_itself() {
-    let rig = Rig::new(WalSettings::default());
+    let rig = Rig::new(paced());
     rig.faulty.lose_answer(1);
     rig.write([1, 2]).await;
     assert_eq!(rig.puts(), 3);
@@ -36,7 +36,7 @@ async fn a_put_whose_answer_is_lost_meets_itself() {
 
 #[tokio::test]
 async fn a_put_that_is_begun_again_has_the_very_same_bytes() {
-    let rig = Rig::new(WalSettings::default());
+    let rig = Rig::new(paced());
     // Stored, but nothing of it can be learnt, for longer than the cold store
     // itself goes on.
     rig.faulty.set_chances(Chances {
@@ -55,7 +55,7 @@ async fn a_put_that_is_begun_again_has_the_very_same_bytes() {
 
 #[tokio::test]
 async fn a_conflict_is_not_a_fence() {
-    let rig = Rig::new(WalSettings::default());
+    let rig = Rig::new(paced());
     rig.faulty.conflict(20);
     rig.write([1]).await;
     assert_eq!(rig.stored().await, [1]);
@@ -79,7 +79,7 @@ fn only_what_can_never_pass_ends_the_writer() {
 
 #[tokio::test]
 async fn a_stop_puts_what_is_pending_without_lingering() {
-    let rig = Rig::new(WalSettings::default());
+    let rig = Rig::new(paced());
     rig.faulty.set_latency(ms(300), ms(300));
     rig.push([1]);
     settle().await;
@@ -106,7 +106,7 @@ async fn a_stop_puts_what_is_pending_without_lingering() {
 
 #[tokio::test]
 async fn a_stop_of_a_writer_with_nothing_pending_is_immediate() {
-    let rig = Rig::new(WalSettings::default());
+    let rig = Rig::new(paced());
     rig.write([1]).await;
     rig.stop.cancel();
     settle().await;
@@ -116,7 +116,7 @@ async fn a_stop_of_a_writer_with_nothing_pending_is_immediate() {
 
 #[tokio::test]
 async fn a_stop_ends_in_time_though_the_store_is_away() {
-    let rig = Rig::new(WalSettings::default());
+    let rig = Rig::new(paced());
     rig.faulty.storm(u64::MAX);
     rig.push([1]);
     let told = rig.wait(1);
@@ -132,7 +132,7 @@ async fn a_stop_ends_in_time_though_the_store_is_away() {
 
 #[tokio::test]
 async fn who_waits_is_told_when_the_driver_dies() {
-    let rig = Rig::new(WalSettings::default());
+    let rig = Rig::new(paced());
     rig.faulty.storm(u64::MAX);
     rig.push([1]);
     let told = rig.wait(1);
