@@ -158,6 +158,11 @@ impl Bench {
         }
     }
 
+    /// The node is gone without having stopped.
+    pub(crate) fn abandon(&mut self) -> Option<Arc<StorageNode>> {
+        self.node.take()
+    }
+
     /// Stops in order and opens again.
     pub(crate) async fn restart(&mut self, keep_stores: bool) {
         self.close().await;

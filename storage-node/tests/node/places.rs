@@ -1,15 +1,19 @@
 //! The same scene in every place for objects: memory, a directory, a real S3
 //! server; and what it costs in requests.
 
+use std::future::Future;
 use std::sync::Arc;
+use std::time::Duration;
 
-use firn_runtime::Clock;
+use firn_protocol::catalogue::Durability;
+use firn_runtime::{Clock, Tasks};
 use firn_storage_node::cold::paths::NodeId;
 use firn_storage_node::cold::{ColdSettings, ColdStore, ColdUrl, Operation, probe};
 use firn_storage_node::config::TierConfig;
 use firn_storage_node::node::ColdParts;
 
 use crate::harness::Bench;
+use crate::power::{pause, set_class};
 use crate::tier_faults::restore;
 use crate::tiers::{BIG, check_all, seal, send, small};
 use crate::weed::Server;
@@ -44,16 +48,60 @@ async fn scene(parts: ColdParts) {
     check_all(&bench, 150).await;
 }
 
+/// Messages of the class `object` outlive the machine that answered them, and
+/// the next one too.
+async fn object_scene(parts: ColdParts) {
+    set_class(Durability::Object);
+    let mut bench = Bench::new(small);
+    bench.cold = parts;
+    bench.restart(true).await;
+    for machine in 0..3 {
+        let mut tasks = Tasks::new();
+        bench.node().start(&mut tasks);
+        passing(&bench, bench.node().wait_object_class()).await;
+        let first = machine * 40;
+        passing(&bench, send(&bench, first..first + 40)).await;
+        let objects = bench.counter("firn_storage_wal_objects_total");
+        assert!((1..=44).contains(&objects), "{objects} WAL objects");
+        // It goes without a word; what it still does reaches nothing.
+        bench.disk.power_off();
+        tasks.join(Duration::ZERO).await;
+        bench.abandon();
+        bench.cold.owner = NodeId(u128::from(machine) + 2);
+        restore(&mut bench).await;
+        check_all(&bench, first + 40).await;
+        bench.restart(true).await;
+    }
+    set_class(Durability::Local);
+}
+
+/// Time passes until something is done.
+async fn passing<T>(bench: &Bench, work: impl Future<Output = T>) -> T {
+    let clock = bench.clock.clone();
+    let passes = async {
+        loop {
+            pause().await;
+            clock.advance(Duration::from_millis(5));
+        }
+    };
+    tokio::select! {
+        done = work => done,
+        () = passes => unreachable!("time goes on"),
+    }
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn memory_serves() {
     scene(open("memory:", &|_| None)).await;
+    object_scene(open("memory:", &|_| None)).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_directory_serves() {
     let dir = tempfile::tempdir().expect("a directory");
-    let url = format!("file://{}", dir.path().display());
-    scene(open(&url, &|_| None)).await;
+    let url = |name| format!("file://{}/{name}", dir.path().display());
+    scene(open(&url("one"), &|_| None)).await;
+    object_scene(open(&url("two"), &|_| None)).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -62,6 +110,7 @@ async fn a_real_s3_server_serves() {
         return;
     };
     scene(open("s3://firn/node", &server.variables())).await;
+    object_scene(open("s3://firn/object", &server.variables())).await;
 }
 
 /// RULES 28 and DESIGN 8: a put for each MiB and three for each seal; nothing for
