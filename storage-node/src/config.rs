@@ -20,6 +20,8 @@ pub struct StorageConfig {
     pub log: LogConfig,
     /// Bytes of the newest records kept in memory, over all brokers.
     pub tail_bytes_max: u64,
+    /// With more bytes than this in the log and not in the hot store, sends wait.
+    pub fill_lag_bytes_max: u64,
     /// Bytes of one volume of the hot store.
     pub volume_bytes: u64,
     /// Bytes of log after which changed broker state is written out.
@@ -143,6 +145,7 @@ impl StorageConfig {
             hot_dir: data_dir.into().join("hot"),
             log: LogConfig::new("log"),
             tail_bytes_max: 128 * MIB,
+            fill_lag_bytes_max: 256 * MIB,
             volume_bytes: 128 * MIB,
             checkpoint_bytes: 64 * MIB,
             checkpoint_age: Duration::from_secs(30),

@@ -214,8 +214,8 @@ impl BlockCache {
 /// and has the next blocks fetched meanwhile.
 #[derive(Debug, Default)]
 pub struct ReadAhead {
-    /// Where the last read ended, and in what.
-    last: Option<(ObjectName, u64)>,
+    /// What was read last.
+    last: Option<(ObjectName, Range<u64>)>,
     /// How far blocks have been asked for.
     asked_to: u64,
     /// So many blocks are asked for next; 0 at the begin.
@@ -234,11 +234,23 @@ impl ReadAhead {
         (from, to): (u64, u64),
         readers: u64,
     ) -> Result<Bytes, ColdError> {
-        match self.last == Some((object.name, from)) {
-            true => self.ask(cache, object, to, readers),
-            false => (self.asked_to, self.window) = (0, 0),
+        // One who takes a chunk in several steps reads it again each time.
+        match &self.last {
+            Some((name, last)) if *name == object.name => {
+                if (last.start..=last.end).contains(&from) {
+                    self.ask(cache, object, to, readers);
+                } else {
+                    (self.asked_to, self.window) = (0, 0);
+                }
+            }
+            // A reader that went on and on goes on in the next object.
+            Some(_) if self.window > 0 => {
+                self.asked_to = 0;
+                self.ask(cache, object, to, readers);
+            }
+            Some(_) | None => {}
         }
-        self.last = Some((object.name, to));
+        self.last = Some((object.name, from..to));
         cache.read(object, from, to).await
     }
 

@@ -2,7 +2,7 @@
 
 use firn_protocol::api::storage::{AppendRequest, Appended};
 use firn_protocol::context::RequestContext;
-use firn_protocol::error::{ApiError, ErrorCode};
+use firn_protocol::error::ApiError;
 use firn_protocol::ids::{Offset, Position};
 use firn_protocol::message::MessageId;
 
@@ -22,12 +22,7 @@ impl StorageNode {
         if request.messages.is_empty() {
             return Err(ApiError::field("messages", "at least one"));
         }
-        if self.shared.is_far_behind() {
-            return Err(ApiError::new(
-                ErrorCode::Overloaded,
-                "the node's hot store is behind; try again",
-            ));
-        }
+        self.keep_pace().await?;
         let broker = self.broker_to_change(ctx, request.broker).await?;
         // Encoded before the lock is taken: it is most of the work.
         let bytes = request

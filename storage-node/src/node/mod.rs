@@ -14,6 +14,7 @@ mod lag;
 mod lookup;
 mod object_class;
 mod open;
+mod pace;
 mod quota;
 mod read;
 mod rebuild;

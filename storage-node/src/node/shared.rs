@@ -11,6 +11,7 @@ use firn_protocol::ids::{BrokerId, Generation, QueueKey, TopicKey};
 use parking_lot::{Mutex, RwLock};
 use rustc_hash::FxHashMap;
 use tokio::sync::Notify;
+use tokio::sync::futures::Notified;
 
 use super::durable::DurableWaiters;
 use super::object_class::ObjectClass;
@@ -47,6 +48,7 @@ pub(super) struct Shared {
     /// The hot store has everything before this place.
     filled: AtomicU64,
     filled_changed: Notify,
+    hot_gone: AtomicBool,
     recovering: AtomicBool,
 }
 
@@ -86,6 +88,7 @@ impl Shared {
             filler: std::sync::OnceLock::new(),
             filled: AtomicU64::new(0),
             filled_changed: Notify::new(),
+            hot_gone: AtomicBool::new(false),
             recovering: AtomicBool::new(false),
         }
     }
@@ -167,8 +170,20 @@ impl Shared {
         self.unfilled_runs.store(0, Ordering::Relaxed);
     }
 
-    /// Whether the hot store is so far behind that it needs time.
-    pub(super) fn is_far_behind(&self) -> bool {
+    /// The hot store has come further.
+    pub(super) fn filled_more(&self) -> Notified<'_> {
+        self.filled_changed.notified()
+    }
+
+    /// Whether the hot store takes what comes; when it has given up, nobody waits
+    /// for it.
+    pub(super) fn is_filled(&self) -> bool {
+        !self.hot_gone.load(Ordering::Acquire)
+    }
+
+    /// Whether more runs than memory should keep the places of are not in the hot
+    /// store.
+    pub(super) fn has_many_unfilled(&self) -> bool {
         self.unfilled_runs.load(Ordering::Relaxed) > UNFILLED_RUNS_MAX
     }
 
@@ -424,5 +439,7 @@ impl FillObserver for Shared {
 
     fn failed(&self, error: &HotError) {
         tracing::error!(%error, "the hot store takes nothing any more; reads come from the log");
+        self.hot_gone.store(true, Ordering::Release);
+        self.filled_changed.notify_waiters();
     }
 }

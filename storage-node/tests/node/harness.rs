@@ -4,6 +4,7 @@
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
@@ -84,6 +85,8 @@ pub(crate) struct Bench {
     node: Option<Arc<StorageNode>>,
     hot: Arc<MemoryHotStore>,
     states: Arc<MemoryStateStore>,
+    /// The hot store takes nothing while this is set.
+    pub(crate) hot_held: Arc<AtomicBool>,
     /// Object storage, which outlives everything else.
     pub(crate) cold: ColdParts,
     /// Of the life that is now.
@@ -105,6 +108,7 @@ impl Bench {
             node: None,
             hot: Arc::default(),
             states: Arc::default(),
+            hot_held: Arc::default(),
             registry: prometheus::Registry::new(),
         };
         bench.open();
@@ -135,8 +139,8 @@ impl Bench {
     pub(crate) fn open(&mut self) {
         self.registry = prometheus::Registry::new();
         let stores = Stores {
-            hot: Arc::new(Keeping(self.hot.clone())),
-            states: Arc::new(Keeping(self.states.clone())),
+            hot: Arc::new(Keeping(self.hot.clone(), self.hot_held.clone())),
+            states: Arc::new(Keeping(self.states.clone(), Arc::default())),
             metrics: Arc::new(HotMetrics::default()),
         };
         let opened = StorageNode::open(
@@ -263,13 +267,16 @@ impl CommitSink for Nobody {
 }
 
 /// A store in memory that outlives the node which closes it, like one on disk.
-struct Keeping<S>(Arc<S>);
+struct Keeping<S>(Arc<S>, Arc<AtomicBool>);
 
 impl HotStore for Keeping<MemoryHotStore> {
     fn marker(&self) -> Lsn {
         self.0.marker()
     }
     fn fill(&self, batch: &HotBatch) -> Result<(), HotError> {
+        while self.1.load(Ordering::SeqCst) {
+            std::thread::yield_now();
+        }
         self.0.fill(batch)
     }
     fn chunk_at(

@@ -17,6 +17,7 @@ mod mutants;
 mod object_class;
 mod object_histories;
 mod object_mutants;
+mod pace;
 mod places;
 mod power;
 mod quota;

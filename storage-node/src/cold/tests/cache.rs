@@ -162,6 +162,11 @@ async fn a_long_reader_fetches_more_at_a_time() {
     for from in (0..BYTES).step_by(50) {
         let to = BYTES.min(from + 50);
         let before = gets(&cache);
+        if from % 300 == 100 {
+            // What was read is read again.
+            let again = reader.read(&cache, object, (from - 50, from), 1).await;
+            again.expect("reads");
+        }
         read.extend(
             reader
                 .read(&cache, object, (from, to), 1)
