@@ -6,7 +6,7 @@ SHELL := bash
 
 TARGET := $(or $(CARGO_TARGET_DIR),target)
 
-.PHONY: help run test nightly check bench fmt clean setup
+.PHONY: help run test nightly check bench tier fmt clean setup
 
 help: ## Show the targets
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/'
@@ -30,6 +30,11 @@ bench: setup ## Measure against the servers that it installs under .bench
 	cargo build --release --locked --package firn --package firn-load-tests
 	$(TARGET)/release/firn-bench setup
 	$(TARGET)/release/firn-bench run
+
+tier: setup ## Measure object storage against an S3 server that it installs under .bench
+	cargo build --release --locked --package firn --package firn-load-tests
+	$(TARGET)/release/firn-bench tier
+	$(TARGET)/release/firn-bench tier --latency-ms 20 --sparse-mib 0
 
 fmt: setup ## Format the code
 	cargo fmt --all

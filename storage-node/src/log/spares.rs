@@ -141,6 +141,11 @@ impl Spares {
         let mut state = self.state.lock();
         loop {
             if let Some(spare) = self.pop(&mut state) {
+                // At once, and not when the thread comes to it: before more is
+                // taken it must be known whether the disk is full. Allocating is quick.
+                if state.count() < self.config.files_ahead && state.problem.is_none() {
+                    self.make(&mut state);
+                }
                 return Some(spare);
             }
             if state.closing && !state.filling {

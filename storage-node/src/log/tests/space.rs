@@ -1,6 +1,11 @@
 //! Full disks, and files that are given back.
 
+use std::sync::Arc;
+
 use super::*;
+use crate::disk::Disk;
+use crate::log::files::{Files, Listing};
+use crate::log::spares::Spares;
 
 fn send(log: &Log, seq: u64) -> Result<Lsn, SubmitError> {
     log.submit(header(seq), FrameClass::Send, &[&payload(seq)], None)
@@ -51,6 +56,32 @@ fn a_full_disk_stops_sends_and_not_acks_and_service_resumes_by_itself() {
     drop(opened);
     disk.crash(1);
     assert_eq!(open(&disk).frames.len() as u64, durable.0 + 2);
+}
+
+/// The thread that makes spares may be slow: whoever takes one knows at once that
+/// no other can be made, so that sends leave alone what is kept for acks.
+#[test]
+fn whoever_takes_a_spare_finds_out_that_the_disk_is_full() {
+    let disk = FaultyDisk::new(1);
+    let mut config = config();
+    config.files_ahead = 3;
+    disk.create_dir(&config.dir).expect("creates");
+    let shared: Arc<dyn Disk> = Arc::new(disk.clone());
+    let files = Arc::new(Files::new(shared, config.dir.clone(), 1, &[]));
+    // Without its thread.
+    let spares = Spares::open(&config, files, Arc::default(), &Listing::default());
+    assert_eq!(
+        (spares.ready(), spares.blocked()),
+        (config.files_ahead, false)
+    );
+    disk.set_budget(Some(disk.used()));
+    spares.take().expect("there is one");
+    let left = config.files_ahead - 1;
+    assert_eq!((spares.ready(), spares.blocked()), (left, true));
+    assert!(left >= FILES_RESERVED, "what is kept is still there");
+    disk.set_budget(None);
+    spares.refill();
+    spares.take().expect("there is one");
 }
 
 #[test]
