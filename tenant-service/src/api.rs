@@ -402,6 +402,22 @@ impl TenantApi for TenantService {
         .await
     }
 
+    async fn note(
+        &self,
+        tenant: TenantId,
+        action: &'static str,
+        object: String,
+        detail: String,
+    ) -> ApiResult<()> {
+        let detail = serde_json::from_str(&detail)
+            .map_err(|error| ApiError::new(ErrorCode::Internal, error.to_string()))?;
+        self.change(None, |draft| {
+            draft.audit(Some(tenant), action, object, detail);
+            Ok(())
+        })
+        .await
+    }
+
     async fn audit(
         &self,
         tenant: Option<TenantId>,

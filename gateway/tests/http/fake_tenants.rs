@@ -506,6 +506,16 @@ impl TenantApi for FakeTenants {
         Err(unserved())
     }
 
+    async fn note(
+        &self,
+        _tenant: TenantId,
+        _action: &'static str,
+        _object: String,
+        _detail: String,
+    ) -> ApiResult<()> {
+        Err(unserved())
+    }
+
     async fn audit(
         &self,
         _tenant: Option<TenantId>,

@@ -262,6 +262,19 @@ pub trait TenantApi: Send + Sync + 'static {
         username: &str,
     ) -> ApiResult<()>;
 
+    /// Adds a row to the audit log about what a service did by itself to a
+    /// tenant's data, such as a removal before its time (SEED_SPEC 10); `detail`
+    /// is JSON text.
+    ///
+    /// # Errors
+    /// `CATALOGUE_UNAVAILABLE`; `INTERNAL` when the detail is no JSON.
+    async fn note(
+        &self,
+        tenant: TenantId,
+        action: &'static str,
+        object: String,
+        detail: String,
+    ) -> ApiResult<()>;
     /// Changes that were made, newest first: those of one tenant, or all for
     /// the operator (`None`); `before` is the id of the last row already seen.
     /// The one read that is not served from memory.
