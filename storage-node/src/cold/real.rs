@@ -116,6 +116,26 @@ impl RealObjects {
     }
 }
 
+impl RealObjects {
+    /// A range that begins behind an object's end is refused in other words by
+    /// every store; the object's length tells.
+    async fn perhaps_short(&self, path: &str, wanted: Wanted, error: ColdError) -> ColdError {
+        let Wanted::Range(_, to) = wanted else {
+            return error;
+        };
+        if !matches!(error.failure, Failure::Io | Failure::Refused) {
+            return error;
+        }
+        match self.head(path).await {
+            Ok(stored) if stored.bytes < to => {
+                let detail = format!("{} bytes, not {to}", stored.bytes);
+                ColdError::new(Operation::Get, path, Failure::Short, detail)
+            }
+            Ok(_) | Err(_) => error,
+        }
+    }
+}
+
 #[async_trait]
 impl Objects for RealObjects {
     async fn create(&self, path: &str, body: &Bytes) -> Result<(), ColdError> {
@@ -170,7 +190,10 @@ impl Objects for RealObjects {
         };
         let failed = |error| classify(Operation::Get, path, &error);
         let options = GetOptions::new().with_range(range);
-        let result = self.store.get_opts(&place, options).await.map_err(failed)?;
+        let result = match self.store.get_opts(&place, options).await {
+            Ok(result) => result,
+            Err(error) => return Err(self.perhaps_short(path, wanted, failed(error)).await),
+        };
         let object_bytes = result.meta.size;
         let bytes = result.bytes().await.map_err(failed)?;
         Ok(Got {

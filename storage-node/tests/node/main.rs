@@ -23,6 +23,7 @@ mod power;
 mod quota;
 mod races;
 mod retention;
+mod spoiled;
 mod stores;
 mod tier_faults;
 mod tiers;

@@ -76,7 +76,7 @@ async fn object_scene(parts: ColdParts) {
 }
 
 /// Time passes until something is done.
-async fn passing<T>(bench: &Bench, work: impl Future<Output = T>) -> T {
+pub(crate) async fn passing<T>(bench: &Bench, work: impl Future<Output = T>) -> T {
     let clock = bench.clock.clone();
     let passes = async {
         loop {

@@ -45,7 +45,9 @@ impl StorageNode {
                 found.upto = end;
                 break;
             };
-            let segment = self.cold.open(broker.key, entry).await?;
+            let opened = self.cold.open(broker.key, entry).await;
+            let lost = at.0..queue_end(entry, queue).min(end);
+            let segment = opened.map_err(|error| error.of_range(queue, lost))?;
             let wanted = tags.map(|tags| hashes(segment.trailer.id.seed, tags));
             for chunk in segment.index.chunks_from(queue, at) {
                 if found.is_complete(&range, limit) {
@@ -63,7 +65,9 @@ impl StorageNode {
                     found.upto = chunk.end_offset().0.min(end);
                     continue;
                 }
-                let runs = self.cold.chunk(broker.key, &segment, chunk).await?;
+                let runs = self.cold.chunk(broker.key, &segment, chunk).await;
+                let lost = chunk.first_offset.0..chunk.end_offset().0;
+                let runs = runs.map_err(|error| error.of_range(queue, lost))?;
                 for run in runs_of(runs).map_err(|_| damaged())? {
                     found.take(&run, &range, limit)?;
                 }

@@ -1,11 +1,13 @@
 //! What goes wrong on the way into object storage and back.
 
-use firn_protocol::error::{ApiError, Detail, ErrorCode};
-use firn_protocol::ids::BrokerId;
+use std::ops::Range;
 
-use crate::cold::ColdError;
+use firn_protocol::error::{ApiError, Detail, ErrorCode};
+use firn_protocol::ids::{BrokerId, QueueKey};
+
 use crate::cold::manifest::ManifestError;
 use crate::cold::paths::{NodeId, ObjectName};
+use crate::cold::{ColdError, Failure};
 use crate::record::RecordError;
 use crate::segment::SegmentError;
 
@@ -20,6 +22,14 @@ pub enum TierError {
     Segment {
         object: ObjectName,
         source: SegmentError,
+    },
+    /// Records that a reader wants are in something that is damaged or gone.
+    #[error("offsets {first} to {last} of {queue}: {source}")]
+    Unreadable {
+        queue: QueueKey,
+        first: u64,
+        last: u64,
+        source: Box<TierError>,
     },
     #[error("writing a segment: {0}")]
     Write(SegmentError),
@@ -51,45 +61,86 @@ impl TierError {
         matches!(self, Self::Interrupted)
     }
 
-    /// As a reader is told; logged with all that is known.
-    pub(in crate::node) fn for_reader(self) -> ApiError {
-        let named = |message: String| ApiError::new(ErrorCode::DataDamaged, message);
-        let answer = match &self {
-            Self::Node(error) => return error.clone(),
+    /// Whether something in object storage is not what was put there; another
+    /// attempt finds the same.
+    pub(super) fn is_damage(&self) -> bool {
+        match self {
+            Self::Segment { .. } | Self::State { .. } | Self::Unreadable { .. } => true,
+            // What a manifest names and nobody finds is lost.
+            Self::Store(error) | Self::Manifest(ManifestError::Store(error)) => {
+                matches!(error.failure, Failure::NotFound | Failure::Short)
+            }
+            Self::Manifest(error) => matches!(
+                error,
+                ManifestError::Damaged { .. }
+                    | ManifestError::Newer { .. }
+                    | ManifestError::Missing { .. }
+            ),
+            Self::Write(_)
+            | Self::Interrupted
+            | Self::Fenced { .. }
+            | Self::Local(_)
+            | Self::Node(_) => false,
+        }
+    }
+
+    /// The same, saying which records cannot be read for it.
+    pub(super) fn of_range(self, queue: QueueKey, offsets: Range<u64>) -> Self {
+        if !self.is_damage() || self.damaged_range().is_some() || offsets.is_empty() {
+            return self;
+        }
+        Self::Unreadable {
+            queue,
+            first: offsets.start,
+            last: offsets.end - 1,
+            source: Box::new(self),
+        }
+    }
+
+    /// The records that cannot be read for it, if it is damage and they are known.
+    fn damaged_range(&self) -> Option<(QueueKey, u64, u64)> {
+        match self {
             Self::Segment {
                 source: SegmentError::DamagedChunk { queue, offsets, .. },
                 ..
-            } => named(format!(
-                "offsets {} to {} of queue {} are damaged in object storage",
-                offsets.start,
-                offsets.end.0.saturating_sub(1),
-                queue.queue
-            ))
-            .with("firstOffset", Detail::Number(offsets.start.0))
-            .with(
-                "lastOffset",
-                Detail::Number(offsets.end.0.saturating_sub(1)),
-            ),
-            Self::Segment { .. }
-            | Self::State { .. }
-            | Self::Manifest(
-                ManifestError::Damaged { .. }
-                | ManifestError::Newer { .. }
-                | ManifestError::Missing { .. },
-            ) => named("an object in object storage is damaged".to_owned()),
-            Self::Store(error) | Self::Manifest(ManifestError::Store(error)) => {
-                ApiError::new(error.code(), "object storage cannot be read now")
-            }
-            Self::Manifest(ManifestError::Invalid { .. })
+            } => Some((*queue, offsets.start.0, offsets.end.0.saturating_sub(1))),
+            Self::Unreadable {
+                queue, first, last, ..
+            } => Some((*queue, *first, *last)),
+            Self::Store(_)
+            | Self::Manifest(_)
+            | Self::Segment { .. }
             | Self::Write(_)
-            | Self::Local(_)
+            | Self::State { .. }
             | Self::Interrupted
-            | Self::Fenced { .. } => ApiError::new(
-                ErrorCode::StorageUnavailable,
-                "object storage cannot be used now",
-            ),
-        };
+            | Self::Fenced { .. }
+            | Self::Local(_)
+            | Self::Node(_) => None,
+        }
+    }
+
+    /// As a reader is told; logged with all that is known.
+    pub(in crate::node) fn for_reader(self) -> ApiError {
+        if let Self::Node(error) = self {
+            return error;
+        }
         tracing::error!(error = %self, "cannot read from object storage");
-        answer
+        if let Some((queue, first, last)) = self.damaged_range() {
+            let queue = queue.queue;
+            let text =
+                format!("offsets {first} to {last} of queue {queue} are damaged in object storage");
+            return ApiError::new(ErrorCode::DataDamaged, text)
+                .with("firstOffset", Detail::Number(first))
+                .with("lastOffset", Detail::Number(last));
+        }
+        if self.is_damage() {
+            let text = "an object in object storage is damaged";
+            return ApiError::new(ErrorCode::DataDamaged, text);
+        }
+        if let Self::Store(error) | Self::Manifest(ManifestError::Store(error)) = &self {
+            return ApiError::new(error.code(), "object storage cannot be read now");
+        }
+        let text = "object storage cannot be used now";
+        ApiError::new(ErrorCode::StorageUnavailable, text)
     }
 }
