@@ -10,6 +10,7 @@ use bytes::Bytes;
 use firn_protocol::ids::QueueKey;
 use firn_protocol::time::Timestamp;
 use moka::future::Cache;
+use moka::policy::EvictionPolicy;
 use parking_lot::Mutex;
 use rustc_hash::FxHashMap;
 
@@ -32,6 +33,8 @@ const READERS_MAX: u64 = 4096;
 const READER_IDLE: Duration = Duration::from_secs(30);
 /// Parts of the memory for blocks that manifests and indexes may take beside it.
 const INDEX_SHARE: u64 = 2;
+/// And those that unpacked chunks may take.
+const CHUNK_SHARE: u64 = 4;
 /// What an index entry of a chunk or of a block takes in memory, roughly.
 const ENTRY_BYTES: u64 = 128;
 
@@ -42,6 +45,8 @@ pub(in crate::node) struct Cold {
     blocks: BlockCache,
     manifests: Cache<BrokerKey, Arc<Manifest>>,
     indexes: Cache<ObjectName, Arc<OpenSegment>>,
+    /// By object and first byte.
+    chunks: Cache<(ObjectName, u64), Bytes>,
     readers: Cache<(BrokerKey, QueueKey), Arc<Mutex<ReadAhead>>>,
     /// Manifests whose commit was begun and is not known to have ended.
     pub(super) attempts: Attempts,
@@ -82,6 +87,7 @@ pub(super) struct OpenSegment {
 impl Cold {
     pub(in crate::node) fn new(parts: ColdParts, settings: CacheSettings) -> Self {
         let index_bytes = settings.bytes_max / INDEX_SHARE;
+        let chunk_bytes = settings.bytes_max / CHUNK_SHARE;
         let weight = |bytes: u64| u32::try_from(bytes).unwrap_or(u32::MAX);
         Self {
             blocks: BlockCache::new(parts.store.clone(), settings),
@@ -96,6 +102,11 @@ impl Cold {
                 .weigher(move |_, open: &Arc<OpenSegment>| {
                     weight((open.index.chunks().len() as u64 + 8) * ENTRY_BYTES)
                 })
+                .build(),
+            chunks: Cache::builder()
+                .max_capacity(chunk_bytes)
+                .weigher(move |_, runs: &Bytes| weight(runs.len() as u64 + ENTRY_BYTES))
+                .eviction_policy(EvictionPolicy::lru())
                 .build(),
             readers: Cache::builder()
                 .max_capacity(READERS_MAX)
@@ -198,9 +209,22 @@ impl Cold {
         }))
     }
 
-    /// The runs of a chunk. One who reads a queue on and on has the next blocks
-    /// fetched meanwhile.
+    /// The runs of a chunk, unpacked once for all who want it at about the same
+    /// time: one who takes it in several steps, and the groups of a topic.
     pub(super) async fn chunk(
+        &self,
+        broker: BrokerKey,
+        segment: &OpenSegment,
+        chunk: &ChunkEntry,
+    ) -> Result<Bytes, TierError> {
+        let key = (segment.object.name, chunk.range().start);
+        let read = self.read_chunk(broker, segment, chunk);
+        let opened = self.chunks.try_get_with(key, read).await;
+        opened.map_err(|error: Arc<TierError>| error.as_ref().clone())
+    }
+
+    /// One who reads a queue on and on has the next blocks fetched meanwhile.
+    async fn read_chunk(
         &self,
         broker: BrokerKey,
         segment: &OpenSegment,
