@@ -9,14 +9,14 @@ use firn_protocol::api::storage::StorageApi as _;
 use firn_protocol::catalogue::Durability;
 use firn_protocol::error::{Detail, ErrorCode};
 use firn_protocol::ids::Offset;
-use firn_runtime::Tasks;
+use firn_runtime::{Clock, Tasks};
 use firn_storage_node::cold::ColdStore;
 use firn_storage_node::cold::paths::{NodeId, ObjectName, Prefix};
 use firn_storage_node::node::{ColdParts, Restorable};
 
-use crate::harness::{BROKERS, Bench, TOPIC, context, queue_key};
+use crate::harness::{BROKERS, Bench, START_MS, TOPIC, context, queue_key};
 use crate::places::passing;
-use crate::power::set_class;
+use crate::power::{pause, set_class};
 use crate::tiers::{big, seal, send, small};
 
 const SEALED: u64 = 60;
@@ -102,6 +102,21 @@ async fn survey(bench: &Bench) -> BTreeSet<u64> {
     accounted
 }
 
+/// Stops a node, so that its threads end.
+async fn end(mut bench: Bench) {
+    let clock = bench.clock.clone();
+    let passes = async {
+        loop {
+            pause().await;
+            clock.advance(Duration::from_millis(500));
+        }
+    };
+    tokio::select! {
+        () = bench.close() => {}
+        () = passes => {}
+    }
+}
+
 #[tokio::test]
 async fn a_spoiled_object_is_never_silence() {
     set_class(Durability::Object);
@@ -110,13 +125,12 @@ async fn a_spoiled_object_is_never_silence() {
     let all: BTreeSet<u64> = (0..COUNT).collect();
     for (name, bytes) in &objects {
         for (way, spoiled) in spoils(bytes) {
-            let mut bench = Bench::new(small);
-            bench.cold = ColdParts {
+            let cold = ColdParts {
                 owner: NodeId(9),
-                ..ColdParts::memory(&bench.clock)
+                ..ColdParts::memory(&Clock::manual(START_MS))
             };
-            copy_with(&objects, (*name, &spoiled), &bench.cold.store).await;
-            let found = match Restorable::read(&bench.cold.store).await {
+            copy_with(&objects, (*name, &spoiled), &cold.store).await;
+            let found = match Restorable::read(&cold.store).await {
                 Ok(found) => found,
                 Err(error) => {
                     let text = error.to_string();
@@ -125,6 +139,8 @@ async fn a_spoiled_object_is_never_silence() {
                     continue;
                 }
             };
+            let mut bench = Bench::new(small);
+            bench.cold = cold;
             bench.config.log.first_incarnation = found.next_generation().0.into();
             bench.start_empty().await;
             let restoring = bench.node().restore(found);
@@ -132,6 +148,7 @@ async fn a_spoiled_object_is_never_silence() {
                 let text = error.to_string();
                 assert!(text.contains(&name.to_string()), "{name} {way}: {text}");
                 named += 1;
+                end(bench).await;
                 continue;
             }
             bench.restart(false).await;
@@ -141,6 +158,7 @@ async fn a_spoiled_object_is_never_silence() {
             let accounted = survey(&bench).await;
             passing(&bench, tasks.join(Duration::ZERO)).await;
             let lost = bench.counter("firn_storage_records_lost_total");
+            end(bench).await;
             assert!(accounted.is_subset(&all));
             assert!(
                 accounted == all || lost > 0,
