@@ -13,7 +13,7 @@ use firn_storage_node::config::TierMutant;
 use crate::cold::{join, keep, rest, spoil, time};
 use crate::crash::{Tier, seed_of, seeds};
 use crate::history::{Breach, History};
-use crate::power::{BROKERS, Dice, Life, TOPIC, World, ctx, pause, set_class};
+use crate::power::{BROKERS, Dice, Life, TOPIC, World, ctx, passes, pause, set_class};
 use crate::work::work;
 
 /// Objects and queues so small that all of them turn over.
@@ -103,15 +103,10 @@ async fn close(world: &World, life: Life) {
 /// The disk is lost; another machine goes on.
 async fn relocate(world: &mut World, seed: u64) -> Result<(), Breach> {
     let clock = world.clock.clone();
-    let passes = async {
-        loop {
-            pause().await;
-            clock.advance(Duration::from_millis(20));
-        }
-    };
+    let passes = passes(clock, Duration::from_millis(20));
     tokio::select! {
         moved = world.move_machine(seed) => moved.map_err(|error| format!("L1: not restored: {error}")),
-        () = passes => Ok(()),
+        never = passes => match never {},
     }
 }
 

@@ -13,7 +13,7 @@ use firn_storage_node::config::TierConfig;
 use firn_storage_node::node::ColdParts;
 
 use crate::harness::Bench;
-use crate::power::{pause, set_class};
+use crate::power::{passes, set_class};
 use crate::tier_faults::restore;
 use crate::tiers::{BIG, check_all, seal, send, small};
 use crate::weed::Server;
@@ -78,15 +78,10 @@ async fn object_scene(parts: ColdParts) {
 /// Time passes until something is done.
 pub(crate) async fn passing<T>(bench: &Bench, work: impl Future<Output = T>) -> T {
     let clock = bench.clock.clone();
-    let passes = async {
-        loop {
-            pause().await;
-            clock.advance(Duration::from_millis(5));
-        }
-    };
+    let passes = passes(clock, Duration::from_millis(5));
     tokio::select! {
         done = work => done,
-        () = passes => unreachable!("time goes on"),
+        never = passes => match never {},
     }
 }
 

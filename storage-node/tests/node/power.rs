@@ -2,6 +2,7 @@
 //! stores that survive or do not.
 
 use std::cell::Cell;
+use std::convert::Infallible;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -323,6 +324,14 @@ impl Life {
 /// Gives other threads time; nothing depends on how long.
 pub(crate) async fn pause() {
     Clock::system().sleep(Duration::from_millis(1)).await;
+}
+
+/// Time passes in steps, for as long as somebody waits.
+pub(crate) async fn passes(clock: Clock, step: Duration) -> Infallible {
+    loop {
+        pause().await;
+        clock.advance(step);
+    }
 }
 
 /// A store whose process may die: then nothing reaches it, and closing never does.

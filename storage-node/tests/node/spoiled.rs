@@ -16,7 +16,7 @@ use firn_storage_node::node::{ColdParts, Restorable};
 
 use crate::harness::{BROKERS, Bench, START_MS, TOPIC, context, queue_key};
 use crate::places::passing;
-use crate::power::{pause, set_class};
+use crate::power::{passes, set_class};
 use crate::tiers::{big, seal, send, small};
 
 const SEALED: u64 = 60;
@@ -105,15 +105,10 @@ async fn survey(bench: &Bench) -> BTreeSet<u64> {
 /// Stops a node, so that its threads end.
 async fn end(mut bench: Bench) {
     let clock = bench.clock.clone();
-    let passes = async {
-        loop {
-            pause().await;
-            clock.advance(Duration::from_millis(500));
-        }
-    };
+    let passes = passes(clock, Duration::from_millis(500));
     tokio::select! {
         () = bench.close() => {}
-        () = passes => {}
+        never = passes => match never {},
     }
 }
 
