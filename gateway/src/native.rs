@@ -21,6 +21,7 @@ mod router;
 mod shapes;
 mod stream;
 mod table;
+mod transactions;
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -8,6 +8,7 @@ pub(crate) mod find;
 pub(crate) mod give_back;
 pub(crate) mod lag;
 pub(crate) mod page;
+pub(crate) mod recall;
 pub(crate) mod receive;
 pub(crate) mod redrive;
 pub(crate) mod seek;
@@ -15,6 +16,7 @@ pub(crate) mod send;
 pub(crate) mod stream;
 pub(crate) mod target;
 pub(crate) mod time_query;
+pub(crate) mod transaction;
 pub(crate) mod visibility;
 
 use std::sync::Arc;

@@ -39,6 +39,26 @@ pub const FILTERS_LIVE_MAX: usize = 16;
 /// How long a filter counts after its last member's call (RULES 18).
 pub const FILTER_LIVE_MS: u64 = 30_000;
 
+/// Furthest time ahead that a delay may name: 40 days.
+pub const DELAY_MS_MAX: u64 = 40 * 24 * 3600 * 1000;
+/// The delay levels, level n at n - 1 (SEED_SPEC 2.1).
+pub const DELAY_LEVELS_SECS: [u64; 18] = [
+    1, 5, 10, 30, 60, 120, 180, 240, 300, 360, 420, 480, 540, 600, 1200, 1800, 3600, 7200,
+];
+/// How often a producer is asked about a half message (SEED_SPEC 2.1).
+pub const TRANSACTION_CHECKS_MAX: u32 = 15;
+/// When it is asked first, unless the producer says otherwise.
+pub const TRANSACTION_CHECK_AFTER_SECS: u64 = 6;
+pub const TRANSACTION_CHECK_AFTER_SECS_MAX: u64 = 3600;
+/// Time between two checks.
+pub const TRANSACTION_CHECK_EVERY_MS: u64 = 30_000;
+/// Undecided half messages of one broker.
+pub const TRANSACTIONS_OPEN_MAX: usize = 100_000;
+/// Check-backs, and transactions of a list, in one answer.
+pub const TRANSACTIONS_LISTED_MAX: usize = 256;
+/// Name of a producer group.
+pub const PRODUCER_GROUP_BYTES_MAX: usize = 255;
+
 pub const NAME_BYTES_MAX: usize = 64;
 pub const REMARK_BYTES_MAX: usize = 512;
 /// Queues of one topic on one broker (SEED_SPEC section 3).
@@ -84,6 +104,15 @@ const _: () = assert!(
     "a largest body must fit its request in base64"
 );
 const _: () = assert!(ANSWER_BYTES_MAX >= MESSAGE_BYTES_MAX);
+
+/// The delay of a level; a level above the last is the last, level 0 is none.
+#[must_use]
+pub fn delay_level_ms(level: u64) -> u64 {
+    match usize::try_from(level).unwrap_or(usize::MAX) {
+        0 => 0,
+        level => DELAY_LEVELS_SECS[level.min(DELAY_LEVELS_SECS.len()) - 1] * 1000,
+    }
+}
 
 /// The pause before redelivery `n` (from 1); the last row of the table repeats.
 #[must_use]

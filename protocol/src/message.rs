@@ -127,6 +127,8 @@ pub struct NewMessage {
     /// The user's own properties, in the order sent.
     pub properties: Vec<(String, String)>,
     pub message_group: Option<String>,
+    /// Before this time nobody gets it (SEED_SPEC 2.1).
+    pub deliver_at: Option<Timestamp>,
     pub born_at: Timestamp,
     /// `ip:port` of the sender.
     pub born_host: String,
@@ -147,6 +149,8 @@ pub struct Message {
     pub attempt: u32,
     /// For copies (retry, dead letter): the place of the original.
     pub origin: Option<Origin>,
+    /// For a message that is held, delayed or half: the queue that it goes to.
+    pub target: Option<QueueKey>,
     pub content: NewMessage,
 }
 

@@ -4,10 +4,14 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
 use crate::ids::{
-    BrokerId, Generation, GroupId, InstanceId, Offset, QueueId, QueueKey, TopicId, TopicKey,
+    BrokerId, Generation, GroupId, InstanceId, Offset, Position, QueueId, QueueKey, TopicId,
+    TopicKey,
 };
 
 const VERSION: u8 = 1;
+/// Handles of other kinds begin with another byte and have the same layout.
+const DELAYED: u8 = 2;
+const HALF: u8 = 3;
 const BODY_BYTES: usize = 62;
 const MAC_BYTES: usize = 16;
 
@@ -30,6 +34,28 @@ pub struct Receipt {
     pub lease: u64,
 }
 
+/// What a handle of a held message names.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum HeldKind {
+    /// A delayed message: its recall handle.
+    Delayed,
+    /// A half message: its transaction id.
+    Half,
+}
+
+/// Where a message is held until it goes to its topic.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct HeldPlace {
+    pub broker: BrokerId,
+    /// The topic that it goes to.
+    pub topic: TopicKey,
+    /// Queue of the waiting topic.
+    pub queue: QueueId,
+    pub offset: Offset,
+    /// Never given out twice, unlike an offset after a restore (RULES 14).
+    pub position: Position,
+}
+
 /// Seals and opens handles with a key of the deployment.
 #[derive(Clone)]
 pub struct ReceiptCodec {
@@ -45,8 +71,50 @@ impl ReceiptCodec {
     /// The handle as clients see it.
     #[must_use]
     pub fn seal(&self, instance: InstanceId, receipt: &Receipt) -> String {
+        self.seal_as(VERSION, instance, receipt)
+    }
+
+    /// The handle of a held message as clients see it.
+    #[must_use]
+    pub fn seal_held(&self, kind: HeldKind, instance: InstanceId, place: &HeldPlace) -> String {
+        let receipt = Receipt {
+            broker: place.broker,
+            group: GroupId(0),
+            topic: place.topic,
+            queue: QueueKey {
+                topic: TopicKey::Waiting,
+                queue: place.queue,
+            },
+            offset: place.offset,
+            attempt: 0,
+            epoch: 0,
+            generation: Generation(0),
+            lease: place.position.0,
+        };
+        self.seal_as(kind.version(), instance, &receipt)
+    }
+
+    /// Opens the handle of a held message; `None` as [`Self::open`].
+    #[must_use]
+    pub fn open_held(
+        &self,
+        kind: HeldKind,
+        instance: InstanceId,
+        handle: &str,
+    ) -> Option<HeldPlace> {
+        let receipt = self.open_as(kind.version(), instance, handle)?;
+        Some(HeldPlace {
+            broker: receipt.broker,
+            topic: receipt.topic,
+            queue: receipt.queue.queue,
+            offset: receipt.offset,
+            position: Position(receipt.lease),
+        })
+    }
+
+    fn seal_as(&self, version: u8, instance: InstanceId, receipt: &Receipt) -> String {
         let mut raw = [0; BODY_BYTES + MAC_BYTES];
-        encode(receipt, &mut raw);
+        encode(version, receipt, &mut raw);
         let mac = self.mac(instance, &raw[..BODY_BYTES]);
         raw[BODY_BYTES..].copy_from_slice(&mac);
         URL_SAFE_NO_PAD.encode(raw)
@@ -56,6 +124,10 @@ impl ReceiptCodec {
     /// deployment did not give out for it.
     #[must_use]
     pub fn open(&self, instance: InstanceId, handle: &str) -> Option<Receipt> {
+        self.open_as(VERSION, instance, handle)
+    }
+
+    fn open_as(&self, version: u8, instance: InstanceId, handle: &str) -> Option<Receipt> {
         let mut raw = [0; BODY_BYTES + MAC_BYTES];
         // The length is checked first so that no input costs more than this buffer.
         if handle.len() != (BODY_BYTES + MAC_BYTES).div_ceil(3) * 4 {
@@ -74,7 +146,7 @@ impl ReceiptCodec {
         if difference != 0 {
             return None;
         }
-        decode(&raw)
+        decode(version, &raw)
     }
 
     fn mac(&self, instance: InstanceId, body: &[u8]) -> [u8; MAC_BYTES] {
@@ -88,8 +160,8 @@ impl ReceiptCodec {
     }
 }
 
-fn encode(receipt: &Receipt, raw: &mut [u8; BODY_BYTES + MAC_BYTES]) {
-    raw[0] = VERSION;
+fn encode(version: u8, receipt: &Receipt, raw: &mut [u8; BODY_BYTES + MAC_BYTES]) {
+    raw[0] = version;
     raw[1..5].copy_from_slice(&receipt.broker.0.to_be_bytes());
     raw[5..13].copy_from_slice(&receipt.group.0.to_be_bytes());
     raw[13] = (receipt.topic.kind() << 4) | receipt.queue.topic.kind();
@@ -103,10 +175,10 @@ fn encode(receipt: &Receipt, raw: &mut [u8; BODY_BYTES + MAC_BYTES]) {
     raw[52..60].copy_from_slice(&receipt.lease.to_be_bytes());
 }
 
-fn decode(raw: &[u8; BODY_BYTES + MAC_BYTES]) -> Option<Receipt> {
+fn decode(version: u8, raw: &[u8; BODY_BYTES + MAC_BYTES]) -> Option<Receipt> {
     let u32_at = |at: usize| u32::from_be_bytes(std::array::from_fn(|i| raw[at + i]));
     let u64_at = |at: usize| u64::from_be_bytes(std::array::from_fn(|i| raw[at + i]));
-    if raw[0] != VERSION {
+    if raw[0] != version {
         return None;
     }
     Some(Receipt {
@@ -123,6 +195,15 @@ fn decode(raw: &[u8; BODY_BYTES + MAC_BYTES]) -> Option<Receipt> {
         generation: Generation(u32_at(48)),
         lease: u64_at(52),
     })
+}
+
+impl HeldKind {
+    fn version(self) -> u8 {
+        match self {
+            Self::Delayed => DELAYED,
+            Self::Half => HALF,
+        }
+    }
 }
 
 /// The topic that a receipt was given out under, as a user topic's number.
@@ -175,8 +256,30 @@ mod tests {
             let forged = String::from_utf8(forged).expect("ascii");
             assert_eq!(codec.open(InstanceId(1), &forged), None, "change at {at}");
         }
+        for kind in [HeldKind::Delayed, HeldKind::Half] {
+            assert_eq!(codec.open_held(kind, InstanceId(1), &handle), None);
+        }
         for rubbish in ["", "x", "é", &"A".repeat(104), &"A".repeat(100_000)] {
             assert_eq!(codec.open(InstanceId(1), rubbish), None);
         }
+    }
+
+    #[test]
+    fn a_held_message_s_handle_is_of_its_kind() {
+        let codec = ReceiptCodec::new([7; 32]);
+        let place = HeldPlace {
+            broker: BrokerId(3),
+            topic: TopicKey::User(TopicId(4)),
+            queue: QueueId(5),
+            offset: Offset(6),
+            position: Position(7),
+        };
+        let (mine, other) = (InstanceId(1), InstanceId(2));
+        let handle = codec.seal_held(HeldKind::Delayed, mine, &place);
+        let open = |kind, instance| codec.open_held(kind, instance, &handle);
+        assert_eq!(open(HeldKind::Delayed, mine), Some(place));
+        assert_eq!(open(HeldKind::Half, mine), None);
+        assert_eq!(open(HeldKind::Delayed, other), None);
+        assert_eq!(codec.open(mine, &handle), None);
     }
 }

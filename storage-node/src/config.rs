@@ -31,6 +31,17 @@ pub struct StorageConfig {
     pub tier: TierConfig,
     /// WAL objects of the durability class `object`.
     pub wal: WalSettings,
+    /// A deliberate fault, to prove that the tests see it.
+    #[doc(hidden)]
+    pub mutant: Option<Mutant>,
+}
+
+/// See [`StorageConfig::mutant`].
+#[doc(hidden)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mutant {
+    /// Delayed messages are delivered up to a second before their time.
+    FireEarly,
 }
 
 /// When brokers go into object storage, and how (DESIGN 4, RULES 5).
@@ -151,6 +162,7 @@ impl StorageConfig {
             checkpoint_age: Duration::from_secs(30),
             tier: TierConfig::default(),
             wal: WalSettings::default(),
+            mutant: None,
         }
     }
 }

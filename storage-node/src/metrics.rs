@@ -22,6 +22,8 @@ use crate::log::Log;
 pub struct Metrics {
     /// Leases that passed without an ack.
     pub leases_expired: IntCounter,
+    /// Delayed messages that came to their time.
+    pub delayed_fired: IntCounter,
     /// Reads that the hot store should have answered and did not.
     pub hot_misses: IntCounter,
     /// Records found neither in the hot store nor in the log.
@@ -84,6 +86,10 @@ impl Metrics {
             records_missed: counter(
                 "firn_storage_records_missed_total",
                 "Records that were gone before a group had finished them",
+            )?,
+            delayed_fired: counter(
+                "firn_storage_delayed_delivered_total",
+                "Delayed messages that came to their time",
             )?,
             leases_expired: counter(
                 "firn_storage_leases_expired_total",

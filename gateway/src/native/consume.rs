@@ -113,7 +113,7 @@ pub(super) async fn receive(mut call: Call) -> Answer {
     Ok(Leased::answer(bytes, batch.give_back))
 }
 
-fn wait_ms(seconds: f64) -> ApiResult<u64> {
+pub(super) fn wait_ms(seconds: f64) -> ApiResult<u64> {
     if seconds < 0.0 || seconds.is_nan() {
         return Err(ApiError::field("waitSeconds", "negative"));
     }

@@ -12,7 +12,7 @@ use super::answer::Answer;
 use super::call::Call;
 use super::{
     admin_groups, admin_instances, admin_tenants, admin_topics, admin_users, auth, consume,
-    messages, queries, stream,
+    messages, queries, stream, transactions,
 };
 
 #[derive(OpenApi)]
@@ -22,7 +22,9 @@ use super::{
         description = "Multi-tenant messaging with RocketMQ semantics over HTTP. Times are ms since 1970 UTC. Every answer has a Firn-Request-Id."
     ),
     paths(
-        messages::send, queries::in_topic, consume::receive, consume::ack, consume::visibility,
+        messages::send, messages::recall, queries::in_topic, transactions::begin,
+        transactions::commit, transactions::rollback, transactions::checks, transactions::list,
+        consume::receive, consume::ack, consume::visibility,
         stream::stream, consume::seek, consume::lag, consume::redrive, queries::by_id,
         auth::token, auth::login, auth::refresh, auth::logout,
         admin_tenants::list, admin_tenants::create, admin_tenants::show, admin_tenants::change,

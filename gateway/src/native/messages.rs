@@ -13,10 +13,10 @@ use super::json;
 use super::query::percent_decoded;
 use super::shapes::error::ErrorAnswer;
 use super::shapes::paths::TopicPath;
-use super::shapes::send::{SendAnswer, SendForm};
+use super::shapes::send::{Done, RecallForm, SendAnswer, SendForm};
 use crate::auth::Action;
 use crate::ops::draft::{Body, Draft};
-use crate::ops::{Target, send as ops};
+use crate::ops::{Target, recall, send as ops};
 
 /// Size of one result in the answer.
 const RESULT_BYTES: usize = 256;
@@ -24,7 +24,8 @@ const PROPERTY_PREFIX: &str = "firn-property-";
 
 /// Send 1 to 1000 messages. A content type other than `application/json` makes
 /// the request body the body of one message, with attributes in `Firn-Tag`,
-/// `Firn-Keys`, `Firn-Property-*`, `Firn-Message-Group`, `Firn-Message-Id`.
+/// `Firn-Keys`, `Firn-Property-*`, `Firn-Message-Group`, `Firn-Deliver-At`,
+/// `Firn-Delay-Level`, `Firn-Message-Id`.
 #[utoipa::path(
     post, path = "/v1/instances/{instance}/topics/{topic}/messages", tag = "messages",
     params(TopicPath), request_body = SendForm,
@@ -66,6 +67,27 @@ pub(super) async fn send(mut call: Call) -> Answer {
     let outcomes = ops::send(call.services(), &scope, topic, drafts, &born_host).await?;
     let answer = SendAnswer::new(&scope, &outcomes);
     answer::json(StatusCode::OK, &answer, 32 + RESULT_BYTES * outcomes.len())
+}
+
+/// Call a delayed message back before its time.
+#[utoipa::path(
+    post, path = "/v1/instances/{instance}/topics/{topic}/messages/recall", tag = "messages",
+    params(TopicPath), request_body = RecallForm,
+    responses(
+        (status = 200, description = "It will not be delivered", body = Done),
+        (status = "default", description = "An error", body = ErrorAnswer),
+    )
+)]
+pub(super) async fn recall(mut call: Call) -> Answer {
+    let body = call.json_body().await?;
+    let form = json::read::<RecallForm>(&body)?;
+    let identity = call.identity()?;
+    let scope = call.scope(&identity)?;
+    let topic = call.topic(&scope)?;
+    identity.require(Action::Use(&topic.name))?;
+    call.query()?.finish()?;
+    recall::recall(call.services(), &scope, &topic, &form?.recall_handle).await?;
+    answer::ok(&Done {})
 }
 
 enum Form<'a> {

@@ -68,7 +68,7 @@ fn visible_topic(
         Target::of_key(&*services.tenants, scope.instance.id, key)
             .map(|target| target.name().into_owned())
     };
-    let own = name(message.queue.topic);
+    let own = name(message.target.unwrap_or(message.queue).topic);
     let asked = message
         .origin
         .map_or_else(|| own.clone(), |origin| name(origin.topic));

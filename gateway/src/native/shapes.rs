@@ -9,3 +9,4 @@ pub(super) mod message;
 pub(super) mod paths;
 pub(super) mod send;
 pub(super) mod text;
+pub(super) mod transaction;

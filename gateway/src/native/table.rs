@@ -11,7 +11,7 @@ use super::answer::Answer;
 use super::call::Call;
 use super::{
     admin_groups, admin_instances, admin_tenants, admin_topics, admin_users, auth, consume, docs,
-    messages, queries, stream,
+    messages, queries, stream, transactions,
 };
 
 type Work = Pin<Box<dyn Future<Output = Answer>>>;
@@ -38,6 +38,7 @@ where
 }
 
 const TOPIC_MESSAGES: &str = "/v1/instances/{instance}/topics/{topic}/messages";
+const TRANSACTIONS: &str = "/v1/instances/{instance}/topics/{topic}/transactions";
 const TENANTS: &str = "/v1/tenants";
 const TENANT: &str = "/v1/tenants/{tenant}";
 const PLANS: &str = "/v1/plans";
@@ -61,6 +62,28 @@ fn data() -> Vec<Route> {
     vec![
         route(M::POST, TOPIC_MESSAGES, messages::send),
         route(M::GET, TOPIC_MESSAGES, queries::in_topic),
+        route(
+            M::POST,
+            "/v1/instances/{instance}/topics/{topic}/messages/recall",
+            messages::recall,
+        ),
+        route(M::POST, TRANSACTIONS, transactions::begin),
+        route(M::GET, TRANSACTIONS, transactions::list),
+        route(
+            M::POST,
+            "/v1/instances/{instance}/topics/{topic}/transactions/checks",
+            transactions::checks,
+        ),
+        route(
+            M::POST,
+            "/v1/instances/{instance}/topics/{topic}/transactions/{transaction}/commit",
+            transactions::commit,
+        ),
+        route(
+            M::POST,
+            "/v1/instances/{instance}/topics/{topic}/transactions/{transaction}/rollback",
+            transactions::rollback,
+        ),
         route(
             M::POST,
             "/v1/instances/{instance}/groups/{group}/topics/{topic}/receive",

@@ -8,16 +8,13 @@ use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use firn_protocol::catalogue::TopicType;
 use firn_protocol::limits::{
-    DEDUP_ID_BYTES_MAX, KEY_BYTES_MAX, KEYS_MAX, MESSAGE_GROUP_BYTES_MAX, PROPERTIES_BYTES_MAX,
-    PROPERTIES_MAX, TAG_BYTES_MAX,
+    DEDUP_ID_BYTES_MAX, DELAY_MS_MAX, KEY_BYTES_MAX, KEYS_MAX, MESSAGE_GROUP_BYTES_MAX,
+    PROPERTIES_BYTES_MAX, PROPERTIES_MAX, TAG_BYTES_MAX, delay_level_ms,
 };
 use firn_protocol::message::{MessageId, NewMessage};
 use firn_protocol::{ApiError, ApiResult, ErrorCode, Timestamp};
 
 use super::not_available;
-
-/// Furthest time ahead that a delay may name.
-const DELAY_MS_MAX: u64 = 40 * 24 * 3600 * 1000;
 
 /// Property names that RocketMQ's clients and brokers use themselves.
 const RESERVED_PROPERTIES: [&str; 62] = [
@@ -107,9 +104,18 @@ pub(crate) struct Draft<'a> {
     pub(crate) message_id: Option<Cow<'a, str>>,
 }
 
+/// By which call a message came.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kind {
+    Plain,
+    /// Begins a transaction.
+    Half,
+}
+
 /// What the checks depend on.
 pub(crate) struct DraftRules<'a> {
     pub(crate) topic_type: TopicType,
+    pub(crate) kind: Kind,
     /// Largest body of the instance's plan.
     pub(crate) message_bytes: u64,
     pub(crate) now: Timestamp,
@@ -142,7 +148,7 @@ impl Draft<'_> {
             .transpose()?;
         check_dedup(present(self.dedup_id).as_deref())?;
         let body = decode_body(self.body, rules.message_bytes)?;
-        check_type(
+        let deliver_at = check_type(
             rules,
             message_group.is_some(),
             self.deliver_at,
@@ -158,6 +164,7 @@ impl Draft<'_> {
                 .map(|(name, value)| (name.into_owned(), value.into_owned()))
                 .collect(),
             message_group: message_group.map(Cow::into_owned),
+            deliver_at,
             born_at: rules.now,
             born_host: rules.born_host.to_owned(),
             body,
@@ -296,15 +303,31 @@ fn too_large(max: u64) -> ApiError {
     )
 }
 
-/// Whether the topic takes a message of this kind, and whether this version
-/// can deliver it: a delay that has passed or is none is served at once.
+/// Whether the topic takes a message of this kind, and when it is due; a delay
+/// that has passed or is none is served at once (RULES 31).
 fn check_type(
     rules: &DraftRules<'_>,
     grouped: bool,
     deliver_at: Option<u64>,
     delay_level: Option<u64>,
-) -> ApiResult<()> {
+) -> ApiResult<Option<Timestamp>> {
     let mismatch = |text: &str| Err(ApiError::new(ErrorCode::MessageTypeMismatch, text));
+    if rules.kind == Kind::Half {
+        return match rules.topic_type {
+            TopicType::Normal | TopicType::Fifo | TopicType::Delay => {
+                mismatch("the topic's type is not transaction or mixed")
+            }
+            TopicType::Transaction | TopicType::Mixed if grouped => {
+                mismatch("messageGroup: a transaction has none")
+            }
+            TopicType::Transaction | TopicType::Mixed
+                if deliver_at.is_some() || delay_level.is_some() =>
+            {
+                mismatch("deliverAt, delayLevel: a transaction has none")
+            }
+            TopicType::Transaction | TopicType::Mixed => Ok(None),
+        };
+    }
     if deliver_at.is_some() && delay_level.is_some() {
         return mismatch("deliverAt and delayLevel exclude each other");
     }
@@ -341,18 +364,21 @@ fn check_type(
         TopicType::Transaction => {
             return mismatch("the topic's type is transaction: it takes no plain messages");
         }
-        TopicType::Mixed => {}
+        TopicType::Mixed => {
+            if grouped && delay_named {
+                return mismatch("messageGroup excludes deliverAt and delayLevel");
+            }
+        }
     }
     if deliver_at.is_some_and(|at| at > rules.now.plus_ms(DELAY_MS_MAX).0) {
         return Err(ApiError::field("deliverAt", "more than 40 days ahead"));
     }
-    if deliver_at.is_some_and(|at| at > rules.now.0) {
-        return Err(not_available("deliverAt", "delayed delivery"));
-    }
-    if delay_level.is_some_and(|level| level > 0) {
-        return Err(not_available("delayLevel", "delayed delivery"));
-    }
-    Ok(())
+    let level = delay_level.map(delay_level_ms).filter(|ms| *ms > 0);
+    let due = match (deliver_at, level) {
+        (Some(at), _) => Some(Timestamp(at)).filter(|at| *at > rules.now),
+        (None, level) => level.map(|ms| rules.now.plus_ms(ms)),
+    };
+    Ok(due)
 }
 
 #[cfg(test)]

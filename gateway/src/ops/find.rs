@@ -124,15 +124,24 @@ pub(crate) async fn by_key(
             break;
         }
     }
-    answer.cursor = brokers.get(at).map(|broker| {
-        let mut state = broker.0.to_be_bytes().to_vec();
-        state.extend_from_slice(&from.to_be_bytes());
-        page::seal(query, &state)
-    });
+    answer.cursor = brokers
+        .get(at)
+        .map(|broker| page::seal(query, &key_state(*broker, from)));
     Ok(answer)
 }
 
-fn key_place(state: &[u8], brokers: &[BrokerId]) -> ApiResult<(usize, u64)> {
+/// Where a walk over brokers goes on, for a cursor.
+pub(crate) fn key_state(broker: BrokerId, from: u64) -> Vec<u8> {
+    let mut state = broker.0.to_be_bytes().to_vec();
+    state.extend_from_slice(&from.to_be_bytes());
+    state
+}
+
+/// What [`key_state`] wrote: the broker's place in the list, and where in it.
+///
+/// # Errors
+/// `BAD_REQUEST` naming `cursor`.
+pub(crate) fn key_place(state: &[u8], brokers: &[BrokerId]) -> ApiResult<(usize, u64)> {
     let place = || {
         let broker = BrokerId(u32::from_be_bytes(state.get(..4)?.try_into().ok()?));
         let from = u64::from_be_bytes(state.get(4..)?.try_into().ok()?);

@@ -2,17 +2,18 @@
 
 use std::sync::Arc;
 
-use firn_protocol::api::storage::AppendRequest;
+use firn_protocol::api::storage::{AppendRequest, HoldRequest};
 use firn_protocol::catalogue::Topic;
 use firn_protocol::limits::SEND_MESSAGES_MAX;
 use firn_protocol::message::{MessageId, NewMessage, OffsetMessageId};
+use firn_protocol::receipt::HeldKind;
 use firn_protocol::{
     ApiError, ApiResult, BrokerId, ErrorCode, Offset, Position, QueueId, QueueKey, Timestamp,
     TopicKey,
 };
 use futures_util::future::join_all;
 
-use super::draft::{Draft, DraftRules};
+use super::draft::{Draft, DraftRules, Kind};
 use super::{Scope, Services, Target};
 use crate::routing;
 
@@ -22,9 +23,12 @@ pub(crate) struct Sent {
     pub(crate) message_id: MessageId,
     pub(crate) broker: BrokerId,
     pub(crate) queue: QueueId,
-    pub(crate) offset: Offset,
+    /// `None` until a delayed message is due.
+    pub(crate) offset: Option<Offset>,
     pub(crate) position: Position,
     pub(crate) stored_at: Timestamp,
+    /// Of a delayed message.
+    pub(crate) recall_handle: Option<String>,
 }
 
 impl Sent {
@@ -40,6 +44,7 @@ impl Sent {
 struct Part {
     broker: BrokerId,
     queue: QueueId,
+    is_delayed: bool,
     places: Vec<usize>,
     messages: Vec<NewMessage>,
 }
@@ -64,6 +69,7 @@ pub(crate) async fn send(
     }
     let rules = DraftRules {
         topic_type: topic.topic_type,
+        kind: Kind::Plain,
         message_bytes: scope.instance.message_bytes,
         now: services.now(),
         born_host,
@@ -102,7 +108,7 @@ pub(crate) async fn send(
     all_failed_alike(outcomes)
 }
 
-fn require_writable(scope: &Scope, topic: &Topic) -> ApiResult<()> {
+pub(crate) fn require_writable(scope: &Scope, topic: &Topic) -> ApiResult<()> {
     scope.require_running()?;
     if !topic.permission.can_write() {
         return Err(ApiError::new(
@@ -139,15 +145,16 @@ impl Parts {
             None => self.turn,
             Some(group) => routing::by_group(group, &self.brokers, self.queues),
         };
-        let found = self
-            .list
-            .iter()
-            .position(|p| p.broker == broker && p.queue == queue);
+        let is_delayed = message.deliver_at.is_some();
+        let place_of = |part: &Part| (part.broker, part.queue, part.is_delayed);
+        let mut parts = self.list.iter();
+        let found = parts.position(|part| place_of(part) == (broker, queue, is_delayed));
         let index = found.unwrap_or_else(|| {
             let room = if self.list.is_empty() { room } else { 1 };
             self.list.push(Part {
                 broker,
                 queue,
+                is_delayed,
                 places: Vec::with_capacity(room),
                 messages: Vec::with_capacity(room),
             });
@@ -158,14 +165,18 @@ impl Parts {
     }
 }
 
-type PartOutcome = (Vec<usize>, ApiResult<Vec<Sent>>);
+type PartOutcome = (Vec<usize>, ApiResult<Vec<ApiResult<Sent>>>);
 
 async fn append(services: &Services, scope: &Scope, topic: &Topic, part: Part) -> PartOutcome {
+    if part.is_delayed {
+        return hold(services, scope, topic, part).await;
+    }
     let Part {
         broker,
         queue,
         places,
         messages,
+        ..
     } = part;
     let bytes: u64 = messages.iter().map(NewMessage::content_bytes).sum();
     let request = AppendRequest {
@@ -191,23 +202,64 @@ async fn append(services: &Services, scope: &Scope, topic: &Topic, part: Part) -
         .message_ids
         .iter()
         .zip(0..)
-        .map(|(message_id, n)| Sent {
-            message_id: *message_id,
-            broker,
-            queue,
-            offset: appended.offset.plus(n),
-            position: Position(appended.position.0 + n),
-            stored_at: appended.stored_at,
+        .map(|(message_id, n)| {
+            Ok(Sent {
+                message_id: *message_id,
+                broker,
+                queue,
+                offset: Some(appended.offset.plus(n)),
+                position: Position(appended.position.0 + n),
+                stored_at: appended.stored_at,
+                recall_handle: None,
+            })
         })
         .collect();
     (places, Ok(sent))
+}
+
+async fn hold(services: &Services, scope: &Scope, topic: &Topic, part: Part) -> PartOutcome {
+    let (broker, queue, places) = (part.broker, part.queue, part.places);
+    let sizes: Vec<u64> = part
+        .messages
+        .iter()
+        .map(NewMessage::content_bytes)
+        .collect();
+    let request = HoldRequest {
+        broker,
+        queue: QueueKey {
+            topic: TopicKey::User(topic.id),
+            queue,
+        },
+        messages: part.messages,
+    };
+    let held = match services.storage.hold(&scope.ctx, request).await {
+        Ok(held) => held,
+        Err(error) => return (places, Err(error)),
+    };
+    assert_eq!(held.len(), places.len(), "one outcome for each message");
+    let (receipts, instance) = (&services.receipts, scope.instance.id);
+    let sent = held.into_iter().zip(sizes).map(|(held, bytes)| {
+        let held = held?;
+        services.metrics.messages_in.inc();
+        services.metrics.bytes_in.inc_by(bytes);
+        Ok(Sent {
+            message_id: held.message_id,
+            broker,
+            queue,
+            offset: None,
+            position: held.place.position,
+            stored_at: held.stored_at,
+            recall_handle: Some(receipts.seal_held(HeldKind::Delayed, instance, &held.place)),
+        })
+    });
+    (places, Ok(sent.collect()))
 }
 
 fn settle(outcomes: &mut [Option<ApiResult<Sent>>], (places, result): PartOutcome) {
     match result {
         Ok(sent) => {
             for (place, sent) in places.into_iter().zip(sent) {
-                outcomes[place] = Some(Ok(sent));
+                outcomes[place] = Some(sent);
             }
         }
         Err(error) => {

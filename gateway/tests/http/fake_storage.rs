@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use async_trait::async_trait;
 use firn_protocol::api::storage::*;
 use firn_protocol::message::*;
-use firn_protocol::receipt::Receipt;
+use firn_protocol::receipt::{HeldPlace, Receipt};
 use firn_protocol::*;
 use firn_runtime::Clock;
 use parking_lot::Mutex;
@@ -149,6 +149,7 @@ impl Inner {
             stored_at: now,
             attempt: 1,
             origin: None,
+            target: None,
             content,
         };
         list.push(message.clone());
@@ -183,6 +184,11 @@ impl Inner {
     }
 }
 
+/// What the tests of the whole service cover.
+fn not_faked() -> ApiError {
+    ApiError::new(ErrorCode::Internal, "not part of the fake")
+}
+
 #[async_trait]
 impl StorageApi for FakeStorage {
     async fn append(&self, _: &RequestContext, request: AppendRequest) -> ApiResult<Appended> {
@@ -202,6 +208,47 @@ impl StorageApi for FakeStorage {
             stored_at: now,
             message_ids: stored.iter().map(|message| message.message_id).collect(),
         })
+    }
+
+    async fn hold(&self, _: &RequestContext, _: HoldRequest) -> ApiResult<Vec<ApiResult<Held>>> {
+        Err(not_faked())
+    }
+
+    async fn recall(&self, _: &RequestContext, _: HeldPlace) -> ApiResult<Recalled> {
+        Err(not_faked())
+    }
+
+    async fn prepare(&self, _: &RequestContext, _: PrepareRequest) -> ApiResult<Held> {
+        Err(not_faked())
+    }
+
+    async fn decide(&self, _: &RequestContext, _: HeldPlace, _: bool) -> ApiResult<Decided> {
+        Err(not_faked())
+    }
+
+    async fn checks(&self, _: &RequestContext, _: ChecksRequest) -> ApiResult<Vec<HalfMessage>> {
+        Err(not_faked())
+    }
+
+    async fn wait_checks(
+        &self,
+        _: &RequestContext,
+        _: ChecksRequest,
+        _: Timestamp,
+    ) -> ApiResult<()> {
+        Err(not_faked())
+    }
+
+    async fn half_messages(
+        &self,
+        _: &RequestContext,
+        _: BrokerId,
+        _: TopicKey,
+        _: Option<bool>,
+        _: Offset,
+        _: usize,
+    ) -> ApiResult<Vec<HalfMessage>> {
+        Err(not_faked())
     }
 
     async fn subscribe(

@@ -7,6 +7,7 @@ use firn_protocol::ids::{Generation, GroupId, QueueId, QueueKey, TopicKey};
 
 use super::entry::{Head, Receive, Subscribe, Transfer, TransferReason};
 use super::state::{BrokerState, Due, QueueState, dead_letter_queue};
+use crate::consume::delay::slot_queue;
 use crate::consume::group::{Ended, GroupState, WAITING_QUEUE};
 use crate::consume::progress::{Lease, QueueProgress};
 use crate::record::RunHeader;
@@ -149,6 +150,36 @@ impl BrokerState {
             }
             Head::DropTopic { topic } => self.drop_topic(*topic),
             Head::DropGroup { group } => self.drop_group(*group),
+            Head::Hold(hold) => {
+                if !self.delayed.slots.contains_key(&hold.slot) {
+                    self.forget_slots();
+                }
+                self.delayed.hold(hold.slot, hold.start);
+            }
+            Head::Fire(fire) => {
+                for &(slot, offset) in &fire.from {
+                    self.delayed.fire(slot, offset);
+                }
+            }
+            Head::Forget { slot, offsets } => {
+                for &offset in offsets {
+                    self.delayed.forget(*slot, offset);
+                }
+            }
+            Head::Prepare(half) => {
+                if let Some(run) = run {
+                    self.halves.prepare(run.first_offset.0, half.clone());
+                }
+            }
+            Head::Decide { time, offset, to } => {
+                self.last_time = self.last_time.max(*time);
+                self.halves.decide(*offset, to.is_some());
+            }
+            Head::Check { offsets, next } => {
+                for &offset in offsets {
+                    self.halves.note_check(offset, *next);
+                }
+            }
         }
     }
 
@@ -330,6 +361,22 @@ impl BrokerState {
         self.forget_due(group, &ended);
     }
 
+    /// Slots whose time is long over and that hold nothing are queues no more.
+    fn forget_slots(&mut self) {
+        let (queues, tier) = (&mut self.queues, &mut self.tier);
+        let now = self.last_time;
+        self.delayed.slots.retain(|&slot, state| {
+            let queue = slot_queue(slot);
+            let end = queues.get(&queue).map_or(0, |queue| queue.end);
+            let is_over = state.is_over(end, now);
+            if is_over {
+                queues.remove(&queue);
+                tier.ends.remove(&queue);
+            }
+            !is_over
+        });
+    }
+
     fn drop_topic(&mut self, topic: TopicKey) {
         let groups: Vec<GroupId> = self.groups.keys().copied().collect();
         for group in groups {
@@ -340,6 +387,8 @@ impl BrokerState {
             state.topics.remove(&topic);
             self.forget_due(group, &ended);
         }
+        self.delayed.drop_topic(topic, self.last_time);
+        self.halves.drop_topic(topic);
         self.queues.retain(|queue, _| queue.topic != topic);
         self.tier.ends.retain(|queue, _| queue.topic != topic);
         self.due.retain(|due| due.queue.topic != topic);

@@ -3,6 +3,7 @@
 pub mod apply;
 pub mod class;
 pub mod entry;
+pub mod near;
 pub mod owner;
 pub mod state;
 pub mod tail;

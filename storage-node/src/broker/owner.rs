@@ -12,8 +12,10 @@ use firn_protocol::ids::{Generation, GroupId, QueueKey, TopicKey};
 use firn_protocol::time::Timestamp;
 use parking_lot::{Mutex, MutexGuard};
 use rustc_hash::FxHashMap;
+use tokio::sync::Notify;
 
 use super::entry::Head;
+use super::near::Near;
 use super::state::BrokerState;
 use super::tail::QueueTail;
 use super::waiters::Waiters;
@@ -52,6 +54,10 @@ pub struct Core {
     /// Last frame submitted that stores records; the hot store knows them once it is filled.
     pub last_run_lsn: Lsn,
     pub tails: FxHashMap<QueueKey, QueueTail>,
+    /// Delayed messages whose time is near.
+    pub near: Near,
+    /// Told when producers may have something new to be asked about.
+    pub checks_changed: Arc<Notify>,
     /// Ranges that a receive is reading right now.
     pub claims: HashMap<(GroupId, QueueKey), Ranges>,
     pub members: HashMap<(GroupId, TopicKey), Members>,
@@ -179,6 +185,8 @@ impl Broker {
 impl Core {
     fn new(state: BrokerState, generation: Generation, life: u64) -> Self {
         Self {
+            near: Near::new(&state.delayed),
+            checks_changed: Arc::default(),
             state,
             generation,
             last_lsn: Lsn::default(),
@@ -224,6 +232,13 @@ impl Core {
             (_, 0) => Some(self.first_lsn),
             (_, lsn) => Some(Lsn(lsn)),
         }
+    }
+
+    /// When something of the broker happens by itself next.
+    #[must_use]
+    pub fn next_due(&self) -> Option<Timestamp> {
+        let own = self.state.next_due();
+        own.into_iter().chain(self.near.wake()).min()
     }
 
     /// What must be durable so that the state is.

@@ -10,11 +10,13 @@ use serde::{Deserialize, Serialize};
 use super::class::ClassState;
 use super::entry::Carry;
 use super::tier::TierState;
+use crate::consume::delay::Delayed;
 use crate::consume::group::{GroupState, WAITING_QUEUE};
+use crate::consume::transaction::Halves;
 use crate::record::RecordError;
 
-/// Version 1 had no tier, version 2 no class.
-const SNAPSHOT_VERSION: u8 = 3;
+/// Version 1 had no tier, version 2 no class, version 3 no held messages.
+const SNAPSHOT_VERSION: u8 = 4;
 
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct BrokerState {
@@ -28,6 +30,8 @@ pub struct BrokerState {
     pub groups: BTreeMap<GroupId, GroupState>,
     pub tier: TierState,
     pub class: ClassState,
+    pub delayed: Delayed,
+    pub halves: Halves,
     /// Everything that happens by itself, by time: leases that pass and waiting
     /// copies that become due. Follows from the rest, so it is not stored.
     #[serde(skip)]
@@ -75,13 +79,13 @@ impl BrokerState {
             .split_first()
             .ok_or(RecordError("snapshot is empty"))?;
         let read = match version {
-            1 => postcard::from_bytes(&with_new_parts(rest, true)),
-            2 => postcard::from_bytes(&with_new_parts(rest, false)),
+            1..SNAPSHOT_VERSION => postcard::from_bytes(&with_new_parts(rest, version)),
             SNAPSHOT_VERSION => postcard::from_bytes(rest),
             _ => return Err(RecordError("snapshot has an unknown format version")),
         };
         let mut state: Self = read.map_err(|_| RecordError("snapshot is malformed"))?;
         state.index_due();
+        state.halves.index();
         Ok(state)
     }
 
@@ -145,14 +149,19 @@ impl BrokerState {
 }
 
 /// An older snapshot with parts at its end that say nothing.
-fn with_new_parts(bytes: &[u8], wants_tier: bool) -> Vec<u8> {
-    let encoded = |part: postcard::Result<Vec<u8>>| part.expect("plain data always encodes");
-    let tier = match wants_tier {
-        true => encoded(postcard::to_stdvec(&TierState::default())),
-        false => Vec::new(),
-    };
-    let class = encoded(postcard::to_stdvec(&ClassState::default()));
-    [bytes, &tier, &class].concat()
+fn with_new_parts(bytes: &[u8], version: u8) -> Vec<u8> {
+    fn empty<T: Default + Serialize>() -> Vec<u8> {
+        postcard::to_stdvec(&T::default()).expect("plain data always encodes")
+    }
+    let parts = [
+        (1, empty::<TierState>()),
+        (2, empty::<ClassState>()),
+        (3, empty::<Delayed>()),
+        (3, empty::<Halves>()),
+    ];
+    let new = parts.into_iter().filter(|(last, _)| version <= *last);
+    let new = new.flat_map(|(_, part)| part);
+    bytes.iter().copied().chain(new).collect()
 }
 
 /// The group's retry queue on this broker.

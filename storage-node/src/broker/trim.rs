@@ -3,11 +3,12 @@
 
 use std::cmp::Reverse;
 
-use firn_protocol::ids::{GroupId, QueueKey, TopicKey};
+use firn_protocol::ids::{GroupId, QueueId, QueueKey, TopicKey};
 
 use super::entry::Trim;
 use super::state::BrokerState;
 use crate::consume::group::{GroupState, WAITING_QUEUE};
+use crate::consume::transaction::HALVES_QUEUE;
 
 /// Records that a group had not finished when they went.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -21,13 +22,24 @@ pub struct Missed {
 }
 
 impl BrokerState {
-    /// The lowest offset of the waiting queue that somebody still waits for; its
-    /// end if nobody does. Nothing from here on is ever trimmed (RULES 17).
+    /// The lowest offset of a queue of the waiting topic that somebody still waits
+    /// for; its end if nobody does. Nothing from here on is ever trimmed (RULES 17).
     #[must_use]
-    pub fn waiting_floor(&self) -> u64 {
-        let waits = self.groups.values();
-        let lowest = waits.filter_map(|group| group.retry.waiting.keys().next().copied());
-        lowest.min().unwrap_or(self.queue(WAITING_QUEUE).end)
+    pub fn waiting_floor(&self, queue: QueueId) -> u64 {
+        let key = QueueKey {
+            topic: TopicKey::Waiting,
+            queue,
+        };
+        let end = self.queue(key).end;
+        if key == WAITING_QUEUE {
+            let waits = self.groups.values();
+            let lowest = waits.filter_map(|group| group.retry.waiting.keys().next().copied());
+            lowest.min().unwrap_or(end)
+        } else if key == HALVES_QUEUE {
+            self.halves.low(end)
+        } else {
+            self.delayed.low(queue)
+        }
     }
 
     /// What groups have not finished of the records that a trim takes, the most
@@ -51,20 +63,33 @@ impl BrokerState {
     /// finished for it.
     pub(super) fn trim(&mut self, trim: &Trim) {
         self.last_time = self.last_time.max(trim.time);
-        let floor = self.waiting_floor();
         for &(queue, upto) in &trim.marks {
+            let floor = match queue.topic {
+                TopicKey::Waiting => self.waiting_floor(queue.queue),
+                TopicKey::User(_) | TopicKey::Retry(_) | TopicKey::DeadLetter(_) => u64::MAX,
+            };
             let Some(state) = self.queues.get_mut(&queue) else {
                 continue;
             };
-            let mut min = upto.min(state.end);
-            if queue.topic == TopicKey::Waiting {
-                min = min.min(floor);
-            }
+            let min = upto.min(state.end).min(floor);
             if min <= state.min {
                 continue;
             }
             state.min = min;
-            self.trim_groups(queue, min);
+            match queue.topic {
+                TopicKey::Waiting => self.trim_held(queue, min),
+                TopicKey::User(_) | TopicKey::Retry(_) | TopicKey::DeadLetter(_) => {
+                    self.trim_groups(queue, min);
+                }
+            }
+        }
+    }
+
+    fn trim_held(&mut self, queue: QueueKey, min: u64) {
+        if queue == HALVES_QUEUE {
+            self.halves.trim(min);
+        } else if let Some(slot) = self.delayed.slots.get_mut(&queue.queue) {
+            slot.trim(min);
         }
     }
 

@@ -1,6 +1,8 @@
 //! Consumption state: what each group has done with each queue. Pure state
 //! machines; time and lease numbers come in as arguments.
 
+pub mod delay;
 pub mod group;
 pub mod progress;
 pub mod ranges;
+pub mod transaction;

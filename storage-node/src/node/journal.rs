@@ -166,7 +166,12 @@ fn submit_error(error: SubmitError) -> ApiError {
 /// Acks and leases go on when the disk is too full for sends (RULES 5).
 fn class_of(head: &Head) -> FrameClass {
     match head {
-        Head::Append { .. } => FrameClass::Send,
+        // What a due message becomes is as long as the message.
+        Head::Append { .. }
+        | Head::Hold(_)
+        | Head::Fire(_)
+        | Head::Prepare(_)
+        | Head::Decide { to: Some(_), .. } => FrameClass::Send,
         Head::Subscribe(_)
         | Head::Unsubscribe { .. }
         | Head::Receive(_)
@@ -180,6 +185,9 @@ fn class_of(head: &Head) -> FrameClass {
         | Head::Carry(_)
         | Head::Again { .. }
         | Head::Class(_)
-        | Head::Trim(_) => FrameClass::Other,
+        | Head::Trim(_)
+        | Head::Forget { .. }
+        | Head::Decide { to: None, .. }
+        | Head::Check { .. } => FrameClass::Other,
     }
 }

@@ -9,18 +9,23 @@ use firn_protocol::context::RequestContext;
 use firn_protocol::error::{ApiError, ErrorCode};
 use firn_protocol::ids::{BrokerId, Offset, Position, QueueKey, TopicKey};
 use firn_protocol::limits::ANSWER_BYTES_MAX;
-use firn_protocol::message::Message;
+use firn_protocol::message::{Message, MessageId};
 use firn_runtime::tasks;
 
 use super::StorageNode;
+use super::delay::DelayedMessage;
 use super::read::{ReadLimit, to_message};
 use super::tier::ColdQuery;
 use crate::broker::owner::Broker;
+use crate::consume::delay::is_slot;
 use crate::hot::hash::{id_hash, key_hash};
 use crate::hot::{Hit, HotError, HotStore};
 
 /// How long a query waits for the hot store to catch up with the log.
 const FILL_WAIT: Duration = Duration::from_secs(10);
+
+/// Records of one id that are looked at: an original and its copies.
+const COPIES_MAX: usize = 64;
 
 impl StorageNode {
     pub(super) async fn read_messages(
@@ -70,11 +75,32 @@ impl StorageNode {
         let Some((queue, offset)) = place else {
             return Ok(None);
         };
-        // Bodies that wait for their time are nobody's messages yet.
+        if is_slot(queue) {
+            let found = self.delayed_message(&broker, queue.queue, offset.0).await?;
+            return match found {
+                None => Ok(None),
+                Some(DelayedMessage::Waits(message)) => Ok(Some(*message)),
+                Some(DelayedMessage::Delivered(id)) => self.delivered(ctx, &broker, id).await,
+            };
+        }
+        // Other bodies that wait for their time are nobody's messages yet.
         if queue.topic == TopicKey::Waiting {
             return Ok(None);
         }
         self.read_one(&broker, queue, offset.0).await
+    }
+
+    /// The record that a delayed message became.
+    async fn delivered(
+        &self,
+        ctx: &RequestContext,
+        broker: &Arc<Broker>,
+        id: MessageId,
+    ) -> Result<Option<Message>, ApiError> {
+        let query = KeyQuery::MessageId(id);
+        let found = self.find_messages(ctx, broker.key.broker, None, query, 0, COPIES_MAX);
+        let mut found = found.await?.messages.into_iter();
+        Ok(found.find(|message| message.origin.is_none() && message.target.is_none()))
     }
 
     pub(super) async fn find_messages(
@@ -105,10 +131,7 @@ impl StorageNode {
             let (hits, searched_to) = self.hits(&broker, wanted).await?;
             for hit in hits {
                 from = hit.position.0 + 1;
-                if hit.queue.topic == TopicKey::Waiting {
-                    continue;
-                }
-                let message = self.read_one(&broker, hit.queue, hit.offset.0).await?;
+                let message = self.read_hit(&broker, &hit).await?;
                 // Equal hashes are not equal keys (RULES 24).
                 let Some(message) = message.filter(|message| is_match(message, &query)) else {
                     continue;
@@ -125,6 +148,22 @@ impl StorageNode {
                 return Ok(page);
             }
         }
+    }
+
+    /// The message of a hit, if it is anybody's yet.
+    async fn read_hit(&self, broker: &Arc<Broker>, hit: &Hit) -> Result<Option<Message>, ApiError> {
+        let (queue, offset) = (hit.queue, hit.offset.0);
+        if is_slot(queue) {
+            let found = self.delayed_message(broker, queue.queue, offset).await?;
+            return Ok(match found {
+                Some(DelayedMessage::Waits(message)) => Some(*message),
+                Some(DelayedMessage::Delivered(_)) | None => None,
+            });
+        }
+        if queue.topic == TopicKey::Waiting {
+            return Ok(None);
+        }
+        self.read_one(broker, queue, offset).await
     }
 
     /// Records that may match, from hot store and segments, in order of position,

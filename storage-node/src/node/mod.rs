@@ -8,6 +8,7 @@ mod ack;
 mod api;
 mod append;
 mod checkpoint;
+mod delay;
 mod durable;
 mod journal;
 mod lag;
@@ -29,6 +30,7 @@ mod stores;
 mod subscribe;
 mod tier;
 mod timers;
+mod transaction;
 mod visibility;
 mod wait;
 

@@ -40,7 +40,7 @@ impl StorageNode {
         for due in due {
             self.settle_one(broker, due).await?;
         }
-        Ok(())
+        self.fire_due(broker).await
     }
 
     /// Runs until told to stop, waking when the next event of any broker is due.

@@ -19,7 +19,7 @@ pub(super) struct Timers {
 impl Timers {
     /// Sees to it that the broker is looked at when its next event is due.
     pub(super) fn arm(&self, broker: BrokerId, core: &mut Core) {
-        if let Some(due) = core.state.next_due()
+        if let Some(due) = core.next_due()
             && core.armed.is_none_or(|armed| due < armed)
         {
             self.arm_at(broker, core, due);

@@ -2,7 +2,7 @@
 //! to the end. Numbers are little-endian base-128.
 
 use bytes::Bytes;
-use firn_protocol::ids::{Offset, Position, QueueId, TopicKey};
+use firn_protocol::ids::{Offset, Position, QueueId, QueueKey, TopicKey};
 use firn_protocol::message::{MessageId, NewMessage, Origin};
 use firn_protocol::time::Timestamp;
 
@@ -15,7 +15,13 @@ const HAS_KEYS: u8 = 4;
 const HAS_PROPERTIES: u8 = 8;
 const HAS_GROUP: u8 = 16;
 const HAS_ORIGIN: u8 = 32;
-const KNOWN: u8 = 63;
+/// Further flags follow as a number.
+const HAS_MORE: u8 = 64;
+const KNOWN: u8 = 127;
+
+const HAS_DELIVER_AT: u64 = 1;
+const HAS_TARGET: u64 = 2;
+const MORE_KNOWN: u64 = 3;
 
 pub(super) fn encode_record(
     out: &mut Vec<u8>,
@@ -23,18 +29,28 @@ pub(super) fn encode_record(
     id: Option<MessageId>,
     attempt: u32,
     origin: Option<Origin>,
+    target: Option<QueueKey>,
 ) {
     let start = out.len();
     out.extend_from_slice(&[0; 4]);
     let flag = |present: bool, bit: u8| if present { bit } else { 0 };
+    let more = if content.deliver_at.is_some() {
+        HAS_DELIVER_AT
+    } else {
+        0
+    } | if target.is_some() { HAS_TARGET } else { 0 };
     out.push(
         flag(id.is_some(), HAS_ID)
             | flag(content.tag.is_some(), HAS_TAG)
             | flag(!content.keys.is_empty(), HAS_KEYS)
             | flag(!content.properties.is_empty(), HAS_PROPERTIES)
             | flag(content.message_group.is_some(), HAS_GROUP)
-            | flag(origin.is_some(), HAS_ORIGIN),
+            | flag(origin.is_some(), HAS_ORIGIN)
+            | flag(more != 0, HAS_MORE),
     );
+    if more != 0 {
+        varint::put(out, more);
+    }
     if let Some(id) = id {
         varint::put_bytes(out, id.as_bytes());
     }
@@ -48,6 +64,14 @@ pub(super) fn encode_record(
         varint::put(out, origin.offset.0);
         varint::put(out, origin.position.0);
         varint::put(out, origin.stored_at.0);
+    }
+    if let Some(at) = content.deliver_at {
+        varint::put(out, at.0);
+    }
+    if let Some(target) = target {
+        out.push(target.topic.kind());
+        varint::put(out, target.topic.number());
+        varint::put(out, u64::from(target.queue.0));
     }
     if let Some(tag) = &content.tag {
         varint::put_bytes(out, tag.as_bytes());
@@ -93,7 +117,6 @@ struct Head<'a> {
     born_at: u64,
     born_host: &'a str,
     properties: Option<(u64, usize)>,
-    group: Option<&'a str>,
 }
 
 pub(super) fn summary(bytes: &[u8]) -> Result<RecordSummary<'_>, RecordError> {
@@ -116,7 +139,8 @@ pub(super) fn decode_record(bytes: &Bytes) -> Result<(NewMessage, RecordSummary<
         tag: head.summary.tag.map(str::to_owned),
         keys: head.summary.keys().map(str::to_owned).collect(),
         properties,
-        message_group: head.group.map(str::to_owned),
+        message_group: head.summary.message_group.map(str::to_owned),
+        deliver_at: head.summary.deliver_at,
         born_at: Timestamp(head.born_at),
         born_host: head.born_host.to_owned(),
         body: bytes.slice(head.summary.body_at..),
@@ -131,6 +155,13 @@ fn head(bytes: &[u8]) -> Result<Head<'_>, RecordError> {
         return Err(RecordError("record has unknown flags"));
     }
     let has = |bit: u8| flags & bit != 0;
+    let more = match has(HAS_MORE) {
+        true => reader.number().ok_or(RecordError("flags are cut"))?,
+        false => 0,
+    };
+    if more & !MORE_KNOWN != 0 {
+        return Err(RecordError("record has unknown flags"));
+    }
     let message_id = if has(HAS_ID) {
         let raw = reader.bytes().ok_or(RecordError("id is cut"))?;
         Some(MessageId::from_bytes(raw).ok_or(RecordError("id has a wrong length"))?)
@@ -143,6 +174,16 @@ fn head(bytes: &[u8]) -> Result<Head<'_>, RecordError> {
         origin(&mut reader)?
     } else {
         (1, None)
+    };
+    let deliver_at = match more & HAS_DELIVER_AT != 0 {
+        true => Some(Timestamp(
+            reader.number().ok_or(RecordError("due time is cut"))?,
+        )),
+        false => None,
+    };
+    let target = match more & HAS_TARGET != 0 {
+        true => Some(target(&mut reader).ok_or(RecordError("target is malformed"))?),
+        false => None,
     };
     let tag = if has(HAS_TAG) {
         Some(reader.text().ok_or(RecordError("tag is cut"))?)
@@ -175,6 +216,9 @@ fn head(bytes: &[u8]) -> Result<Head<'_>, RecordError> {
         message_id,
         attempt,
         origin,
+        deliver_at,
+        target,
+        message_group: group,
         keys,
         body_at: reader.at(),
     };
@@ -183,7 +227,6 @@ fn head(bytes: &[u8]) -> Result<Head<'_>, RecordError> {
         born_at,
         born_host,
         properties,
-        group,
     })
 }
 
@@ -192,6 +235,14 @@ fn skip_texts(reader: &mut Reader<'_>, count: u64) -> Result<(), RecordError> {
         reader.text().ok_or(RecordError("text is cut"))?;
     }
     Ok(())
+}
+
+fn target(reader: &mut Reader<'_>) -> Option<QueueKey> {
+    let kind = reader.byte()?;
+    Some(QueueKey {
+        topic: TopicKey::from_parts(kind, reader.number()?)?,
+        queue: QueueId(u16::try_from(reader.number()?).ok()?),
+    })
 }
 
 fn origin(reader: &mut Reader<'_>) -> Result<(u32, Option<Origin>), RecordError> {

@@ -67,12 +67,17 @@ impl EncodedRecords {
 
     /// Adds an original: attempt 1, no origin.
     pub fn push_original(&mut self, content: &NewMessage) {
-        self.push(content, content.message_id, 1, None);
+        self.push(content, content.message_id, 1, None, None);
+    }
+
+    /// Adds a message that is held until it goes to its queue.
+    pub fn push_held(&mut self, content: &NewMessage, target: QueueKey) {
+        self.push(content, content.message_id, 1, None, Some(target));
     }
 
     /// Adds a copy, which keeps its id and knows where it came from.
     pub fn push_copy(&mut self, content: &NewMessage, id: MessageId, attempt: u32, origin: Origin) {
-        self.push(content, Some(id), attempt, Some(origin));
+        self.push(content, Some(id), attempt, Some(origin), None);
     }
 
     fn push(
@@ -81,8 +86,9 @@ impl EncodedRecords {
         id: Option<MessageId>,
         attempt: u32,
         origin: Option<Origin>,
+        target: Option<QueueKey>,
     ) {
-        codec::encode_record(&mut self.bytes, content, id, attempt, origin);
+        codec::encode_record(&mut self.bytes, content, id, attempt, origin, target);
         self.count += 1;
     }
 }
@@ -297,6 +303,10 @@ pub struct RecordSummary<'a> {
     pub message_id: Option<MessageId>,
     pub attempt: u32,
     pub origin: Option<Origin>,
+    pub deliver_at: Option<Timestamp>,
+    /// Where a held message goes.
+    pub target: Option<QueueKey>,
+    pub message_group: Option<&'a str>,
     keys: codec::Keys<'a>,
     body_at: usize,
 }
@@ -346,6 +356,7 @@ impl StoredRecord {
             stored_at: self.stored_at,
             attempt: summary.attempt,
             origin: summary.origin,
+            target: summary.target,
             content: NewMessage {
                 message_id: Some(message_id),
                 ..content

@@ -14,15 +14,17 @@ fn message() -> impl Strategy<Value = NewMessage> {
         proptest::collection::vec(("[a-z]{1,4}", ".{0,8}"), 0..4),
         proptest::option::of("[a-z]{1,8}"),
         any::<u64>(),
+        proptest::option::of(any::<u64>()),
         proptest::collection::vec(any::<u8>(), 0..64),
     )
         .prop_map(
-            |(id, tag, keys, properties, message_group, born_at, body)| NewMessage {
+            |(id, tag, keys, properties, message_group, born_at, deliver_at, body)| NewMessage {
                 message_id: id.and_then(|id| MessageId::from_bytes(&id)),
                 tag,
                 keys,
                 properties,
                 message_group,
+                deliver_at: deliver_at.map(Timestamp),
                 born_at: Timestamp(born_at),
                 born_host: "127.0.0.1:9".into(),
                 body: Bytes::from(body),
@@ -132,6 +134,7 @@ fn golden_bytes_of_version_1() {
         keys: vec!["k".into()],
         properties: vec![("p".into(), "v".into())],
         message_group: Some("g".into()),
+        deliver_at: None,
         born_at: Timestamp(300),
         born_host: "h:1".into(),
         body: Bytes::from_static(b"body"),
@@ -155,4 +158,38 @@ fn golden_bytes_of_version_1() {
             1, b'v', 1, b'g', b'b', b'o', b'd', b'y'
         ]
     );
+}
+
+/// A delayed message in its slot, and the one that it becomes.
+#[test]
+fn golden_bytes_of_a_held_record() {
+    let message = NewMessage {
+        deliver_at: Some(Timestamp(300)),
+        born_host: "h:1".into(),
+        body: Bytes::from_static(b"body"),
+        ..NewMessage::default()
+    };
+    let mut records = EncodedRecords::default();
+    records.push_held(&message, queue());
+    records.push_original(&message);
+    let held = [
+        16, 0, 0, 0, 64, 3, 0, 3, b'h', b':', b'1', 172, 2, 0, 5, 2, b'b', b'o', b'd', b'y',
+    ];
+    let fired = [
+        13, 0, 0, 0, 64, 1, 0, 3, b'h', b':', b'1', 172, 2, b'b', b'o', b'd', b'y',
+    ];
+    let golden: Vec<u8> = held.iter().chain(&fired).copied().collect();
+    assert_eq!(records.bytes, golden);
+    let read = |bytes: &[u8]| {
+        let record = StoredRecord {
+            offset: Offset(0),
+            position: Position(0),
+            stored_at: Timestamp(1),
+            bytes: Bytes::copy_from_slice(&bytes[4..]),
+        };
+        let message = record.to_message(BrokerId(3), queue()).expect("a message");
+        (message.target, message.content.deliver_at)
+    };
+    assert_eq!(read(&held), (Some(queue()), Some(Timestamp(300))));
+    assert_eq!(read(&fired), (None, Some(Timestamp(300))));
 }

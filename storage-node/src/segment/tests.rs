@@ -235,6 +235,7 @@ fn any_message() -> impl Strategy<Value = NewMessage> {
             keys: keys.iter().map(|key| format!("k{key}")).collect(),
             properties: vec![("p".into(), "v".into())],
             message_group: None,
+            deliver_at: None,
             born_at: Timestamp(5),
             born_host: "h:1".into(),
             body: body.into(),

@@ -4,6 +4,7 @@ mod cold;
 mod concurrent;
 mod crash;
 mod damage;
+mod delayed;
 mod failing;
 mod full;
 mod harness;
@@ -27,6 +28,7 @@ mod spoiled;
 mod stores;
 mod tier_faults;
 mod tiers;
+mod transactions;
 mod waiting;
 #[path = "../support/weed.rs"]
 mod weed;

@@ -25,7 +25,8 @@ pub(in crate::native) struct MessageJson<'a> {
     topic: &'a str,
     broker: &'a str,
     queue_id: u16,
-    queue_offset: u64,
+    /// Null while the message is held.
+    queue_offset: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     tag: Option<&'a str>,
     keys: &'a [String],
@@ -40,6 +41,9 @@ pub(in crate::native) struct MessageJson<'a> {
     body_base64: Option<&'a [u8]>,
     #[serde(skip_serializing_if = "Option::is_none")]
     message_group: Option<&'a str>,
+    /// Of a delayed message: when it was, or is, due.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    deliver_at: Option<u64>,
     born_timestamp: u64,
     born_host: &'a str,
     store_timestamp: u64,
@@ -100,7 +104,7 @@ impl<'a> MessageJson<'a> {
             let broker = json.broker;
             json.retry_queue = Some(place(broker, message.queue.queue, message.offset));
             json.queue_id = origin.queue.0;
-            json.queue_offset = origin.offset.0;
+            json.queue_offset = Some(origin.offset.0);
         }
         json.receipt_handle = Some(services.receipts.seal(scope.instance.id, &delivery.receipt));
         json.invisible_until = Some(delivery.invisible_until.0);
@@ -139,14 +143,15 @@ impl<'a> MessageJson<'a> {
             offset_message_id: message.offset_message_id(),
             topic,
             broker: scope.broker_name(message.broker),
-            queue_id: message.queue.queue.0,
-            queue_offset: message.offset.0,
+            queue_id: message.target.unwrap_or(message.queue).queue.0,
+            queue_offset: message.target.is_none().then_some(message.offset.0),
             tag: content.tag.as_deref(),
             keys: &content.keys,
             properties: &content.properties,
             body,
             body_base64: body.is_none().then_some(&content.body[..]),
             message_group: content.message_group.as_deref(),
+            deliver_at: content.deliver_at.map(|at| at.0),
             born_timestamp: content.born_at.0,
             born_host: &content.born_host,
             store_timestamp: message.stored_at.0,

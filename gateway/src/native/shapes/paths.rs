@@ -23,6 +23,14 @@ parameters!(TopicPath {
     /// Name of the topic; `%25DLQ%25G` for dead letters of group `G`.
     topic
 });
+parameters!(TransactionPath {
+    /// Name or id of the instance.
+    instance,
+    /// Name of the topic.
+    topic,
+    /// `transactionId` as it was given.
+    transaction
+});
 parameters!(GroupPath {
     /// Name or id of the instance.
     instance,

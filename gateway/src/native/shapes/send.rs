@@ -29,31 +29,31 @@ pub(in crate::native) struct SendForm<'a> {
 pub(in crate::native) struct SendEntry<'a> {
     #[serde(borrow)]
     #[schema(value_type = Option<String>)]
-    body: Option<Text<'a>>,
+    pub(super) body: Option<Text<'a>>,
     #[schema(value_type = Option<String>)]
-    body_base64: Option<Text<'a>>,
+    pub(super) body_base64: Option<Text<'a>>,
     /// At most 127 bytes, no `|`.
     #[schema(value_type = Option<String>)]
-    tag: Option<Text<'a>>,
+    pub(super) tag: Option<Text<'a>>,
     /// At most 16, without blanks.
     #[serde(default)]
     #[schema(value_type = Vec<String>)]
-    keys: Vec<Text<'a>>,
+    pub(super) keys: Vec<Text<'a>>,
     /// At most 128, 16 KiB in all.
     #[serde(default)]
     #[schema(value_type = std::collections::BTreeMap<String, String>)]
-    properties: TextMap<'a>,
+    pub(super) properties: TextMap<'a>,
     /// For topics of type fifo and mixed.
     #[schema(value_type = Option<String>)]
-    message_group: Option<Text<'a>>,
+    pub(super) message_group: Option<Text<'a>>,
     /// For topics of type delay and mixed, ms since 1970.
-    deliver_at: Option<u64>,
-    delay_level: Option<u64>,
+    pub(super) deliver_at: Option<u64>,
+    pub(super) delay_level: Option<u64>,
     #[schema(value_type = Option<String>)]
-    dedup_id: Option<Text<'a>>,
+    pub(super) dedup_id: Option<Text<'a>>,
     /// 32 or 34 hex digits made by the client.
     #[schema(value_type = Option<String>)]
-    message_id: Option<Text<'a>>,
+    pub(super) message_id: Option<Text<'a>>,
 }
 
 impl<'a> SendEntry<'a> {
@@ -78,6 +78,17 @@ impl<'a> SendEntry<'a> {
         }
     }
 }
+
+/// What the answer to a delayed send gave.
+#[derive(Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(in crate::native) struct RecallForm {
+    pub(in crate::native) recall_handle: String,
+}
+
+/// Nothing but that it is done.
+#[derive(Serialize, ToSchema)]
+pub(in crate::native) struct Done {}
 
 /// One result for each message, in their order.
 #[derive(Serialize, ToSchema)]
@@ -104,10 +115,14 @@ pub(in crate::native) struct Stored<'a> {
     offset_message_id: firn_protocol::message::OffsetMessageId,
     broker: &'a str,
     queue_id: u16,
-    queue_offset: u64,
+    /// Null until a delayed message is due.
+    queue_offset: Option<u64>,
     store_timestamp: u64,
     #[schema(value_type = String)]
     durability: Durability,
+    /// Of a delayed message: calls it back.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    recall_handle: Option<&'a str>,
 }
 
 #[derive(Serialize, ToSchema)]
@@ -128,15 +143,16 @@ impl<'a> SendAnswer<'a> {
     }
 }
 
-fn stored<'a>(scope: &'a Scope, sent: &Sent) -> Stored<'a> {
+fn stored<'a>(scope: &'a Scope, sent: &'a Sent) -> Stored<'a> {
     Stored {
         message_id: sent.message_id,
         offset_message_id: sent.offset_message_id(),
         broker: scope.broker_name(sent.broker),
         queue_id: sent.queue.0,
-        queue_offset: sent.offset.0,
+        queue_offset: sent.offset.map(|offset| offset.0),
         store_timestamp: sent.stored_at.0,
         durability: scope.instance.durability,
+        recall_handle: sent.recall_handle.as_deref(),
     }
 }
 

@@ -6,6 +6,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::broker::entry::{Copy, Head, Receive, ReceivePart, Subscribe, Transfer, TransferReason};
+use crate::consume::transaction::Half;
 use crate::record::RunHeader;
 
 const GROUP: GroupId = GroupId(300);
@@ -117,6 +118,24 @@ fn rich() -> BrokerState {
         local_since: 3,
     };
     state
+        .delayed
+        .hold(QueueId(17), Timestamp(1_700_000_400_000));
+    state.delayed.fire(QueueId(17), 1);
+    state.delayed.forget(QueueId(17), 3);
+    state
+        .delayed
+        .drop_topic(TopicKey::User(TopicId(9)), Timestamp(7));
+    let half = Half {
+        target: QUEUE,
+        producers: "p".into(),
+        since: Timestamp(1_700_000_000_000),
+        next_check: Timestamp(1_700_000_006_000),
+        checks: 2,
+    };
+    state.halves.prepare(4, half.clone());
+    state.halves.prepare(5, half);
+    state.halves.decide(4, true);
+    state
 }
 
 /// Version 1, which had no tier.
@@ -135,6 +154,14 @@ const GOLDEN_2_TIER: &str = "030901000502079003940580d095ffbc3188d095ffbc3101";
 /// What version 3 has behind that.
 const GOLDEN_3_CLASS: &str = "0603";
 
+/// What version 4 has behind that.
+const GOLDEN_4_HELD: &str = concat!(
+    "01118085aeffbc310000200100000000000000000000003a30000001000000000001001000000001",
+    "00030000001e0100000000000000000000003a300000010000000000000010000000030001000907",
+    "0105000502017080d095ffbc31f0fe95ffbc31021e0100000000000000000000003a300000010000",
+    "0000000000100000000400",
+);
+
 fn bytes_of(hex: &str) -> Vec<u8> {
     let digits = (0..hex.len()).step_by(2).map(|at| &hex[at..at + 2]);
     let bytes = digits.map(|digits| u8::from_str_radix(digits, 16).expect("hex"));
@@ -144,10 +171,22 @@ fn bytes_of(hex: &str) -> Vec<u8> {
 #[test]
 fn golden_bytes_of_a_snapshot() {
     let body = format!("{}{GOLDEN_2_TIER}{GOLDEN_3_CLASS}", &GOLDEN_1[2..]);
-    let golden = bytes_of(&format!("03{body}"));
+    let golden = bytes_of(&format!("04{body}{GOLDEN_4_HELD}"));
     assert_eq!(rich().snapshot(), golden);
     let read = BrokerState::from_snapshot(&golden).expect("reads");
     assert_eq!(read, rich());
+}
+
+#[test]
+fn a_snapshot_of_version_3_is_read_without_held_messages() {
+    let body = format!("{}{GOLDEN_2_TIER}{GOLDEN_3_CLASS}", &GOLDEN_1[2..]);
+    let read = BrokerState::from_snapshot(&bytes_of(&format!("03{body}"))).expect("reads");
+    let expected = BrokerState {
+        delayed: Delayed::default(),
+        halves: Halves::default(),
+        ..rich()
+    };
+    assert_eq!(read, expected);
 }
 
 #[test]
@@ -156,6 +195,8 @@ fn a_snapshot_of_version_2_is_read_without_a_class() {
     let read = BrokerState::from_snapshot(&golden).expect("reads");
     let expected = BrokerState {
         class: ClassState::default(),
+        delayed: Delayed::default(),
+        halves: Halves::default(),
         ..rich()
     };
     assert_eq!(read, expected);
@@ -167,6 +208,8 @@ fn a_snapshot_of_version_1_is_read_without_a_tier() {
     let expected = BrokerState {
         tier: TierState::default(),
         class: ClassState::default(),
+        delayed: Delayed::default(),
+        halves: Halves::default(),
         ..rich()
     };
     assert_eq!(read, expected);

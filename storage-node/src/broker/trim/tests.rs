@@ -258,7 +258,11 @@ impl Script {
         let (old, new) = (before.queue(queue), self.0.queue(queue));
         assert_eq!(old.end, new.end, "offsets are never given out again");
         if queue == WAITING_QUEUE {
-            assert_eq!(new.min, upto.min(before.waiting_floor()).max(old.min));
+            assert_eq!(
+                new.min,
+                upto.min(before.waiting_floor(WAITING_QUEUE.queue))
+                    .max(old.min)
+            );
         } else {
             assert_eq!(new.min, upto.min(old.end).max(old.min));
         }

@@ -25,7 +25,6 @@ use crate::broker::trim::Missed;
 use crate::cold::manifest::{Manifest, QueueRange};
 use crate::cold::paths::ObjectName;
 use crate::config::TierMutant;
-use crate::consume::group::WAITING_QUEUE;
 use crate::hot::BrokerKey;
 use crate::node::StorageNode;
 
@@ -87,9 +86,7 @@ impl StorageNode {
         facts.has_dead
             || facts.release_at.is_some_and(|at| at <= now)
             || oldest.any(|(&topic, &at)| is_over(at, self.retention(key, topic), now))
-            || facts
-                .held_to
-                .is_some_and(|end| end <= state.waiting_floor())
+            || facts.has_waited(state)
             || facts.has_dropped(state)
     }
 
@@ -155,12 +152,11 @@ impl StorageNode {
             let expired = expired.take_while(|row| is_over(row.stored_at.1, retention, now));
             marks.extend(expired.last().map(|row| (queue, row.end.0 + one_more)));
         }
-        let waiting = waiting_mark(manifest, state);
         let facts = &self.cold.facts;
-        let is_held = facts.ask(manifest.broker, manifest.number, |it| it.held_to.is_some());
+        let is_held = facts.ask(manifest.broker, manifest.number, Facts::holds_waiting);
         // What nobody waits for any more has no age; it goes along.
         if !marks.is_empty() || is_held == Some(true) {
-            marks.extend(waiting.map(|mark| (WAITING_QUEUE, mark)));
+            marks.extend(waiting_marks(manifest, state));
         }
         marks
     }
@@ -268,10 +264,15 @@ pub(super) fn rows_by_queue<'a>(
     rows
 }
 
-/// How far the waiting queue may be trimmed: nobody waits for anything below.
-pub(super) fn waiting_mark(manifest: &Manifest, state: &BrokerState) -> Option<u64> {
-    let floor = state.waiting_floor();
+/// How far queues of waiting bodies may be trimmed: nobody waits for anything below.
+pub(super) fn waiting_marks(manifest: &Manifest, state: &BrokerState) -> BTreeMap<QueueKey, u64> {
+    let mut marks = BTreeMap::new();
     let rows = manifest.segments.iter().flat_map(|entry| &entry.queues);
-    let rows = rows.filter(|row| row.queue == WAITING_QUEUE && row.end.0 <= floor);
-    rows.map(|row| row.end.0).max()
+    for row in rows.filter(|row| row.queue.topic == TopicKey::Waiting) {
+        if row.end.0 <= state.waiting_floor(row.queue.queue) {
+            let mark = marks.entry(row.queue).or_insert(row.end.0);
+            *mark = row.end.0.max(*mark);
+        }
+    }
+    marks
 }

@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use firn_protocol::ids::{QueueKey, TopicKey};
+use firn_protocol::ids::{QueueId, QueueKey, TopicKey};
 use firn_protocol::time::Timestamp;
 use parking_lot::Mutex;
 use rustc_hash::FxHashMap;
@@ -22,8 +22,9 @@ pub(super) struct Facts {
     pub(super) oldest: BTreeMap<TopicKey, Timestamp>,
     /// A segment holds nothing that is still to be read.
     pub(super) has_dead: bool,
-    /// Where waiting bodies end that alone keep a segment; the lowest.
-    pub(super) held_to: Option<u64>,
+    /// Where waiting bodies end that alone keep a segment, queue by queue; one
+    /// list for each such segment.
+    held: Vec<Vec<(QueueId, u64)>>,
     /// From when on everything may be deleted that earlier manifests named; `None`
     /// if nothing is left of it.
     pub(super) release_at: Option<Timestamp>,
@@ -125,8 +126,9 @@ impl Facts {
             facts
                 .lengths
                 .extend((!live.is_empty()).then_some(entry.bytes));
-            if !others && let Some(end) = live.iter().map(|row| row.end.0).max() {
-                facts.held_to = Some(facts.held_to.map_or(end, |before| before.min(end)));
+            if !others && !live.is_empty() {
+                let ends = live.iter().map(|row| (row.queue.queue, row.end.0));
+                facts.held.push(ends.collect());
             }
             for row in live {
                 facts.record_bytes += row.record_bytes;
@@ -143,6 +145,20 @@ impl Facts {
             }
         }
         facts
+    }
+
+    /// Whether a segment is kept by nothing but bodies that wait no longer.
+    pub(super) fn has_waited(&self, state: &BrokerState) -> bool {
+        let waited = |ends: &Vec<(QueueId, u64)>| {
+            let mut ends = ends.iter();
+            ends.all(|&(queue, end)| end <= state.waiting_floor(queue))
+        };
+        self.held.iter().any(waited)
+    }
+
+    /// Whether a segment is kept by bodies that wait alone.
+    pub(super) fn holds_waiting(&self) -> bool {
+        !self.held.is_empty()
     }
 
     /// How many segments are shorter than that.

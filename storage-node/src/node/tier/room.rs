@@ -11,12 +11,11 @@ use firn_protocol::ids::{InstanceId, QueueKey, TopicKey};
 use firn_protocol::time::Timestamp;
 
 use super::error::TierError;
-use super::expire::waiting_mark;
+use super::expire::waiting_marks;
 use super::facts::is_live;
 use crate::broker::entry::TrimReason;
 use crate::broker::owner::Broker;
 use crate::cold::manifest::Manifest;
-use crate::consume::group::WAITING_QUEUE;
 use crate::node::StorageNode;
 use crate::retention::ForcedRemoval;
 
@@ -123,8 +122,7 @@ impl StorageNode {
             ranges.filter(|(_, min, mark)| min < mark).collect()
         };
         if let Some(manifest) = self.newest(broker).await? {
-            let waiting = waiting_mark(&manifest, &broker.lock()?.state);
-            marks.extend(waiting.map(|mark| (WAITING_QUEUE, mark)));
+            marks.extend(waiting_marks(&manifest, &broker.lock()?.state));
         }
         self.trim(broker, marks.into_iter().collect(), reason)?;
         let removal = ForcedRemoval {

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use bytes::Bytes;
-use firn_protocol::ids::{Offset, QueueKey};
+use firn_protocol::ids::{Offset, QueueKey, TopicKey};
 use firn_protocol::time::Timestamp;
 
 use super::cut::{Cut, Tiering};
@@ -24,7 +24,6 @@ use crate::cold::manifest::{
 };
 use crate::cold::paths::{Nonce, ObjectName, SegmentName, StateName};
 use crate::config::TierMutant;
-use crate::consume::group::WAITING_QUEUE;
 use crate::node::StorageNode;
 
 impl StorageNode {
@@ -191,7 +190,7 @@ impl StorageNode {
     fn named(&self, before: Option<&Manifest>, merge: Option<&Merge>, cut: &Cut) -> Named {
         let mut mins = cut.mins.clone();
         if self.config.tier.mutant == Some(TierMutant::TrimWaiting) {
-            mins.remove(&WAITING_QUEUE);
+            mins.retain(|queue, _| queue.topic != TopicKey::Waiting);
         }
         let mut all = before.map_or_else(Vec::new, |before| before.segments.clone());
         let mut gone = Vec::new();
