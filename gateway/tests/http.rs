@@ -10,6 +10,8 @@ mod bad_input;
 mod bench;
 #[path = "http/consume.rs"]
 mod consume;
+#[path = "http/fake_hold.rs"]
+mod fake_hold;
 #[path = "http/fake_storage.rs"]
 mod fake_storage;
 #[path = "http/fake_tenants.rs"]

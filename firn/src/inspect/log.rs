@@ -129,7 +129,7 @@ fn add_header(fields: &mut Value, header: &FrameHeader) {
 
 /// The name of an entry's kind.
 pub(super) fn kind_name(kind: u8) -> String {
-    const NAMES: [&str; 13] = [
+    const NAMES: [&str; 21] = [
         "append",
         "subscribe",
         "unsubscribe",
@@ -143,6 +143,14 @@ pub(super) fn kind_name(kind: u8) -> String {
         "dropGroup",
         "carry",
         "again",
+        "class",
+        "trim",
+        "hold",
+        "fire",
+        "forget",
+        "prepare",
+        "decide",
+        "check",
     ];
     let name = usize::from(kind)
         .checked_sub(1)
@@ -175,7 +183,33 @@ fn add_entry(fields: &mut Value, entry: &Entry) {
         Err(error) => fields["problem"] = json!(error.to_string()),
     }
     let group = match &entry.head {
-        Head::Append { .. } | Head::Again { .. } | Head::DropTopic { .. } => None,
+        Head::Append { .. } | Head::Again { .. } | Head::DropTopic { .. } | Head::Hold(_) => None,
+        Head::Fire(fire) => {
+            let from = fire.from.iter();
+            let from = from.map(|(slot, offset)| json!([slot.0, offset]));
+            fields["from"] = from.collect();
+            None
+        }
+        Head::Forget { slot, offsets } => {
+            fields["slot"] = json!(slot.0);
+            fields["offsets"] = json!(offsets);
+            None
+        }
+        Head::Prepare(half) => {
+            fields["to"] = json!(queue_name(half.target));
+            fields["producers"] = json!(half.producers);
+            None
+        }
+        Head::Decide { offset, to, .. } => {
+            fields["halfOffset"] = json!(offset);
+            fields["committed"] = json!(to.is_some());
+            None
+        }
+        Head::Check { offsets, next } => {
+            fields["offsets"] = json!(offsets);
+            fields["next"] = json!(next.0);
+            None
+        }
         Head::Trim(trim) => {
             let reason = match trim.reason {
                 TrimReason::Age => "age",

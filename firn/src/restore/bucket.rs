@@ -107,6 +107,9 @@ async fn names_of(store: &ColdStore, broker: BrokerKey) -> anyhow::Result<IdsInU
     for queue in state.queues.keys() {
         note(&mut names, *queue);
     }
+    for (_, half) in state.halves.open(0) {
+        note(&mut names, half.target);
+    }
     for group in state.groups.keys() {
         names.group = names.group.max(group.0);
     }

@@ -11,5 +11,6 @@ mod kill;
 mod machine;
 mod process;
 mod restore;
+mod semantics;
 mod stack;
 mod stub;

@@ -1,6 +1,6 @@
 //! Calls a delayed message back before its time.
 
-use firn_protocol::api::storage::Recalled;
+use firn_protocol::api::hold::Recalled;
 use firn_protocol::catalogue::Topic;
 use firn_protocol::receipt::HeldKind;
 use firn_protocol::{ApiError, ApiResult, ErrorCode, TopicKey};

@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use firn_protocol::api::storage::{AppendRequest, HoldRequest};
+use firn_protocol::api::hold::HoldRequest;
+use firn_protocol::api::storage::AppendRequest;
 use firn_protocol::catalogue::Topic;
 use firn_protocol::limits::SEND_MESSAGES_MAX;
 use firn_protocol::message::{MessageId, NewMessage, OffsetMessageId};

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use firn_protocol::api::storage::{ChecksRequest, Decided, HalfMessage, Held, PrepareRequest};
+use firn_protocol::api::hold::{ChecksRequest, Decided, HalfMessage, Held, PrepareRequest};
 use firn_protocol::catalogue::Topic;
 use firn_protocol::limits::{
     PRODUCER_GROUP_BYTES_MAX, TRANSACTION_CHECK_AFTER_SECS, TRANSACTION_CHECK_AFTER_SECS_MAX,

@@ -147,6 +147,42 @@ async fn rights_by_caller_and_route() {
             [404; 8],
         ),
         (
+            "POST",
+            "/v1/instances/demo/topics/secret/messages/recall",
+            json!({"recallHandle": "x"}),
+            [400, 400, 403, 400, 403, 404, 404, 404],
+        ),
+        (
+            "POST",
+            "/v1/instances/demo/topics/secret/transactions",
+            json!({}),
+            [400, 400, 403, 400, 403, 404, 404, 404],
+        ),
+        (
+            "GET",
+            "/v1/instances/demo/topics/secret/transactions?state=open",
+            Value::Null,
+            [200, 200, 200, 200, 403, 404, 404, 404],
+        ),
+        (
+            "POST",
+            "/v1/instances/demo/topics/secret/transactions/checks",
+            json!({}),
+            [200, 200, 403, 200, 403, 404, 404, 404],
+        ),
+        (
+            "POST",
+            "/v1/instances/demo/topics/secret/transactions/x/commit",
+            json!({}),
+            [404, 404, 403, 404, 403, 404, 404, 404],
+        ),
+        (
+            "POST",
+            "/v1/instances/demo/topics/secret/transactions/x/rollback",
+            json!({}),
+            [404, 404, 403, 404, 403, 404, 404, 404],
+        ),
+        (
             "GET",
             "/v1/instances/demo/topics/orders/messages?key=k",
             Value::Null,

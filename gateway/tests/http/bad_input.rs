@@ -224,7 +224,7 @@ async fn content_types_paths_and_methods() {
         "/nothing",
         "/v1",
         "/v1/instances/demo/",
-        "/v1/instances/demo/topics/orders/transactions",
+        "/v1/instances/demo/topics/orders/transactions/x",
         "/api/manager/topics",
         "/v1/audit",
     ] {

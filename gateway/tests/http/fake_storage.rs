@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use async_trait::async_trait;
 use firn_protocol::api::storage::*;
 use firn_protocol::message::*;
-use firn_protocol::receipt::{HeldPlace, Receipt};
+use firn_protocol::receipt::Receipt;
 use firn_protocol::*;
 use firn_runtime::Clock;
 use parking_lot::Mutex;
@@ -59,6 +59,15 @@ impl FakeStorage {
             waiting: AtomicUsize::new(0),
             gate: Mutex::default(),
         }
+    }
+
+    /// Puts a message somewhere.
+    pub(crate) fn put(&self, broker: BrokerId, queue: QueueKey, content: NewMessage) -> Message {
+        self.inner.lock().append(broker, queue, content, self.now())
+    }
+
+    pub(crate) fn clock(&self) -> &Clock {
+        &self.clock
     }
 
     /// Lets go of all messages.
@@ -114,11 +123,11 @@ impl FakeStorage {
             .collect()
     }
 
-    fn now(&self) -> Timestamp {
+    pub(crate) fn now(&self) -> Timestamp {
         Timestamp(self.clock.now_ms())
     }
 
-    fn check(&self) -> ApiResult<()> {
+    pub(crate) fn check(&self) -> ApiResult<()> {
         match *self.fault.lock() {
             Some(code) => Err(ApiError::new(code, "as told by the test")),
             None => Ok(()),
@@ -184,11 +193,6 @@ impl Inner {
     }
 }
 
-/// What the tests of the whole service cover.
-fn not_faked() -> ApiError {
-    ApiError::new(ErrorCode::Internal, "not part of the fake")
-}
-
 #[async_trait]
 impl StorageApi for FakeStorage {
     async fn append(&self, _: &RequestContext, request: AppendRequest) -> ApiResult<Appended> {
@@ -208,47 +212,6 @@ impl StorageApi for FakeStorage {
             stored_at: now,
             message_ids: stored.iter().map(|message| message.message_id).collect(),
         })
-    }
-
-    async fn hold(&self, _: &RequestContext, _: HoldRequest) -> ApiResult<Vec<ApiResult<Held>>> {
-        Err(not_faked())
-    }
-
-    async fn recall(&self, _: &RequestContext, _: HeldPlace) -> ApiResult<Recalled> {
-        Err(not_faked())
-    }
-
-    async fn prepare(&self, _: &RequestContext, _: PrepareRequest) -> ApiResult<Held> {
-        Err(not_faked())
-    }
-
-    async fn decide(&self, _: &RequestContext, _: HeldPlace, _: bool) -> ApiResult<Decided> {
-        Err(not_faked())
-    }
-
-    async fn checks(&self, _: &RequestContext, _: ChecksRequest) -> ApiResult<Vec<HalfMessage>> {
-        Err(not_faked())
-    }
-
-    async fn wait_checks(
-        &self,
-        _: &RequestContext,
-        _: ChecksRequest,
-        _: Timestamp,
-    ) -> ApiResult<()> {
-        Err(not_faked())
-    }
-
-    async fn half_messages(
-        &self,
-        _: &RequestContext,
-        _: BrokerId,
-        _: TopicKey,
-        _: Option<bool>,
-        _: Offset,
-        _: usize,
-    ) -> ApiResult<Vec<HalfMessage>> {
-        Err(not_faked())
     }
 
     async fn subscribe(

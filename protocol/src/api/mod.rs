@@ -1,5 +1,6 @@
 //! The traits at which services meet. Each has the real service as one
 //! implementation; callers cannot tell whether it runs in their process.
 
+pub mod hold;
 pub mod storage;
 pub mod tenant;

@@ -2,16 +2,15 @@
 
 use async_trait::async_trait;
 use firn_protocol::api::storage::{
-    AckStatus, AppendRequest, Appended, ChecksRequest, Decided, GroupSpec, HalfMessage, Held,
-    HoldRequest, KeyQuery, PrepareRequest, QueryPage, QueueLag, Recalled, ReceiveRequest, Received,
-    RedriveRequest, SeekRequest, SeekRow, StorageApi, TopicSpec, VisibilityAnswer,
+    AckStatus, AppendRequest, Appended, GroupSpec, KeyQuery, QueryPage, QueueLag, ReceiveRequest,
+    Received, RedriveRequest, SeekRequest, SeekRow, StorageApi, TopicSpec, VisibilityAnswer,
     VisibilityRequest, WaitRequest,
 };
 use firn_protocol::context::RequestContext;
 use firn_protocol::error::{ApiError, ApiResult, ErrorCode};
 use firn_protocol::ids::{BrokerId, GroupId, Offset, Position, QueueId, QueueKey, TopicKey};
 use firn_protocol::message::{ConsumeStatus, Message};
-use firn_protocol::receipt::{HeldPlace, Receipt};
+use firn_protocol::receipt::Receipt;
 use firn_protocol::time::Timestamp;
 
 use super::StorageNode;
@@ -22,61 +21,6 @@ use crate::log::LogState;
 impl StorageApi for StorageNode {
     async fn append(&self, ctx: &RequestContext, request: AppendRequest) -> ApiResult<Appended> {
         self.append_run(ctx, request).await
-    }
-
-    async fn hold(
-        &self,
-        ctx: &RequestContext,
-        request: HoldRequest,
-    ) -> ApiResult<Vec<ApiResult<Held>>> {
-        self.hold_messages(ctx, request).await
-    }
-
-    async fn recall(&self, ctx: &RequestContext, place: HeldPlace) -> ApiResult<Recalled> {
-        self.recall_message(ctx, place).await
-    }
-
-    async fn prepare(&self, ctx: &RequestContext, request: PrepareRequest) -> ApiResult<Held> {
-        self.prepare_message(ctx, request).await
-    }
-
-    async fn decide(
-        &self,
-        ctx: &RequestContext,
-        place: HeldPlace,
-        commit: bool,
-    ) -> ApiResult<Decided> {
-        self.decide_half(ctx, place, commit).await
-    }
-
-    async fn checks(
-        &self,
-        ctx: &RequestContext,
-        request: ChecksRequest,
-    ) -> ApiResult<Vec<HalfMessage>> {
-        self.ask_producers(ctx, request).await
-    }
-
-    async fn wait_checks(
-        &self,
-        ctx: &RequestContext,
-        request: ChecksRequest,
-        until: Timestamp,
-    ) -> ApiResult<()> {
-        self.wait_for_checks(ctx, request, until).await
-    }
-
-    async fn half_messages(
-        &self,
-        ctx: &RequestContext,
-        broker: BrokerId,
-        topic: TopicKey,
-        given_up: Option<bool>,
-        from: Offset,
-        max: usize,
-    ) -> ApiResult<Vec<HalfMessage>> {
-        self.undecided(ctx, broker, topic, given_up, from, max)
-            .await
     }
 
     async fn subscribe(

@@ -7,7 +7,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use firn_protocol::api::storage::{Held, HoldRequest, Recalled};
+use firn_protocol::api::hold::{Held, HoldRequest, Recalled};
 use firn_protocol::context::RequestContext;
 use firn_protocol::error::{ApiError, ApiResult};
 use firn_protocol::ids::{Offset, Position, QueueId, QueueKey};

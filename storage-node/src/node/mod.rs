@@ -6,6 +6,7 @@
 
 mod ack;
 mod api;
+mod api_hold;
 mod append;
 mod checkpoint;
 mod delay;

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use firn_protocol::api::storage::{ChecksRequest, Decided, HalfMessage, Held, PrepareRequest};
+use firn_protocol::api::hold::{ChecksRequest, Decided, HalfMessage, Held, PrepareRequest};
 use firn_protocol::context::RequestContext;
 use firn_protocol::error::{ApiError, ErrorCode};
 use firn_protocol::ids::{BrokerId, Offset, TopicKey};

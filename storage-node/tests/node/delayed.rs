@@ -1,7 +1,8 @@
 //! Delayed messages: never early, never lost, once each; whatever clocks and
 //! machines do.
 
-use firn_protocol::api::storage::{AckStatus, Held, HoldRequest, Recalled, StorageApi};
+use firn_protocol::api::hold::{Held, HoldApi, HoldRequest, Recalled};
+use firn_protocol::api::storage::{AckStatus, StorageApi};
 use firn_protocol::filter::Filter;
 use firn_protocol::ids::Position;
 use firn_protocol::message::NewMessage;

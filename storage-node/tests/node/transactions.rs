@@ -1,8 +1,9 @@
 //! Half messages: all or nothing, asked about by the schedule, forgotten never.
 
-use firn_protocol::api::storage::{
-    ChecksRequest, Decided, HalfMessage, Held, PrepareRequest, StorageApi,
+use firn_protocol::api::hold::{
+    ChecksRequest, Decided, HalfMessage, Held, HoldApi, PrepareRequest,
 };
+use firn_protocol::api::storage::StorageApi;
 use firn_protocol::filter::Filter;
 use firn_protocol::ids::{Offset, Position};
 use firn_protocol::limits::TRANSACTION_CHECKS_MAX;

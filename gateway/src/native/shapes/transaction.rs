@@ -1,6 +1,6 @@
 //! Transactions as JSON.
 
-use firn_protocol::api::storage::HalfMessage;
+use firn_protocol::api::hold::HalfMessage;
 use firn_protocol::message::MessageId;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;

@@ -1,0 +1,71 @@
+//! [`HoldApi`] for a node in this process.
+
+use async_trait::async_trait;
+use firn_protocol::api::hold::{
+    ChecksRequest, Decided, HalfMessage, Held, HoldApi, HoldRequest, PrepareRequest, Recalled,
+};
+use firn_protocol::context::RequestContext;
+use firn_protocol::error::ApiResult;
+use firn_protocol::ids::{BrokerId, Offset, TopicKey};
+use firn_protocol::receipt::HeldPlace;
+use firn_protocol::time::Timestamp;
+
+use super::StorageNode;
+
+#[async_trait]
+impl HoldApi for StorageNode {
+    async fn hold(
+        &self,
+        ctx: &RequestContext,
+        request: HoldRequest,
+    ) -> ApiResult<Vec<ApiResult<Held>>> {
+        self.hold_messages(ctx, request).await
+    }
+
+    async fn recall(&self, ctx: &RequestContext, place: HeldPlace) -> ApiResult<Recalled> {
+        self.recall_message(ctx, place).await
+    }
+
+    async fn prepare(&self, ctx: &RequestContext, request: PrepareRequest) -> ApiResult<Held> {
+        self.prepare_message(ctx, request).await
+    }
+
+    async fn decide(
+        &self,
+        ctx: &RequestContext,
+        place: HeldPlace,
+        commit: bool,
+    ) -> ApiResult<Decided> {
+        self.decide_half(ctx, place, commit).await
+    }
+
+    async fn checks(
+        &self,
+        ctx: &RequestContext,
+        request: ChecksRequest,
+    ) -> ApiResult<Vec<HalfMessage>> {
+        self.ask_producers(ctx, request).await
+    }
+
+    async fn wait_checks(
+        &self,
+        ctx: &RequestContext,
+        request: ChecksRequest,
+        until: Timestamp,
+    ) -> ApiResult<()> {
+        self.wait_for_checks(ctx, request, until).await
+    }
+
+    async fn half_messages(
+        &self,
+        ctx: &RequestContext,
+        broker: BrokerId,
+        topic: TopicKey,
+        given_up: Option<bool>,
+        from: Offset,
+        max: usize,
+    ) -> ApiResult<Vec<HalfMessage>> {
+        self.undecided(ctx, broker, topic, given_up, from, max)
+            .await
+    }
+}
