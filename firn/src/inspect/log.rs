@@ -9,6 +9,7 @@ use std::path::Path;
 use bytes::Bytes;
 use firn_protocol::ids::{BrokerId, QueueKey, TopicKey};
 use firn_storage_node::broker::entry::{Entry, Head, TransferReason, TrimReason};
+use firn_storage_node::broker::held::HeldHead;
 use firn_storage_node::disk::RealDisk;
 use firn_storage_node::log::{FRAME_HEADER_BYTES, FrameHeader, Row, inspect};
 use firn_storage_node::record::{RecordError, Run};
@@ -183,31 +184,9 @@ fn add_entry(fields: &mut Value, entry: &Entry) {
         Err(error) => fields["problem"] = json!(error.to_string()),
     }
     let group = match &entry.head {
-        Head::Append { .. } | Head::Again { .. } | Head::DropTopic { .. } | Head::Hold(_) => None,
-        Head::Fire(fire) => {
-            let from = fire.from.iter();
-            let from = from.map(|(slot, offset)| json!([slot.0, offset]));
-            fields["from"] = from.collect();
-            None
-        }
-        Head::Forget { slot, offsets } => {
-            fields["slot"] = json!(slot.0);
-            fields["offsets"] = json!(offsets);
-            None
-        }
-        Head::Prepare(half) => {
-            fields["to"] = json!(queue_name(half.target));
-            fields["producers"] = json!(half.producers);
-            None
-        }
-        Head::Decide { offset, to, .. } => {
-            fields["halfOffset"] = json!(offset);
-            fields["committed"] = json!(to.is_some());
-            None
-        }
-        Head::Check { offsets, next } => {
-            fields["offsets"] = json!(offsets);
-            fields["next"] = json!(next.0);
+        Head::Append { .. } | Head::Again { .. } | Head::DropTopic { .. } => None,
+        Head::Held(held) => {
+            add_held(fields, held);
             None
         }
         Head::Trim(trim) => {
@@ -256,6 +235,34 @@ fn add_entry(fields: &mut Value, entry: &Entry) {
     };
     if let Some(group) = group {
         fields["group"] = json!(group.0);
+    }
+}
+
+/// What entries about held messages say.
+fn add_held(fields: &mut Value, head: &HeldHead) {
+    match head {
+        HeldHead::Fire(fire) => {
+            let from = fire.from.iter();
+            let from = from.map(|(slot, offset)| json!([slot.0, offset]));
+            fields["from"] = from.collect();
+        }
+        HeldHead::Forget { slot, offsets } => {
+            fields["slot"] = json!(slot.0);
+            fields["offsets"] = json!(offsets);
+        }
+        HeldHead::Prepare(half) => {
+            fields["to"] = json!(queue_name(half.target));
+            fields["producers"] = json!(half.producers);
+        }
+        HeldHead::Decide { offset, to, .. } => {
+            fields["halfOffset"] = json!(offset);
+            fields["committed"] = json!(to.is_some());
+        }
+        HeldHead::Check { offsets, next } => {
+            fields["offsets"] = json!(offsets);
+            fields["next"] = json!(next.0);
+        }
+        HeldHead::Hold(hold) => fields["slotStart"] = json!(hold.start.0),
     }
 }
 

@@ -4,10 +4,10 @@
 use std::collections::BTreeMap;
 
 use firn_protocol::ids::{Generation, GroupId, QueueId, QueueKey, TopicKey};
+use firn_protocol::time::Timestamp;
 
 use super::entry::{Head, Receive, Subscribe, Transfer, TransferReason};
 use super::state::{BrokerState, Due, QueueState, dead_letter_queue};
-use crate::consume::delay::slot_queue;
 use crate::consume::group::{Ended, GroupState, WAITING_QUEUE};
 use crate::consume::progress::{Lease, QueueProgress};
 use crate::record::RunHeader;
@@ -113,26 +113,7 @@ impl BrokerState {
                 queue,
                 offset,
                 deadline,
-            } => {
-                let (group, queue, offset) = (*group, *queue, *offset);
-                let former = self
-                    .progress_mut(group, queue)
-                    .and_then(|p| p.renew(offset, *deadline));
-                if let Some(former) = former {
-                    self.due.remove(&Due {
-                        at: former,
-                        group,
-                        queue,
-                        offset,
-                    });
-                    self.due.insert(Due {
-                        at: *deadline,
-                        group,
-                        queue,
-                        offset,
-                    });
-                }
-            }
+            } => self.renew(*group, *queue, *offset, *deadline),
             Head::GiveBack { group, records } => self.give_back(*group, records),
             Head::Transfer(transfer) => {
                 if let Some(run) = run {
@@ -150,37 +131,23 @@ impl BrokerState {
             }
             Head::DropTopic { topic } => self.drop_topic(*topic),
             Head::DropGroup { group } => self.drop_group(*group),
-            Head::Hold(hold) => {
-                if !self.delayed.slots.contains_key(&hold.slot) {
-                    self.forget_slots();
-                }
-                self.delayed.hold(hold.slot, hold.start);
-            }
-            Head::Fire(fire) => {
-                for &(slot, offset) in &fire.from {
-                    self.delayed.fire(slot, offset);
-                }
-            }
-            Head::Forget { slot, offsets } => {
-                for &offset in offsets {
-                    self.delayed.forget(*slot, offset);
-                }
-            }
-            Head::Prepare(half) => {
-                if let Some(run) = run {
-                    self.halves.prepare(run.first_offset.0, half.clone());
-                }
-            }
-            Head::Decide { time, offset, to } => {
-                self.last_time = self.last_time.max(*time);
-                self.halves.decide(*offset, to.is_some());
-            }
-            Head::Check { offsets, next } => {
-                for &offset in offsets {
-                    self.halves.note_check(offset, *next);
-                }
-            }
+            Head::Held(held) => self.change_held(held, run),
         }
+    }
+
+    fn renew(&mut self, group: GroupId, queue: QueueKey, offset: u64, deadline: Timestamp) {
+        let progress = self.progress_mut(group, queue);
+        let Some(former) = progress.and_then(|p| p.renew(offset, deadline)) else {
+            return;
+        };
+        let due = |at| Due {
+            at,
+            group,
+            queue,
+            offset,
+        };
+        self.due.remove(&due(former));
+        self.due.insert(due(deadline));
     }
 
     fn drop_group(&mut self, group: GroupId) {
@@ -359,22 +326,6 @@ impl BrokerState {
             queue_progress.reset(start);
         }
         self.forget_due(group, &ended);
-    }
-
-    /// Slots whose time is long over and that hold nothing are queues no more.
-    fn forget_slots(&mut self) {
-        let (queues, tier) = (&mut self.queues, &mut self.tier);
-        let now = self.last_time;
-        self.delayed.slots.retain(|&slot, state| {
-            let queue = slot_queue(slot);
-            let end = queues.get(&queue).map_or(0, |queue| queue.end);
-            let is_over = state.is_over(end, now);
-            if is_over {
-                queues.remove(&queue);
-                tier.ends.remove(&queue);
-            }
-            !is_over
-        });
     }
 
     fn drop_topic(&mut self, topic: TopicKey) {

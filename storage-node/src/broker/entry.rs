@@ -13,9 +13,8 @@ use firn_protocol::ids::{GroupId, QueueId, QueueKey, TopicKey};
 use firn_protocol::time::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use super::held::HeldHead;
 use super::tier::TierState;
-use crate::consume::delay::slot_queue;
-use crate::consume::transaction::{HALVES_QUEUE, Half};
 use crate::record::{RecordError, RunHeader, header_of};
 use crate::varint::{self, Reader};
 
@@ -83,45 +82,8 @@ pub enum Head {
     Class(Durability),
     /// Records are gone, because of their age or to make room.
     Trim(Trim),
-    /// Stores the run in a slot of delayed messages.
-    Hold(Hold),
-    /// Delayed messages have come to their time: the run, in their queue.
-    Fire(Fire),
-    /// Delayed messages that go nowhere any more.
-    Forget {
-        slot: QueueId,
-        offsets: Vec<u64>,
-    },
-    /// Stores the run, one half message.
-    Prepare(Half),
-    /// A half message is decided: with a queue it is committed, and the run is it
-    /// in that queue; without one it is rolled back.
-    Decide {
-        time: Timestamp,
-        offset: u64,
-        to: Option<QueueKey>,
-    },
-    /// A producer was asked about half messages.
-    Check {
-        offsets: Vec<u64>,
-        next: Timestamp,
-    },
-}
-
-/// Messages that become due within one slot.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Hold {
-    pub slot: QueueId,
-    /// When the slot begins.
-    pub start: Timestamp,
-}
-
-/// Records that leave their slots for the queue that they were sent to.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Fire {
-    /// In the order of the run.
-    pub from: Vec<(QueueId, u64)>,
-    pub to: QueueKey,
+    /// Something happens to held messages.
+    Held(HeldHead),
 }
 
 /// Why records are gone.
@@ -246,12 +208,7 @@ impl Head {
             Self::Again { .. } => 13,
             Self::Class(_) => 14,
             Self::Trim(_) => 15,
-            Self::Hold(_) => 16,
-            Self::Fire(_) => 17,
-            Self::Forget { .. } => 18,
-            Self::Prepare(_) => 19,
-            Self::Decide { .. } => 20,
-            Self::Check { .. } => 21,
+            Self::Held(held) => held.kind(),
         }
     }
 
@@ -261,10 +218,7 @@ impl Head {
         match self {
             Self::Append { queue } | Self::Again { queue } => Some(*queue),
             Self::Transfer(transfer) => Some(transfer.to),
-            Self::Hold(hold) => Some(slot_queue(hold.slot)),
-            Self::Fire(fire) => Some(fire.to),
-            Self::Prepare(_) => Some(HALVES_QUEUE),
-            Self::Decide { to, .. } => *to,
+            Self::Held(held) => held.run_queue(),
             Self::Subscribe(_)
             | Self::Unsubscribe { .. }
             | Self::Receive(_)
@@ -276,9 +230,7 @@ impl Head {
             | Self::DropGroup { .. }
             | Self::Carry(_)
             | Self::Class(_)
-            | Self::Trim(_)
-            | Self::Forget { .. }
-            | Self::Check { .. } => None,
+            | Self::Trim(_) => None,
         }
     }
 
@@ -292,11 +244,8 @@ impl Head {
             | Self::Renew { .. }
             | Self::Seek { .. }
             | Self::DropTopic { .. }
-            | Self::DropGroup { .. }
-            | Self::Hold(_)
-            | Self::Forget { .. }
-            | Self::Prepare(_)
-            | Self::Decide { .. } => true,
+            | Self::DropGroup { .. } => true,
+            Self::Held(held) => held.is_awaited(),
             Self::Transfer(transfer) => matches!(
                 transfer.reason,
                 TransferReason::Failed | TransferReason::Redriven
@@ -307,9 +256,7 @@ impl Head {
             | Self::Carry(_)
             | Self::Again { .. }
             | Self::Class(_)
-            | Self::Trim(_)
-            | Self::Fire(_)
-            | Self::Check { .. } => false,
+            | Self::Trim(_) => false,
         }
     }
 

@@ -3,6 +3,7 @@
 pub mod apply;
 pub mod class;
 pub mod entry;
+pub mod held;
 pub mod near;
 pub mod owner;
 pub mod state;

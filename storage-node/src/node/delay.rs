@@ -18,7 +18,8 @@ use firn_protocol::time::Timestamp;
 
 use super::StorageNode;
 use super::read::ReadLimit;
-use crate::broker::entry::{Fire, Head, Hold};
+use crate::broker::entry::Head;
+use crate::broker::held::{Fire, HeldHead, Hold};
 use crate::broker::near::{Earliest, NEAR_MAX, NearDue};
 use crate::broker::owner::{Broker, Core, Mark};
 use crate::config::Mutant;
@@ -85,7 +86,7 @@ impl StorageNode {
         let queue = slot_queue(hold.slot);
         let header = self.next_run(&core, queue, &records);
         let (slot, start) = (hold.slot, hold.start);
-        let head = Head::Hold(hold);
+        let head = Head::Held(HeldHead::Hold(hold));
         let run = Some((&header, &records.bytes[..]));
         let mark = self.submit(broker, &mut core, &head, run, None)?;
         let places = messages.iter().zip(header.first_offset.0..);
@@ -142,7 +143,7 @@ impl StorageNode {
             };
             if core.state.delayed.is_waiting(slot, offset) {
                 let offsets = vec![offset];
-                let head = Head::Forget { slot, offsets };
+                let head = Head::Held(HeldHead::Forget { slot, offsets });
                 let mark = self.submit(&broker, &mut core, &head, None, None)?;
                 (Recalled::Done, mark)
             } else if is_recalled(&core) {
@@ -223,7 +224,7 @@ impl StorageNode {
         let mut core = broker.lock()?;
         for one in gone {
             let (slot, offsets) = (one.slot, vec![one.offset]);
-            let head = Head::Forget { slot, offsets };
+            let head = Head::Held(HeldHead::Forget { slot, offsets });
             self.submit(broker, &mut core, &head, None, None)?;
             core.near.remove(&[one]);
         }
@@ -251,10 +252,10 @@ impl StorageNode {
         }
         let header = self.next_run(core, to, &records);
         let from = messages.iter().map(|(one, _)| (one.slot, one.offset));
-        let head = Head::Fire(Fire {
+        let head = Head::Held(HeldHead::Fire(Fire {
             from: from.collect(),
             to,
-        });
+        }));
         self.submit(broker, core, &head, Some((&header, &records.bytes)), None)?;
         let done: Vec<NearDue> = messages.iter().map(|(one, _)| *one).collect();
         core.near.remove(&done);

@@ -166,12 +166,9 @@ fn submit_error(error: SubmitError) -> ApiError {
 /// Acks and leases go on when the disk is too full for sends (RULES 5).
 fn class_of(head: &Head) -> FrameClass {
     match head {
-        // What a due message becomes is as long as the message.
-        Head::Append { .. }
-        | Head::Hold(_)
-        | Head::Fire(_)
-        | Head::Prepare(_)
-        | Head::Decide { to: Some(_), .. } => FrameClass::Send,
+        Head::Append { .. } => FrameClass::Send,
+        // What stores a message is a send, also when it was stored before.
+        Head::Held(held) if held.run_queue().is_some() => FrameClass::Send,
         Head::Subscribe(_)
         | Head::Unsubscribe { .. }
         | Head::Receive(_)
@@ -186,8 +183,6 @@ fn class_of(head: &Head) -> FrameClass {
         | Head::Again { .. }
         | Head::Class(_)
         | Head::Trim(_)
-        | Head::Forget { .. }
-        | Head::Decide { to: None, .. }
-        | Head::Check { .. } => FrameClass::Other,
+        | Head::Held(_) => FrameClass::Other,
     }
 }

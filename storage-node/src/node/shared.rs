@@ -17,7 +17,7 @@ use super::durable::DurableWaiters;
 use super::object_class::ObjectClass;
 use super::tier::TierSignal;
 use super::timers::Timers;
-use crate::broker::entry::{Entry, Fire, Head};
+use crate::broker::entry::{Entry, Head};
 use crate::broker::owner::{Broker, Core, Mark};
 use crate::broker::state::BrokerState;
 use crate::broker::tail::TailRun;
@@ -330,14 +330,10 @@ impl Shared {
 /// Wakes those who wait for what a run brings.
 fn wake(broker: BrokerId, core: &mut Core, head: &Head, run: &Bytes) {
     match head {
-        Head::Append { queue }
-        | Head::Fire(Fire { to: queue, .. })
-        | Head::Decide {
-            to: Some(queue), ..
-        } => {
-            if core.waiters.has_any(queue.topic) {
-                let matches = |filter: &Filter| run_matches(run, filter);
-                core.waiters.wake_each_group(broker, queue.topic, &matches);
+        Head::Append { queue } => wake_readers(broker, core, *queue, run),
+        Head::Held(held) => {
+            if let Some(queue) = held.shown_queue() {
+                wake_readers(broker, core, queue, run);
             }
         }
         Head::Transfer(transfer) => match transfer.to.topic {
@@ -366,12 +362,15 @@ fn wake(broker: BrokerId, core: &mut Core, head: &Head, run: &Bytes) {
         | Head::Carry(_)
         | Head::Again { .. }
         | Head::Class(_)
-        | Head::Trim(_)
-        | Head::Hold(_)
-        | Head::Forget { .. }
-        | Head::Prepare(_)
-        | Head::Decide { to: None, .. }
-        | Head::Check { .. } => {}
+        | Head::Trim(_) => {}
+    }
+}
+
+/// Wakes one waiter of every group on a queue's topic.
+fn wake_readers(broker: BrokerId, core: &mut Core, queue: QueueKey, run: &Bytes) {
+    if core.waiters.has_any(queue.topic) {
+        let matches = |filter: &Filter| run_matches(run, filter);
+        core.waiters.wake_each_group(broker, queue.topic, &matches);
     }
 }
 

@@ -14,6 +14,7 @@ use firn_protocol::time::Timestamp;
 use super::StorageNode;
 use super::delay::held_at;
 use crate::broker::entry::Head;
+use crate::broker::held::HeldHead;
 use crate::broker::owner::{Broker, Core, Mark};
 use crate::consume::transaction::{Decision, HALVES_QUEUE, Half};
 use crate::record::EncodedRecords;
@@ -38,13 +39,13 @@ impl StorageNode {
                 ));
             }
             let header = self.next_run(&core, HALVES_QUEUE, &records);
-            let head = Head::Prepare(Half {
+            let head = Head::Held(HeldHead::Prepare(Half {
                 target: request.queue,
                 producers: request.producers,
                 since: header.stored_at,
                 next_check: header.stored_at.plus_ms(request.check_after_ms),
                 checks: 0,
-            });
+            }));
             let run = Some((&header, &records.bytes[..]));
             let mark = self.submit(&broker, &mut core, &head, run, None)?;
             let (queue, id) = (HALVES_QUEUE.queue, request.message.message_id);
@@ -123,7 +124,7 @@ impl StorageNode {
         let target = message.target.filter(|_| commit);
         let Some(to) = target else {
             let to = None;
-            let head = Head::Decide { time, offset, to };
+            let head = Head::Held(HeldHead::Decide { time, offset, to });
             return self.submit(broker, core, &head, None, None);
         };
         let mut records = EncodedRecords::default();
@@ -133,7 +134,7 @@ impl StorageNode {
         });
         let header = self.next_run(core, to, &records);
         let to = Some(to);
-        let head = Head::Decide { time, offset, to };
+        let head = Head::Held(HeldHead::Decide { time, offset, to });
         self.submit(broker, core, &head, Some((&header, &records.bytes)), None)
     }
 
@@ -153,10 +154,10 @@ impl StorageNode {
                 return Ok(Vec::new());
             }
             let time = now.max(core.state.last_time);
-            let head = Head::Check {
+            let head = Head::Held(HeldHead::Check {
                 offsets: offsets.clone(),
                 next: time.plus_ms(TRANSACTION_CHECK_EVERY_MS),
-            };
+            });
             let mark = self.submit(&broker, &mut core, &head, None, None)?;
             let halves = offsets.into_iter();
             let halves = halves.filter_map(|at| Some((at, core.state.halves.get(at)?.clone())));

@@ -175,31 +175,16 @@ fn head(bytes: &[u8]) -> Result<Head<'_>, RecordError> {
     } else {
         (1, None)
     };
-    let deliver_at = match more & HAS_DELIVER_AT != 0 {
-        true => Some(Timestamp(
-            reader.number().ok_or(RecordError("due time is cut"))?,
-        )),
-        false => None,
-    };
-    let target = match more & HAS_TARGET != 0 {
-        true => Some(target(&mut reader).ok_or(RecordError("target is malformed"))?),
-        false => None,
-    };
+    let (deliver_at, target) = held_parts(&mut reader, more)?;
     let tag = if has(HAS_TAG) {
         Some(reader.text().ok_or(RecordError("tag is cut"))?)
     } else {
         None
     };
-    let mut keys = Keys::default();
-    if has(HAS_KEYS) {
-        let count = reader.number().ok_or(RecordError("keys are cut"))?;
-        let start = reader.at();
-        skip_texts(&mut reader, count)?;
-        keys = Keys {
-            count,
-            bytes: &bytes[start..reader.at()],
-        };
-    }
+    let keys = match has(HAS_KEYS) {
+        true => keys(bytes, &mut reader)?,
+        false => Keys::default(),
+    };
     let mut properties = None;
     if has(HAS_PROPERTIES) {
         let count = reader.number().ok_or(RecordError("properties are cut"))?;
@@ -235,6 +220,33 @@ fn skip_texts(reader: &mut Reader<'_>, count: u64) -> Result<(), RecordError> {
         reader.text().ok_or(RecordError("text is cut"))?;
     }
     Ok(())
+}
+
+fn keys<'a>(bytes: &'a [u8], reader: &mut Reader<'a>) -> Result<Keys<'a>, RecordError> {
+    let count = reader.number().ok_or(RecordError("keys are cut"))?;
+    let start = reader.at();
+    skip_texts(reader, count)?;
+    Ok(Keys {
+        count,
+        bytes: &bytes[start..reader.at()],
+    })
+}
+
+/// When a delayed message is due, and where a held one goes.
+fn held_parts(
+    reader: &mut Reader<'_>,
+    more: u64,
+) -> Result<(Option<Timestamp>, Option<QueueKey>), RecordError> {
+    let mut deliver_at = None;
+    if more & HAS_DELIVER_AT != 0 {
+        let at = reader.number().ok_or(RecordError("due time is cut"))?;
+        deliver_at = Some(Timestamp(at));
+    }
+    let mut goes_to = None;
+    if more & HAS_TARGET != 0 {
+        goes_to = Some(target(reader).ok_or(RecordError("target is malformed"))?);
+    }
+    Ok((deliver_at, goes_to))
 }
 
 fn target(reader: &mut Reader<'_>) -> Option<QueueKey> {

@@ -6,6 +6,8 @@ use firn_protocol::message::NewMessage;
 use proptest::prelude::*;
 
 use super::*;
+use crate::broker::held::{Fire, Hold};
+use crate::consume::transaction::Half;
 use crate::record::{EncodedRecords, encode_run};
 
 const GROUP: GroupId = GroupId(300);
@@ -139,39 +141,39 @@ fn samples() -> Vec<Head> {
             reason: TrimReason::Quota,
             marks: vec![(original, 130), (retry, 2)],
         }),
-        Head::Hold(Hold {
+        Head::Held(HeldHead::Hold(Hold {
             slot: QueueId(17),
             start: Timestamp(1_700_000_400_000),
-        }),
-        Head::Fire(Fire {
+        })),
+        Head::Held(HeldHead::Fire(Fire {
             from: vec![(QueueId(17), 3), (QueueId(18), 0)],
             to: original,
-        }),
-        Head::Forget {
+        })),
+        Head::Held(HeldHead::Forget {
             slot: QueueId(17),
             offsets: vec![4, 300],
-        },
-        Head::Prepare(Half {
+        }),
+        Head::Held(HeldHead::Prepare(Half {
             target: original,
             producers: "p".into(),
             since: Timestamp(1_700_000_000_000),
             next_check: Timestamp(1_700_000_006_000),
             checks: 0,
-        }),
-        Head::Decide {
+        })),
+        Head::Held(HeldHead::Decide {
             time: Timestamp(1_700_000_000_000),
             offset: 5,
             to: Some(original),
-        },
-        Head::Decide {
+        }),
+        Head::Held(HeldHead::Decide {
             time: Timestamp(1_700_000_000_000),
             offset: 5,
             to: None,
-        },
-        Head::Check {
+        }),
+        Head::Held(HeldHead::Check {
             offsets: vec![5, 6],
             next: Timestamp(1_700_000_036_000),
-        },
+        }),
     ]
 }
 
@@ -197,13 +199,13 @@ const GOLDEN: &[&str] = &[
     "01040c000502",
     "01020d01",
     "01130e80d095ffbc310102000502820101ac020002",
-    "01080f118085aeffbc31",
-    "0109100211031200000502",
-    "010611110204ac02",
-    "011312000502017080d095ffbc31f0fe95ffbc3100",
-    "010c1380d095ffbc310501000502",
-    "01091380d095ffbc310500",
-    "010a14020506a0e997ffbc31",
+    "01090f00118085aeffbc31",
+    "010a0f010211031200000502",
+    "01070f02110204ac02",
+    "01140f03000502017080d095ffbc31f0fe95ffbc3100",
+    "010d0f0480d095ffbc310501000502",
+    "010a0f0480d095ffbc310500",
+    "010b0f05020506a0e997ffbc31",
 ];
 
 fn hex(bytes: &[u8]) -> String {

@@ -117,6 +117,12 @@ fn rich() -> BrokerState {
         object_since: 6,
         local_since: 3,
     };
+    hold_some(&mut state);
+    state
+}
+
+/// Messages that are held, in every way.
+fn hold_some(state: &mut BrokerState) {
     state
         .delayed
         .hold(QueueId(17), Timestamp(1_700_000_400_000));
@@ -135,7 +141,6 @@ fn rich() -> BrokerState {
     state.halves.prepare(4, half.clone());
     state.halves.prepare(5, half);
     state.halves.decide(4, true);
-    state
 }
 
 /// Version 1, which had no tier.
