@@ -93,6 +93,9 @@ pub const NUMBER_MAX: u64 = (1 << 53) - 1;
 pub const QUERY_MESSAGES_DEFAULT: usize = 32;
 pub const QUERY_MESSAGES_MAX: usize = 1000;
 
+/// Pause before a failed message of an ordered group is redelivered (SEED_SPEC 2.3).
+pub const ORDERED_PAUSE_MS: u64 = 1000;
+
 /// Pauses before redelivery n of an unordered group, n from 1 (SEED_SPEC 2.3).
 pub const RETRY_PAUSES_SECS: [u64; 16] = [
     10, 30, 60, 120, 180, 240, 300, 360, 420, 480, 540, 600, 1200, 1800, 3600, 7200,

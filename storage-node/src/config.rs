@@ -42,6 +42,8 @@ pub struct StorageConfig {
 pub enum Mutant {
     /// Delayed messages are delivered up to a second before their time.
     FireEarly,
+    /// Records of a message group do not wait for each other.
+    BreakOrder,
 }
 
 /// When brokers go into object storage, and how (DESIGN 4, RULES 5).

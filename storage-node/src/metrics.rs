@@ -22,6 +22,10 @@ use crate::log::Log;
 pub struct Metrics {
     /// Leases that passed without an ack.
     pub leases_expired: IntCounter,
+    /// Message groups that were parked.
+    pub records_parked: IntCounter,
+    /// Receives that found so much looked past that the queue waits.
+    pub ordered_waits: IntCounter,
     /// Delayed messages that came to their time.
     pub delayed_fired: IntCounter,
     /// Reads that the hot store should have answered and did not.
@@ -86,6 +90,14 @@ impl Metrics {
             records_missed: counter(
                 "firn_storage_records_missed_total",
                 "Records that were gone before a group had finished them",
+            )?,
+            records_parked: counter(
+                "firn_storage_parked_total",
+                "Message groups that were parked because all redeliveries of a message failed",
+            )?,
+            ordered_waits: counter(
+                "firn_storage_ordered_waits_total",
+                "Receives of ordered groups that found too many records waiting for others",
             )?,
             delayed_fired: counter(
                 "firn_storage_delayed_delivered_total",

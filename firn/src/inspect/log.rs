@@ -130,7 +130,7 @@ fn add_header(fields: &mut Value, header: &FrameHeader) {
 
 /// The name of an entry's kind.
 pub(super) fn kind_name(kind: u8) -> String {
-    const NAMES: [&str; 21] = [
+    const NAMES: [&str; 24] = [
         "append",
         "subscribe",
         "unsubscribe",
@@ -152,6 +152,9 @@ pub(super) fn kind_name(kind: u8) -> String {
         "prepare",
         "decide",
         "check",
+        "configure",
+        "openAgain",
+        "ready",
     ];
     let name = usize::from(kind)
         .checked_sub(1)
@@ -212,6 +215,7 @@ fn add_entry(fields: &mut Value, entry: &Entry) {
             None
         }
         Head::Subscribe(subscribe) => Some(subscribe.group),
+        Head::InPlace(in_place) => Some(in_place.group()),
         Head::Receive(receive) => {
             fields["leases"] = json!(leases(receive));
             fields["deadline"] = json!(receive.deadline.0);

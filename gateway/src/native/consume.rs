@@ -81,7 +81,8 @@ pub(super) async fn receive(mut call: Call) -> Answer {
         Some("base64") => true,
         Some(_) => return Err(ApiError::field("bodyEncoding", "neither text nor base64")),
     };
-    check_run_and_mode(form.run_max, form.mode.as_deref())?;
+    let run_max = receive::check_run_max(form.run_max)?;
+    check_mode(form.mode.as_deref())?;
     let (kind, expression) = match &form.filter {
         Some(form) => (form.kind.as_deref(), Some(form.expression.as_str())),
         None => (None, None),
@@ -92,6 +93,7 @@ pub(super) async fn receive(mut call: Call) -> Answer {
             form.invisible_seconds.unwrap_or(INVISIBLE_SECONDS_DEFAULT),
         )?,
         member: receive::check_member(form.consumer_id.unwrap_or_else(|| call.peer()))?,
+        run_max,
         group: place.group,
         topic: place.topic,
     };
@@ -120,12 +122,7 @@ pub(super) fn wait_ms(seconds: f64) -> ApiResult<u64> {
     Ok((seconds.min(WAIT_SECONDS_MAX as f64) * 1000.0) as u64)
 }
 
-fn check_run_and_mode(run_max: Option<u64>, mode: Option<&str>) -> ApiResult<()> {
-    match run_max {
-        None | Some(1) => {}
-        Some(2..=256) => return Err(not_available("runMax", "a run of more than one message")),
-        Some(_) => return Err(ApiError::field("runMax", "not 1 to 256")),
-    }
+fn check_mode(mode: Option<&str>) -> ApiResult<()> {
     match mode {
         None | Some("clustering") => Ok(()),
         Some("broadcasting") => Err(not_available("mode", "broadcasting")),

@@ -51,6 +51,7 @@ pub(super) async fn stream(call: Call) -> Answer {
         filter: filter(kind.as_deref(), expression.as_deref())?,
         invisible_ms: receive::check_invisible(invisible)?,
         member: receive::check_member(query.take("consumerId").unwrap_or_else(|| call.peer()))?,
+        run_max: 1,
         group: place.group,
         topic: place.topic,
     };

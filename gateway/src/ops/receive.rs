@@ -14,7 +14,7 @@ use moka::sync::Cache;
 
 use super::give_back::{Attended, GiveBack};
 use super::target::group_spec;
-use super::{Scope, Services, Target, not_available};
+use super::{Scope, Services, Target};
 
 /// (group, topic) pairs whose progress is known to exist everywhere.
 pub(crate) type Subscribed = Cache<(GroupId, u64, TopicKey, u16, usize), ()>;
@@ -34,6 +34,8 @@ pub(crate) struct Consumer {
     pub(crate) invisible_ms: u64,
     /// The member's id.
     pub(crate) member: String,
+    /// Ordered groups: so many messages of one message group at a time.
+    pub(crate) run_max: usize,
 }
 
 /// Deliveries on their way to the member.
@@ -77,9 +79,6 @@ impl Consumer {
                 format!("group '{}' is switched off", self.group.name),
             ));
         }
-        if self.group.ordered {
-            return Err(not_available("group", "ordered consumption"));
-        }
         match &self.topic {
             Target::Topic(topic) if !topic.permission.can_read() => Err(ApiError::new(
                 ErrorCode::TopicNotReadable,
@@ -101,6 +100,20 @@ pub(crate) fn check_max(max: u64) -> ApiResult<usize> {
         Ok(max) if (1..=RECEIVE_MESSAGES_MAX).contains(&max) => Ok(max),
         _ => Err(ApiError::field(
             "max",
+            format_args!("not 1 to {RECEIVE_MESSAGES_MAX}"),
+        )),
+    }
+}
+
+/// 1 unless the member wants more.
+///
+/// # Errors
+/// `BAD_REQUEST` naming `runMax`.
+pub(crate) fn check_run_max(run_max: Option<u64>) -> ApiResult<usize> {
+    match usize::try_from(run_max.unwrap_or(1)) {
+        Ok(run_max) if (1..=RECEIVE_MESSAGES_MAX).contains(&run_max) => Ok(run_max),
+        _ => Err(ApiError::field(
+            "runMax",
             format_args!("not 1 to {RECEIVE_MESSAGES_MAX}"),
         )),
     }
@@ -242,6 +255,7 @@ impl<'a> Receiver<'a> {
             invisible_ms: self.consumer.invisible_ms,
             filter: self.consumer.filter.clone(),
             member: self.consumer.member.clone(),
+            run_max: self.consumer.run_max,
         };
         let (storage, ctx) = (self.services.storage.clone(), self.scope.ctx.clone());
         let mut batch = self.empty();

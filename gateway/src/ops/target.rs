@@ -4,7 +4,7 @@
 use std::borrow::Cow;
 use std::sync::Arc;
 
-use firn_protocol::api::storage::{GroupSpec, TopicSpec};
+use firn_protocol::api::storage::{GroupMode, GroupSpec, TopicSpec};
 use firn_protocol::api::tenant::TenantApi;
 use firn_protocol::catalogue::{Group, Instance, Topic};
 use firn_protocol::names::{DEAD_LETTER_PREFIX, RETRY_PREFIX};
@@ -97,6 +97,10 @@ pub(crate) fn group_spec(group: &Group) -> GroupSpec {
         id: group.id,
         max_retries: group.max_retries,
         start: group.start,
+        mode: match group.ordered {
+            true => GroupMode::Ordered(group.on_poison),
+            false => GroupMode::Unordered,
+        },
         version: group.version,
     }
 }

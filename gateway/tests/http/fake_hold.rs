@@ -2,6 +2,7 @@
 
 use async_trait::async_trait;
 use firn_protocol::api::hold::*;
+use firn_protocol::api::parked::*;
 use firn_protocol::message::NewMessage;
 use firn_protocol::receipt::HeldPlace;
 use firn_protocol::*;
@@ -26,6 +27,19 @@ impl FakeStorage {
             stored_at: stored.stored_at,
             message_id: stored.message_id,
         }
+    }
+}
+
+#[async_trait]
+impl ParkedApi for FakeStorage {
+    async fn parked(&self, _: &RequestContext, _: BrokerId, _: GroupId) -> ApiResult<Vec<Parked>> {
+        self.check()?;
+        Ok(Vec::new())
+    }
+
+    async fn release(&self, _: &RequestContext, _: ReleaseRequest) -> ApiResult<()> {
+        self.check()?;
+        Err(ApiError::new(ErrorCode::NotFound, "nothing is parked"))
     }
 }
 

@@ -2,5 +2,6 @@
 //! implementation; callers cannot tell whether it runs in their process.
 
 pub mod hold;
+pub mod parked;
 pub mod storage;
 pub mod tenant;

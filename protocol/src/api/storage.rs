@@ -5,7 +5,8 @@
 use async_trait::async_trait;
 
 use super::hold::HoldApi;
-use crate::catalogue::StartPosition;
+use super::parked::ParkedApi;
+use crate::catalogue::{OnPoison, StartPosition};
 use crate::context::RequestContext;
 use crate::error::{ApiError, ApiResult};
 use crate::filter::Filter;
@@ -28,8 +29,20 @@ pub struct GroupSpec {
     /// Redeliveries before the dead-letter topic.
     pub max_retries: u32,
     pub start: StartPosition,
+    pub mode: GroupMode,
     /// Of the catalogue's row; an older copy never overrides a newer one.
     pub version: u64,
+}
+
+/// How a group gets records and takes failures.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum GroupMode {
+    /// In any order; failing records go on as copies (SEED_SPEC 2.3).
+    #[default]
+    Unordered,
+    /// Records of a message group one after the other, failing ones again in
+    /// their place; what to do when all redeliveries failed (RULES 19).
+    Ordered(OnPoison),
 }
 
 /// Appends messages to one queue, in order, all or none.
@@ -60,6 +73,8 @@ pub struct ReceiveRequest {
     pub filter: Filter,
     /// The member's id.
     pub member: String,
+    /// Ordered groups: so many records of one message group at a time, from 1.
+    pub run_max: usize,
 }
 
 /// A record handed to a member.
@@ -203,7 +218,7 @@ pub struct RedriveRequest {
 }
 
 #[async_trait]
-pub trait StorageApi: HoldApi {
+pub trait StorageApi: HoldApi + ParkedApi {
     /// Appends; answered when the messages are durable as the class promises.
     async fn append(&self, ctx: &RequestContext, request: AppendRequest) -> ApiResult<Appended>;
 

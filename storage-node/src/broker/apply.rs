@@ -132,6 +132,7 @@ impl BrokerState {
             Head::DropTopic { topic } => self.drop_topic(*topic),
             Head::DropGroup { group } => self.drop_group(*group),
             Head::Held(held) => self.change_held(held, run),
+            Head::InPlace(in_place) => self.change_in_place(in_place),
         }
     }
 
@@ -152,6 +153,7 @@ impl BrokerState {
 
     fn drop_group(&mut self, group: GroupId) {
         self.groups.remove(&group);
+        self.forget_in_place(group);
         for queue in [super::state::retry_queue(group), dead_letter_queue(group)] {
             self.queues.remove(&queue);
             self.tier.ends.remove(&queue);
@@ -208,6 +210,14 @@ impl BrokerState {
             }
         }
         self.next_lease = number;
+        if self.in_place.contains_key(&group) {
+            for part in &receive.parts {
+                let skipped = part.skipped.iter();
+                for offset in skipped.flat_map(|&(start, end)| start..end) {
+                    self.end_in_place(group, part.queue, offset);
+                }
+            }
+        }
     }
 
     fn ack(&mut self, group: GroupId, records: &[(QueueKey, Vec<u64>)]) {
@@ -235,9 +245,16 @@ impl BrokerState {
                 }
             }
         }
+        if self.in_place.contains_key(&group) {
+            for (queue, offsets) in records {
+                for &offset in offsets {
+                    self.end_in_place(group, *queue, offset);
+                }
+            }
+        }
     }
 
-    fn give_back(&mut self, group: GroupId, records: &[(QueueKey, Vec<u64>)]) {
+    pub(super) fn give_back(&mut self, group: GroupId, records: &[(QueueKey, Vec<u64>)]) {
         let Some(state) = self.groups.get_mut(&group) else {
             return;
         };
@@ -302,6 +319,9 @@ impl BrokerState {
             // A dead letter is finished for its group; its topic is read like any other.
             TopicKey::DeadLetter(_) | TopicKey::User(_) => {}
         }
+        if matches!(transfer.reason, TransferReason::Exhausted) {
+            self.end_in_place(group, queue, offset);
+        }
     }
 
     fn seek(&mut self, group: GroupId, topic: TopicKey, starts: &[(QueueId, u64)]) {
@@ -309,6 +329,10 @@ impl BrokerState {
             return;
         };
         let mut ended = state.drop_retries_of(group, topic);
+        self.restart_in_place(group, topic);
+        let Some(state) = self.groups.get_mut(&group) else {
+            return;
+        };
         let Some(progress) = state.topics.get_mut(&topic) else {
             return;
         };
@@ -337,6 +361,7 @@ impl BrokerState {
             let ended = state.drop_retries_of(group, topic);
             state.topics.remove(&topic);
             self.forget_due(group, &ended);
+            self.restart_in_place(group, topic);
         }
         self.delayed.drop_topic(topic, self.last_time);
         self.halves.drop_topic(topic);

@@ -14,6 +14,7 @@ use firn_protocol::time::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::held::HeldHead;
+use super::in_place::InPlaceHead;
 use super::tier::TierState;
 use crate::record::{RecordError, RunHeader, header_of};
 use crate::varint::{self, Reader};
@@ -84,6 +85,8 @@ pub enum Head {
     Trim(Trim),
     /// Something happens to held messages.
     Held(HeldHead),
+    /// Something happens to records that are handed out again where they are.
+    InPlace(InPlaceHead),
 }
 
 /// Why records are gone.
@@ -209,6 +212,7 @@ impl Head {
             Self::Class(_) => 14,
             Self::Trim(_) => 15,
             Self::Held(held) => held.kind(),
+            Self::InPlace(in_place) => in_place.kind(),
         }
     }
 
@@ -230,7 +234,8 @@ impl Head {
             | Self::DropGroup { .. }
             | Self::Carry(_)
             | Self::Class(_)
-            | Self::Trim(_) => None,
+            | Self::Trim(_)
+            | Self::InPlace(_) => None,
         }
     }
 
@@ -257,6 +262,7 @@ impl Head {
             | Self::Again { .. }
             | Self::Class(_)
             | Self::Trim(_) => false,
+            Self::InPlace(in_place) => matches!(in_place, InPlaceHead::Again(_)),
         }
     }
 

@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use firn_protocol::catalogue::Durability;
 use firn_protocol::error::{ApiError, ErrorCode};
 use firn_protocol::filter::Filter;
-use firn_protocol::ids::{Generation, GroupId, QueueKey, TopicKey};
+use firn_protocol::ids::{BrokerId, Generation, GroupId, QueueKey, TopicKey};
 use firn_protocol::time::Timestamp;
 use parking_lot::{Mutex, MutexGuard};
 use rustc_hash::FxHashMap;
@@ -16,6 +16,7 @@ use tokio::sync::Notify;
 
 use super::entry::Head;
 use super::near::Near;
+use super::order::Order;
 use super::state::BrokerState;
 use super::tail::QueueTail;
 use super::waiters::Waiters;
@@ -61,6 +62,8 @@ pub struct Core {
     /// Ranges that a receive is reading right now.
     pub claims: HashMap<(GroupId, QueueKey), Ranges>,
     pub members: HashMap<(GroupId, TopicKey), Members>,
+    /// Who may be next in the queues of ordered groups.
+    pub orders: HashMap<(GroupId, QueueKey), Order>,
     pub waiters: Waiters,
     /// Frame of the broker's first entry, if it was written in this life of the
     /// state: nothing before it is needed. 0 if it is not known.
@@ -195,6 +198,7 @@ impl Core {
             tails: FxHashMap::default(),
             claims: HashMap::new(),
             members: HashMap::new(),
+            orders: HashMap::new(),
             waiters: Waiters::default(),
             first_lsn: Lsn::ZERO,
             is_tiering: false,
@@ -239,6 +243,12 @@ impl Core {
     pub fn next_due(&self) -> Option<Timestamp> {
         let own = self.state.next_due();
         own.into_iter().chain(self.near.wake()).min()
+    }
+
+    /// Records of a group became available without being new.
+    pub fn has_news(&mut self, broker: BrokerId, group: GroupId, topic: TopicKey) {
+        self.returns += 1;
+        self.waiters.wake_each_filter(broker, group, topic);
     }
 
     /// What must be durable so that the state is.

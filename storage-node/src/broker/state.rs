@@ -12,10 +12,12 @@ use super::entry::Carry;
 use super::tier::TierState;
 use crate::consume::delay::Delayed;
 use crate::consume::group::{GroupState, WAITING_QUEUE};
+use crate::consume::in_place::InPlaceGroups;
 use crate::consume::transaction::Halves;
 use crate::record::RecordError;
 
-/// Version 1 had no tier, version 2 no class, version 3 no held messages.
+/// Version 1 had no tier, version 2 no class, version 3 no held messages
+/// and no ordered groups.
 const SNAPSHOT_VERSION: u8 = 4;
 
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -32,6 +34,8 @@ pub struct BrokerState {
     pub class: ClassState,
     pub delayed: Delayed,
     pub halves: Halves,
+    /// Groups whose records are handed out again where they are.
+    pub in_place: InPlaceGroups,
     /// Everything that happens by itself, by time: leases that pass and waiting
     /// copies that become due. Follows from the rest, so it is not stored.
     #[serde(skip)]
@@ -105,6 +109,15 @@ impl BrokerState {
     }
 
     fn index_due(&mut self) {
+        for (&group, state) in &self.in_place {
+            let waiting = state.waiting();
+            self.due.extend(waiting.map(|(queue, offset, at)| Due {
+                at,
+                group,
+                queue,
+                offset,
+            }));
+        }
         for (&group, state) in &self.groups {
             for (&topic, progress) in &state.topics {
                 for (&queue, progress) in &progress.queues {
@@ -158,6 +171,7 @@ fn with_new_parts(bytes: &[u8], version: u8) -> Vec<u8> {
         (2, empty::<ClassState>()),
         (3, empty::<Delayed>()),
         (3, empty::<Halves>()),
+        (3, empty::<InPlaceGroups>()),
     ];
     let new = parts.into_iter().filter(|(last, _)| version <= *last);
     let new = new.flat_map(|(_, part)| part);

@@ -100,6 +100,7 @@ impl BrokerState {
             let state = self.groups.get_mut(&id);
             let ended = state.map_or_else(Vec::new, |state| state.trim(queue, min));
             self.forget_due(id, &ended);
+            self.trim_in_place(id, queue, min);
         }
         if let TopicKey::DeadLetter(id) = queue.topic
             && let Some(state) = self.groups.get_mut(&id)

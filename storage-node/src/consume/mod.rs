@@ -3,6 +3,7 @@
 
 pub mod delay;
 pub mod group;
+pub mod in_place;
 pub mod progress;
 pub mod ranges;
 pub mod transaction;

@@ -48,6 +48,12 @@ impl StorageNode {
                     records: records.into_iter().collect(),
                 };
                 self.submit(&broker, &mut core, &head, None, None)?;
+                // The next of their message groups may come now.
+                if core.state.in_place.contains_key(&group)
+                    && let Some(receipt) = receipts.first()
+                {
+                    core.has_news(broker.key.broker, group, receipt.topic);
+                }
             }
             (statuses, core.mark())
         };
@@ -200,10 +206,18 @@ pub(super) fn judge(core: &Core, group: GroupId, receipt: &Receipt) -> AckStatus
                 AckStatus::LeaseExpired
             }
         }
+        // It was told to have failed, and waits.
+        Some(Standing::Open) if waits(core, group, receipt) => AckStatus::LeaseExpired,
         // The lease was lost in a crash or given back, and the record has not
         // been handed out again: the work was done, so it counts.
         Some(Standing::Open) => AckStatus::Ok,
     }
+}
+
+/// Whether a record may not be handed out yet after a failure.
+fn waits(core: &Core, group: GroupId, receipt: &Receipt) -> bool {
+    let state = core.state.in_place.get(&group);
+    state.is_some_and(|state| !state.is_ready(receipt.queue, receipt.offset.0))
 }
 
 fn was_redelivered(state: &GroupState, receipt: &Receipt) -> bool {

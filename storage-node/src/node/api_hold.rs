@@ -1,16 +1,33 @@
-//! [`HoldApi`] for a node in this process.
+//! [`HoldApi`] and [`ParkedApi`] for a node in this process.
 
 use async_trait::async_trait;
 use firn_protocol::api::hold::{
     ChecksRequest, Decided, HalfMessage, Held, HoldApi, HoldRequest, PrepareRequest, Recalled,
 };
+use firn_protocol::api::parked::{Parked, ParkedApi, ReleaseRequest};
 use firn_protocol::context::RequestContext;
 use firn_protocol::error::ApiResult;
-use firn_protocol::ids::{BrokerId, Offset, TopicKey};
+use firn_protocol::ids::{BrokerId, GroupId, Offset, TopicKey};
 use firn_protocol::receipt::HeldPlace;
 use firn_protocol::time::Timestamp;
 
 use super::StorageNode;
+
+#[async_trait]
+impl ParkedApi for StorageNode {
+    async fn parked(
+        &self,
+        ctx: &RequestContext,
+        broker: BrokerId,
+        group: GroupId,
+    ) -> ApiResult<Vec<Parked>> {
+        self.parked_records(ctx, broker, group).await
+    }
+
+    async fn release(&self, ctx: &RequestContext, request: ReleaseRequest) -> ApiResult<()> {
+        self.release_parked(ctx, request).await
+    }
+}
 
 #[async_trait]
 impl HoldApi for StorageNode {

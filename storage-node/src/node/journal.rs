@@ -183,6 +183,7 @@ fn class_of(head: &Head) -> FrameClass {
         | Head::Again { .. }
         | Head::Class(_)
         | Head::Trim(_)
-        | Head::Held(_) => FrameClass::Other,
+        | Head::Held(_)
+        | Head::InPlace(_) => FrameClass::Other,
     }
 }

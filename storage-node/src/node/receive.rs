@@ -3,7 +3,7 @@
 use std::ops::Range;
 use std::sync::Arc;
 
-use firn_protocol::api::storage::{Delivery, ReceiveRequest, Received};
+use firn_protocol::api::storage::{Delivery, GroupMode, ReceiveRequest, Received};
 use firn_protocol::context::RequestContext;
 use firn_protocol::error::{ApiError, ErrorCode};
 use firn_protocol::filter::Filter;
@@ -14,37 +14,48 @@ use firn_protocol::receipt::Receipt;
 use firn_protocol::time::Timestamp;
 
 use super::StorageNode;
+use super::ordered::has_open_run;
 use super::read::{ReadLimit, WantedTags, to_message};
 use crate::broker::entry::{Head, Receive, ReceivePart};
 use crate::broker::owner::{Broker, Core};
 use crate::broker::state::retry_queue;
 use crate::consume::ranges::Ranges;
-use crate::record::StoredRecord;
+use crate::record::{RecordSummary, StoredRecord};
 
 /// Rounds of one receive that skip records nobody wants; then the caller asks again.
-const ROUNDS_MAX: usize = 64;
+pub(super) const ROUNDS_MAX: usize = 64;
 /// Records looked at in one round by a filtered receive.
-const SCAN_RECORDS: u64 = 1024;
+pub(super) const SCAN_RECORDS: u64 = 1024;
 
 /// Ranges reserved for one round. Released when dropped, whatever happened.
-struct Claim<'a> {
-    broker: &'a Arc<Broker>,
-    request: &'a ReceiveRequest,
-    life: u64,
-    epoch: u32,
+pub(super) struct Claim<'a> {
+    pub(super) broker: &'a Arc<Broker>,
+    pub(super) request: &'a ReceiveRequest,
+    pub(super) life: u64,
+    pub(super) epoch: u32,
     ranges: Vec<(QueueKey, Range<u64>)>,
 }
 
 /// What one round found out about its records.
 #[derive(Default)]
-struct Sorted {
-    wanted: Vec<Message>,
+pub(super) struct Sorted {
+    pub(super) wanted: Vec<Message>,
     /// No live filter wants them.
-    unwanted: Vec<(QueueKey, Range<u64>)>,
+    pub(super) unwanted: Vec<(QueueKey, Range<u64>)>,
     /// Another live filter wants them.
-    passed: Vec<(QueueKey, Range<u64>)>,
+    pub(super) passed: Vec<(QueueKey, Range<u64>)>,
     /// The filters by which they were sorted.
-    live: Vec<Filter>,
+    pub(super) live: Vec<Filter>,
+}
+
+impl Sorted {
+    /// Nothing yet, to be sorted by these filters.
+    pub(super) fn new(live: Vec<Filter>) -> Self {
+        Self {
+            live,
+            ..Self::default()
+        }
+    }
 }
 
 impl StorageNode {
@@ -59,6 +70,9 @@ impl StorageNode {
         self.note_filter(&broker, &mut *broker.lock()?, &request)?;
         self.subscribe_group(&broker, group, topic, Some(&request.filter))
             .await?;
+        if group.mode != GroupMode::Unordered {
+            return self.receive_in_order(&broker, &request).await;
+        }
         for _ in 0..ROUNDS_MAX {
             let claim = match self.claim(&broker, &request)? {
                 Ok(claim) => claim,
@@ -190,10 +204,7 @@ impl StorageNode {
             let core = claim.broker.lock()?;
             core.live_filters(claim.request.group.id, claim.request.topic.key)
         };
-        let mut sorted = Sorted {
-            live,
-            ..Sorted::default()
-        };
+        let mut sorted = Sorted::new(live);
         let tags = wanted_tags(&claim.request.filter, &sorted.live);
         let mut bytes_left = ANSWER_BYTES_MAX;
         for (queue, range) in &claim.ranges {
@@ -237,7 +248,7 @@ impl StorageNode {
     }
 
     /// Turns what was read into leases, if nothing has changed in between.
-    fn finish_claim(
+    pub(super) fn finish_claim(
         &self,
         mut claim: Claim<'_>,
         mut sorted: Sorted,
@@ -366,7 +377,7 @@ fn open_records(
 }
 
 /// What this receive must leave alone: others read it, or its filter has seen it.
-fn taken(core: &Core, request: &ReceiveRequest, queue: QueueKey) -> Ranges {
+pub(super) fn taken(core: &Core, request: &ReceiveRequest, queue: QueueKey) -> Ranges {
     let group = request.group.id;
     let mut taken = core
         .claims
@@ -383,6 +394,16 @@ fn taken(core: &Core, request: &ReceiveRequest, queue: QueueKey) -> Ranges {
     taken
 }
 
+/// Whether a filter wants a record.
+pub(super) fn is_wanted(filter: &Filter, record: &RecordSummary<'_>) -> bool {
+    filter.matches(record.tag)
+}
+
+/// Whether any of these filters wants a record.
+pub(super) fn wanted_by_any(filters: &[Filter], record: &RecordSummary<'_>) -> bool {
+    filters.iter().any(|filter| is_wanted(filter, record))
+}
+
 fn sort(
     claim: &Claim<'_>,
     queue: QueueKey,
@@ -394,9 +415,9 @@ fn sort(
         tracing::error!(broker = %claim.broker.key.broker, %queue, offset, "damaged record");
         ApiError::new(ErrorCode::StorageUnavailable, "a stored record is damaged")
     })?;
-    if claim.request.filter.matches(summary.tag) {
+    if is_wanted(&claim.request.filter, &summary) {
         sorted.wanted.push(to_message(claim.broker, queue, record)?);
-    } else if sorted.live.iter().any(|filter| filter.matches(summary.tag)) {
+    } else if wanted_by_any(&sorted.live, &summary) {
         sorted.passed.push((queue, offset..offset + 1));
     } else {
         sorted.unwanted.push((queue, offset..offset + 1));
@@ -439,7 +460,35 @@ fn extend(ranges: &mut Vec<(u64, u64)>, range: Range<u64>) {
     }
 }
 
-impl Claim<'_> {
+impl<'a> Claim<'a> {
+    /// Nothing is reserved yet.
+    pub(super) fn new(
+        broker: &'a Arc<Broker>,
+        request: &'a ReceiveRequest,
+        life: u64,
+        epoch: u32,
+    ) -> Self {
+        Self {
+            broker,
+            request,
+            life,
+            epoch,
+            ranges: Vec::new(),
+        }
+    }
+
+    /// Reserves records of a queue.
+    pub(super) fn take(&mut self, core: &mut Core, queue: QueueKey, offsets: &[u64]) {
+        let claims = core
+            .claims
+            .entry((self.request.group.id, queue))
+            .or_default();
+        for &offset in offsets {
+            claims.insert(offset..offset + 1);
+            self.ranges.push((queue, offset..offset + 1));
+        }
+    }
+
     /// Lets the ranges go, once. Whoever looked meanwhile saw nothing in them, so
     /// what is left in them, or behind them, wakes others.
     fn release(&mut self, core: &mut Core) {
@@ -475,6 +524,9 @@ impl Claim<'_> {
 
     /// Whether the same request would find something now.
     fn has_more(&self, core: &Core) -> bool {
+        if self.request.group.mode != GroupMode::Unordered && has_open_run(core, self.request) {
+            return true;
+        }
         let topic = self.request.topic;
         !open_retries(core, self.request, 1).is_empty()
             || (0..topic.queues).any(|queue| {

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use firn_protocol::error::{ApiError, ErrorCode};
-use firn_protocol::ids::{BrokerId, Offset, Position, QueueKey};
+use firn_protocol::ids::{BrokerId, Offset, Position, QueueKey, TopicKey};
 use firn_protocol::limits::retry_pause_ms;
 use firn_protocol::message::{Message, Origin};
 use firn_runtime::Stop;
@@ -94,6 +94,17 @@ impl StorageNode {
         };
         if let Some(mark) = unsettled {
             self.settled(mark).await?;
+        }
+        {
+            let mut core = broker.lock()?;
+            let is_in_place = core.state.in_place.contains_key(&due.group)
+                && matches!(due.queue.topic, TopicKey::User(_) | TopicKey::DeadLetter(_));
+            if is_in_place && core.state.due.contains(&due) {
+                let is_done = self.settle_in_place(broker, &mut core, due)?;
+                if is_done {
+                    return Ok(());
+                }
+            }
         }
         let message = self.read_one(broker, due.queue, due.offset).await?;
         let mut core = broker.lock()?;
@@ -228,7 +239,12 @@ impl StorageNode {
             copy,
             due: (reason == TransferReason::Failed).then_some(due.at),
         });
-        self.submit(broker, core, &head, Some((&header, &records.bytes)), None)
+        let mark = self.submit(broker, core, &head, Some((&header, &records.bytes)), None)?;
+        if reason == TransferReason::Exhausted && core.state.in_place.contains_key(&due.group) {
+            // The next of its message group may come now.
+            core.has_news(broker.key.broker, due.group, due.queue.topic);
+        }
+        Ok(mark)
     }
 }
 
@@ -255,6 +271,7 @@ fn origin_of(message: &Message) -> Origin {
 /// Where a record goes after a delivery that failed: back to the group, or, once
 /// all redeliveries are used up, to its dead letters (SEED_SPEC 2.3).
 fn next_place(core: &Core, due: Due, message: &Message) -> (QueueKey, Copy) {
+    let in_place = core.state.in_place.get(&due.group);
     let state = core.state.groups.get(&due.group);
     let copy = state.and_then(|state| state.retry.copies.get(&due.offset).copied());
     let copy = match (due.queue == retry_queue(due.group), copy) {
@@ -263,7 +280,7 @@ fn next_place(core: &Core, due: Due, message: &Message) -> (QueueKey, Copy) {
             topic: message.queue.topic,
             queue: message.queue.queue,
             offset: message.offset.0,
-            attempt: 1,
+            attempt: in_place.map_or(1, |state| state.attempt(due.queue, due.offset)),
         },
     };
     let redeliveries = copy.attempt - 1;

@@ -362,7 +362,8 @@ fn wake(broker: BrokerId, core: &mut Core, head: &Head, run: &Bytes) {
         | Head::Carry(_)
         | Head::Again { .. }
         | Head::Class(_)
-        | Head::Trim(_) => {}
+        | Head::Trim(_)
+        | Head::InPlace(_) => {}
     }
 }
 

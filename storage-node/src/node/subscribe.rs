@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use firn_protocol::api::storage::{GroupSpec, TopicSpec};
+use firn_protocol::api::storage::{GroupMode, GroupSpec, TopicSpec};
 use firn_protocol::catalogue::StartPosition;
 use firn_protocol::error::ApiError;
 use firn_protocol::filter::Filter;
@@ -10,7 +10,9 @@ use firn_protocol::ids::{QueueId, QueueKey};
 
 use super::StorageNode;
 use crate::broker::entry::{Head, Subscribe};
+use crate::broker::in_place::InPlaceHead;
 use crate::broker::owner::{Broker, Core};
+use crate::consume::in_place::InPlaceRules;
 
 impl StorageNode {
     /// Makes sure that the group has progress on every queue of the topic and
@@ -26,6 +28,7 @@ impl StorageNode {
             let core = broker.lock()?;
             (self.missing(&core, group, topic, filter), core.subscribed())
         };
+        self.configure_in_place(broker, group)?;
         let Some((missing, is_new)) = missing else {
             return self.settled(subscribed).await;
         };
@@ -69,6 +72,31 @@ impl StorageNode {
         // Awaited: a group that is forgotten could not honour its receipts, and
         // one that starts at the end would start at a later one.
         self.settled(subscribed).await
+    }
+
+    /// Tells the broker how the group takes failures, if that is news.
+    fn configure_in_place(&self, broker: &Broker, group: GroupSpec) -> Result<(), ApiError> {
+        let rules = match group.mode {
+            GroupMode::Unordered => None,
+            GroupMode::Ordered(on_poison) => Some(InPlaceRules {
+                is_ordered: true,
+                on_poison,
+            }),
+        };
+        let mut core = broker.lock()?;
+        let known = core.state.in_place.get(&group.id);
+        let is_news = known.map(|state| state.rules) != rules
+            && known.is_none_or(|state| state.version < group.version);
+        if is_news {
+            let head = Head::InPlace(InPlaceHead::Configure {
+                group: group.id,
+                version: group.version,
+                rules,
+            });
+            let mark = self.submit(broker, &mut core, &head, None, None)?;
+            core.last_subscribe_lsn = mark.lsn;
+        }
+        Ok(())
     }
 
     /// The queues that the group has no progress on, and whether the topic is

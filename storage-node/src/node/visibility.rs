@@ -5,15 +5,17 @@ use std::sync::Arc;
 use firn_protocol::api::storage::{AckStatus, VisibilityAnswer, VisibilityRequest};
 use firn_protocol::context::RequestContext;
 use firn_protocol::error::ApiError;
-use firn_protocol::ids::GroupId;
+use firn_protocol::ids::{GroupId, TopicKey};
 use firn_protocol::receipt::Receipt;
 use firn_protocol::time::Timestamp;
 
 use super::StorageNode;
 use super::ack::{holds_lease, judge, newest_place};
+use super::in_place::{Failure, failure};
 use super::settle::due_of_lease;
 use crate::broker::entry::Head;
 use crate::broker::owner::{Broker, Core, Mark};
+use crate::consume::in_place::When;
 
 impl StorageNode {
     pub(super) async fn change_lease(
@@ -84,6 +86,33 @@ impl StorageNode {
             AckStatus::AlreadyAcked | AckStatus::LeaseExpired | AckStatus::Invalid => status,
         }))
     }
+
+    /// A failure in a group whose records stay where they are; `None` if it is none,
+    /// or the record goes to the dead letters.
+    fn fail_in_place(
+        &self,
+        broker: &Broker,
+        request: &VisibilityRequest,
+    ) -> Result<Option<(Mark, Timestamp)>, ApiError> {
+        let (group, receipt) = (request.group.id, request.receipt);
+        let is_copy = matches!(receipt.queue.topic, TopicKey::Retry(_));
+        let mut core = broker.lock()?;
+        if is_copy || !holds_lease(&core, group, &receipt) {
+            return Ok(None);
+        }
+        let due = due_of_lease(&core, group, receipt.queue, receipt.offset.0)?;
+        let now = self.now().max(core.state.last_time);
+        let Some(Failure::InPlace(again)) = failure(&core, due, true, now) else {
+            return Ok(None);
+        };
+        let mark = self.open_again(broker, &mut core, due, again)?;
+        let next = match again.when {
+            When::At(at) => at,
+            When::Now | When::Parked(_) => now,
+        };
+        Ok(Some((mark, next)))
+    }
+
     async fn fail_delivery(
         &self,
         broker: &Arc<Broker>,
@@ -92,6 +121,14 @@ impl StorageNode {
         let (group, receipt) = (request.group.id, request.receipt);
         if !holds_lease(&*broker.lock()?, group, &receipt) {
             return self.refuse(broker, group, &receipt).await;
+        }
+        if let Some(failed) = self.fail_in_place(broker, &request)? {
+            let (mark, next) = failed;
+            self.outcome(mark).await?;
+            return Ok(VisibilityAnswer::Changed {
+                receipt,
+                invisible_until: next,
+            });
         }
         let message = self
             .read_one(broker, receipt.queue, receipt.offset.0)

@@ -134,6 +134,7 @@ impl Scene {
             invisible_ms: 2 * NEVER_MS,
             filter,
             member: "member".to_owned(),
+            run_max: 1,
         }
     }
 

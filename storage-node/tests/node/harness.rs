@@ -368,6 +368,7 @@ pub(crate) fn group(id: GroupId) -> GroupSpec {
         id,
         max_retries: 2,
         start: StartPosition::Earliest,
+        mode: firn_protocol::api::storage::GroupMode::Unordered,
         version: 1,
     }
 }
@@ -396,6 +397,7 @@ pub(crate) fn receive(max: usize, filter: &Filter) -> ReceiveRequest {
         invisible_ms: 30_000,
         filter: filter.clone(),
         member: "member".to_owned(),
+        run_max: 1,
     }
 }
 

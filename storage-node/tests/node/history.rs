@@ -440,6 +440,7 @@ pub(crate) async fn receive(
         invisible_ms,
         filter: Filter::All,
         member: "m".to_owned(),
+        run_max: 1,
     };
     node.receive(&ctx(), request).await
 }

@@ -18,6 +18,7 @@ mod mutants;
 mod object_class;
 mod object_histories;
 mod object_mutants;
+mod ordered;
 mod pace;
 mod places;
 mod power;

@@ -42,6 +42,7 @@ pub(crate) const GROUP: GroupSpec = GroupSpec {
     id: GroupId(1),
     max_retries: 3,
     start: StartPosition::Earliest,
+    mode: firn_protocol::api::storage::GroupMode::Unordered,
     version: 1,
 };
 

@@ -81,6 +81,7 @@ impl System {
             id: GroupId(group),
             max_retries: MAX_RETRIES[group as usize % 2],
             start: StartPosition::Earliest,
+            mode: firn_protocol::api::storage::GroupMode::Unordered,
             version: 1,
         }
     }

@@ -197,6 +197,7 @@ impl System {
             invisible_ms,
             filter: filter.clone(),
             member: "member".to_owned(),
+            run_max: 1,
         };
         let node = self.bench.node().clone();
         let ctx = context(1);
