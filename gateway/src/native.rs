@@ -15,6 +15,7 @@ mod docs;
 mod json;
 mod listing;
 mod messages;
+mod parked;
 mod queries;
 mod query;
 mod router;

@@ -82,8 +82,11 @@ pub(crate) struct Stack {
     pub(crate) disk: FaultyDisk,
     pub(crate) http: SocketAddr,
     running: Option<(Tasks, Arc<StorageNode>, Arc<TenantService>)>,
+    config: GatewayConfig,
+    /// Object storage, which outlives the services.
+    cold: ColdParts,
     runtime: Runtime,
-    _dir: TempDir,
+    dir: TempDir,
 }
 
 impl Stack {
@@ -104,14 +107,40 @@ impl Stack {
         let runtime = runtime.expect("threads");
         let dir = TempDir::new().expect("temporary directory");
         let (clock, disk) = (Clock::manual(START_MS), FaultyDisk::new(1));
-        let started = runtime.block_on(serve(&dir, config, clock.clone(), disk.clone()));
-        Self {
+        let cold = ColdParts::memory(&clock);
+        let mut stack = Self {
             clock,
             disk,
-            http: started.http,
-            running: Some((started.tasks, started.storage, started.tenants)),
+            http: config.http_listen,
+            running: None,
+            config,
+            cold,
             runtime,
-            _dir: dir,
+            dir,
+        };
+        stack.open();
+        stack
+    }
+
+    fn open(&mut self) {
+        let started = self.runtime.block_on(serve(self));
+        self.http = started.http;
+        self.running = Some((started.tasks, started.storage, started.tenants));
+    }
+
+    /// Stops everything in order and starts it again, at another address.
+    pub(crate) fn restart(&mut self) {
+        self.close();
+        self.open();
+    }
+
+    fn close(&mut self) {
+        if let Some((tasks, storage, tenants)) = self.running.take() {
+            self.runtime.block_on(async {
+                tasks.join(Duration::from_secs(10)).await;
+                storage.close().await;
+                tenants.close().await;
+            });
         }
     }
 
@@ -156,13 +185,7 @@ impl Stack {
 
 impl Drop for Stack {
     fn drop(&mut self) {
-        if let Some((tasks, storage, tenants)) = self.running.take() {
-            self.runtime.block_on(async {
-                tasks.join(Duration::from_secs(10)).await;
-                storage.close().await;
-                tenants.close().await;
-            });
-        }
+        self.close();
     }
 }
 
@@ -173,7 +196,9 @@ struct Started {
     tenants: Arc<TenantService>,
 }
 
-async fn serve(dir: &TempDir, config: GatewayConfig, clock: Clock, disk: FaultyDisk) -> Started {
+async fn serve(stack: &Stack) -> Started {
+    let (dir, disk, clock) = (&stack.dir, stack.disk.clone(), stack.clock.clone());
+    let (config, cold) = (stack.config.clone(), stack.cold.clone());
     let path = |name: &str| dir.path().join(name);
     let tenants = TenantConfig {
         catalogue: format!("sqlite://{}", path("catalogue.db").display()),
@@ -194,7 +219,6 @@ async fn serve(dir: &TempDir, config: GatewayConfig, clock: Clock, disk: FaultyD
     let stores = Box::new(|_| Ok(Stores::memory()));
     let (node_clock, metrics) = (clock.clone(), registry.clone());
     let opened = tasks::blocking(move || {
-        let cold = ColdParts::memory(&node_clock);
         StorageNode::open(storage, Arc::new(disk), stores, cold, node_clock, &metrics)
     });
     let storage = opened.await.expect("an empty disk").node;

@@ -202,6 +202,26 @@ impl Call {
         })
     }
 
+    /// Keeps an action on stored messages in the audit log.
+    ///
+    /// # Errors
+    /// As `TenantApi::note`.
+    pub(super) async fn note(
+        &self,
+        scope: &Scope,
+        identity: &Identity,
+        action: &'static str,
+        object: &str,
+        mut detail: serde_json::Value,
+    ) -> ApiResult<()> {
+        detail["by"] = identity.name().into();
+        detail["requestId"] = (&*scope.ctx.request_id).into();
+        let object = format!("{}/{object}", scope.instance.name);
+        let tenants = &self.services().tenants;
+        let (tenant, detail) = (scope.ctx.tenant, detail.to_string());
+        tenants.note(tenant, action, object, detail).await
+    }
+
     /// # Errors
     /// `TOPIC_NOT_FOUND`.
     pub(super) fn target(&self, scope: &Scope) -> ApiResult<Target> {

@@ -12,7 +12,7 @@ use super::answer::Answer;
 use super::call::Call;
 use super::{
     admin_groups, admin_instances, admin_tenants, admin_topics, admin_users, auth, consume,
-    messages, queries, stream, transactions,
+    messages, parked, queries, stream, transactions,
 };
 
 #[derive(OpenApi)]
@@ -25,7 +25,7 @@ use super::{
         messages::send, messages::recall, queries::in_topic, transactions::begin,
         transactions::commit, transactions::rollback, transactions::checks, transactions::list,
         consume::receive, consume::ack, consume::visibility,
-        stream::stream, consume::seek, consume::lag, consume::redrive, queries::by_id,
+        stream::stream, consume::seek, consume::lag, consume::redrive, parked::list, parked::release, queries::by_id,
         auth::token, auth::login, auth::refresh, auth::logout,
         admin_tenants::list, admin_tenants::create, admin_tenants::show, admin_tenants::change,
         admin_tenants::remove, admin_tenants::plans, admin_tenants::create_plan,

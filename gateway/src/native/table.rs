@@ -11,7 +11,7 @@ use super::answer::Answer;
 use super::call::Call;
 use super::{
     admin_groups, admin_instances, admin_tenants, admin_topics, admin_users, auth, consume, docs,
-    messages, queries, stream, transactions,
+    messages, parked, queries, stream, transactions,
 };
 
 type Work = Pin<Box<dyn Future<Output = Answer>>>;
@@ -118,6 +118,16 @@ fn data() -> Vec<Route> {
             M::POST,
             "/v1/instances/{instance}/groups/{group}/dead-letters/redrive",
             consume::redrive,
+        ),
+        route(
+            M::GET,
+            "/v1/instances/{instance}/groups/{group}/parked",
+            parked::list,
+        ),
+        route(
+            M::POST,
+            "/v1/instances/{instance}/groups/{group}/parked/release",
+            parked::release,
         ),
         route(
             M::GET,

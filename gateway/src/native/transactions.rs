@@ -1,6 +1,6 @@
 //! Transactions: begin, decide, check-backs, list.
 
-use firn_protocol::{ApiError, ApiResult};
+use firn_protocol::ApiError;
 
 use super::answer::{self, Answer};
 use super::call::Call;
@@ -82,36 +82,16 @@ async fn decide(mut call: Call, commit: bool) -> Answer {
     let id = call.segment("transaction")?;
     ops::decide(call.services(), &scope, &topic, &id, commit).await?;
     if let Identity::Console(_) = identity {
-        note(&call, &scope, &identity, &topic.name, &id, commit).await?;
+        // A decision that a person made is an administrative action.
+        let action = match commit {
+            true => "transaction.commit",
+            false => "transaction.rollback",
+        };
+        let detail = serde_json::json!({ "transactionId": id });
+        call.note(&scope, &identity, action, &topic.name, detail)
+            .await?;
     }
     answer::ok(&Done {})
-}
-
-/// A decision that a person made is an administrative action.
-async fn note(
-    call: &Call,
-    scope: &crate::ops::Scope,
-    identity: &Identity,
-    topic: &str,
-    id: &str,
-    commit: bool,
-) -> ApiResult<()> {
-    let action = match commit {
-        true => "transaction.commit",
-        false => "transaction.rollback",
-    };
-    let detail = serde_json::json!({
-        "by": identity.name(),
-        "instance": scope.instance.name,
-        "topic": topic,
-        "transactionId": id,
-        "requestId": &*scope.ctx.request_id,
-    });
-    let object = format!("{}/{topic}", scope.instance.name);
-    let tenants = &call.services().tenants;
-    tenants
-        .note(scope.ctx.tenant, action, object, detail.to_string())
-        .await
 }
 
 /// Be asked about transactions of before that are not decided, waiting for the

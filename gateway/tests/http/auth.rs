@@ -142,6 +142,18 @@ async fn rights_by_caller_and_route() {
         ),
         (
             "GET",
+            "/v1/instances/demo/groups/workers/parked",
+            Value::Null,
+            [200, 200, 200, 200, 403, 404, 404, 404],
+        ),
+        (
+            "POST",
+            "/v1/instances/demo/groups/workers/parked/release",
+            json!({"topic": "orders", "broker": "a", "queueId": 0, "queueOffset": 0, "how": "skip"}),
+            [404, 404, 403, 404, 403, 404, 404, 404],
+        ),
+        (
+            "GET",
             "/v1/instances/demo/messages/ABCDEF00ABCDEF00ABCDEF00ABCDEF00",
             Value::Null,
             [404; 8],

@@ -71,7 +71,7 @@ async fn bounds_of_a_receive() {
         json!({"consumerId": "c".repeat(256)}),
         json!({"mode": "x"}),
         json!({"mode": "broadcasting"}),
-        json!({"runMax": 2}),
+        json!({"runMax": 257}),
         json!({"runMax": 0}),
         json!({"bodyEncoding": "x"}),
         json!({"unknown": 1}),
