@@ -67,6 +67,29 @@ impl Offset {
     }
 }
 
+/// Numbers of groups of the catalogue lie below, those of members above.
+const MEMBER: u64 = 1 << 63;
+
+impl GroupId {
+    /// A member of a broadcast, which has a progress of its own like a group. Two
+    /// names that share a number are told apart where the progress is kept.
+    #[must_use]
+    pub fn member(self, name: &str) -> Self {
+        let mut hasher = blake3::Hasher::new();
+        hasher.update(&self.0.to_be_bytes());
+        hasher.update(name.as_bytes());
+        let hash = hasher.finalize();
+        let number = u64::from_be_bytes(std::array::from_fn(|i| hash.as_bytes()[i]));
+        Self(number | MEMBER)
+    }
+
+    /// Whether it is a member's number.
+    #[must_use]
+    pub fn is_member(self) -> bool {
+        self.0 & MEMBER != 0
+    }
+}
+
 /// A topic as the storage node knows it: users' topics, and the two topics
 /// that every group has of its own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]

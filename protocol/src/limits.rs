@@ -93,6 +93,10 @@ pub const NUMBER_MAX: u64 = (1 << 53) - 1;
 pub const QUERY_MESSAGES_DEFAULT: usize = 32;
 pub const QUERY_MESSAGES_MAX: usize = 1000;
 
+/// Members of one broadcast group.
+pub const BROADCAST_MEMBERS_MAX: usize = 10_000;
+/// How long the progress of a member that does nothing is kept: three days.
+pub const BROADCAST_KEPT_MS: u64 = 3 * 24 * 3600 * 1000;
 /// Pause before a failed message of an ordered group is redelivered (SEED_SPEC 2.3).
 pub const ORDERED_PAUSE_MS: u64 = 1000;
 

@@ -375,3 +375,47 @@ fn a_parked_message_group_is_seen_and_let_go() {
     ));
     assert_eq!(letters.ok()["messages"][0]["body"], "bad");
 }
+
+#[test]
+fn s_13_broadcast_and_cluster() {
+    let mut stack = Stack::start();
+    let all: Vec<Value> = (0..9).map(|n| json!({"body": n.to_string()})).collect();
+    send(&mut stack.demo(), "orders", &json!(all));
+    let wanted = |member: &str, mode: &str| json!({"max": 2, "mode": mode, "consumerId": member});
+    let drain = |stack: &Stack, group: &str, mode: &str, rounds: usize| {
+        let mut got: BTreeMap<String, Vec<String>> = BTreeMap::new();
+        let mut http = stack.demo();
+        for _ in 0..rounds {
+            for member in ["m1", "m2", "m3"] {
+                let some = receive(&mut http, group, "orders", &wanted(member, mode));
+                let list = got.entry(member.to_owned()).or_default();
+                list.extend(bodies(&some).into_iter().map(str::to_owned));
+                if !some.is_empty() {
+                    ack(&mut http, group, "orders", &some);
+                }
+            }
+        }
+        got.values_mut().for_each(|list| list.sort());
+        got
+    };
+    let numbers: Vec<String> = (0..9).map(|n| n.to_string()).collect();
+    // Each member of a broadcast gets all, also over a restart.
+    let mut got = drain(&stack, "workers", "broadcasting", 2);
+    stack.restart();
+    for (member, rest) in drain(&stack, "workers", "broadcasting", 20) {
+        let list = got.get_mut(&member).expect("a member");
+        list.extend(rest);
+        list.sort();
+        assert_eq!(*list, numbers, "{member}");
+    }
+    // The members of a cluster share them.
+    let got = drain(&stack, "workers", "clustering", 20);
+    let mut shared: Vec<String> = got.into_values().flatten().collect();
+    shared.sort();
+    assert_eq!(shared, numbers);
+    let mut http = stack.demo();
+    for (query, lag) in [("", 0), ("?consumerId=m1", 0)] {
+        let answer = http.get(&format!("{ACME}/groups/workers/lag{query}")).ok();
+        assert_eq!(answer["lag"], lag);
+    }
+}

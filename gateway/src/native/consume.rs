@@ -82,7 +82,8 @@ pub(super) async fn receive(mut call: Call) -> Answer {
         Some(_) => return Err(ApiError::field("bodyEncoding", "neither text nor base64")),
     };
     let run_max = receive::check_run_max(form.run_max)?;
-    check_mode(form.mode.as_deref())?;
+    let has_name = form.consumer_id.is_some();
+    let is_broadcast = receive::check_mode(form.mode.as_deref(), has_name)?;
     let (kind, expression) = match &form.filter {
         Some(form) => (form.kind.as_deref(), Some(form.expression.as_str())),
         None => (None, None),
@@ -94,6 +95,7 @@ pub(super) async fn receive(mut call: Call) -> Answer {
         )?,
         member: receive::check_member(form.consumer_id.unwrap_or_else(|| call.peer()))?,
         run_max,
+        is_broadcast,
         group: place.group,
         topic: place.topic,
     };
@@ -120,17 +122,6 @@ pub(super) fn wait_ms(seconds: f64) -> ApiResult<u64> {
         return Err(ApiError::field("waitSeconds", "negative"));
     }
     Ok((seconds.min(WAIT_SECONDS_MAX as f64) * 1000.0) as u64)
-}
-
-fn check_mode(mode: Option<&str>) -> ApiResult<()> {
-    match mode {
-        None | Some("clustering") => Ok(()),
-        Some("broadcasting") => Err(not_available("mode", "broadcasting")),
-        Some(_) => Err(ApiError::field(
-            "mode",
-            "neither clustering nor broadcasting",
-        )),
-    }
 }
 
 /// An answer whose messages go back if it is never written.
@@ -287,7 +278,10 @@ pub(super) async fn seek(mut call: Call) -> Answer {
 /// How far a group is behind.
 #[utoipa::path(
     get, path = "/v1/instances/{instance}/groups/{group}/lag", tag = "consume",
-    params(GroupPath),
+    params(
+        GroupPath,
+        ("consumerId" = Option<String>, Query, description = "That of this member of a broadcast"),
+    ),
     responses(
         (status = 200, description = "Progress by topic and queue", body = LagAnswer),
         (status = "default", description = "An error", body = ErrorAnswer),
@@ -298,8 +292,10 @@ pub(super) async fn lag(call: Call) -> Answer {
     let scope = call.scope(&identity)?;
     let group = call.group(&scope)?;
     identity.require(Action::ReadManaged)?;
-    call.query()?.finish()?;
-    let topics = ops::lag::lag(call.services(), &scope, &group).await?;
+    let mut query = call.query()?;
+    let member = query.take("consumerId");
+    query.finish()?;
+    let topics = ops::lag::lag(call.services(), &scope, &group, member.as_deref()).await?;
     let now = call.services().now();
     answer::ok(&LagAnswer::new(&scope, &group.name, &topics, now))
 }

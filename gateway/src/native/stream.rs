@@ -31,6 +31,7 @@ const WINDOW_DEFAULT: u64 = 64;
         ("invisibleSeconds" = Option<u64>, Query, description = "1 to 43200, default 30"),
         ("filter" = Option<String>, Query, description = "`*` or `a || b`"),
         ("filterType" = Option<String>, Query, description = "Only `TAG`"),
+        ("mode" = Option<String>, Query, description = "`clustering` (default) or `broadcasting`"),
         ("consumerId" = Option<String>, Query, description = "Default: derived from the connection"),
     ),
     responses(
@@ -47,10 +48,12 @@ pub(super) async fn stream(call: Call) -> Answer {
         .unwrap_or(INVISIBLE_SECONDS_DEFAULT);
     let kind = query.take("filterType");
     let expression = query.take("filter");
+    let (mode, name) = (query.take("mode"), query.take("consumerId"));
     let consumer = Consumer {
+        is_broadcast: receive::check_mode(mode.as_deref(), name.is_some())?,
         filter: filter(kind.as_deref(), expression.as_deref())?,
         invisible_ms: receive::check_invisible(invisible)?,
-        member: receive::check_member(query.take("consumerId").unwrap_or_else(|| call.peer()))?,
+        member: receive::check_member(name.unwrap_or_else(|| call.peer()))?,
         run_max: 1,
         group: place.group,
         topic: place.topic,

@@ -36,7 +36,8 @@ impl TopicLag {
     }
 }
 
-/// Topics by name, each with its queues by broker and number. Topics that were
+/// Topics by name, each with its queues by broker and number: those of the group,
+/// or of a member of its broadcast. Topics that were
 /// removed meanwhile are left out.
 ///
 /// # Errors
@@ -45,12 +46,11 @@ pub(crate) async fn lag(
     services: &Services,
     scope: &Scope,
     group: &Group,
+    member: Option<&str>,
 ) -> ApiResult<Vec<TopicLag>> {
+    let id = member.map_or(group.id, |name| group.id.member(name));
     let work = scope.instance.brokers.iter().map(|broker| async {
-        let queues = services
-            .storage
-            .lag(&scope.ctx, broker.id, group.id)
-            .await?;
+        let queues = services.storage.lag(&scope.ctx, broker.id, id).await?;
         Ok::<_, firn_protocol::ApiError>((broker.id, queues))
     });
     let mut topics: Vec<(TopicKey, TopicLag)> = Vec::new();

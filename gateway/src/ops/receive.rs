@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use firn_protocol::api::storage::{Delivery, ReceiveRequest, WaitRequest};
+use firn_protocol::api::storage::{Delivery, GroupMode, GroupSpec, ReceiveRequest, WaitRequest};
 use firn_protocol::catalogue::Group;
 use firn_protocol::filter::Filter;
 use firn_protocol::limits::{
@@ -36,6 +36,8 @@ pub(crate) struct Consumer {
     pub(crate) member: String,
     /// Ordered groups: so many messages of one message group at a time.
     pub(crate) run_max: usize,
+    /// The member gets every message, with a progress of its own.
+    pub(crate) is_broadcast: bool,
 }
 
 /// Deliveries on their way to the member.
@@ -45,6 +47,19 @@ pub(crate) struct Batch {
 }
 
 impl Consumer {
+    /// Whose progress it is.
+    fn spec(&self) -> GroupSpec {
+        let spec = group_spec(&self.group);
+        if !self.is_broadcast {
+            return spec;
+        }
+        GroupSpec {
+            id: spec.id.member(&self.member),
+            mode: GroupMode::Member { of: spec.id },
+            ..spec
+        }
+    }
+
     /// # Errors
     /// `FORBIDDEN` when group and topic do not allow each other.
     pub(crate) fn require_subscription(group: &Group, topic: &Target) -> ApiResult<()> {
@@ -119,6 +134,25 @@ pub(crate) fn check_run_max(run_max: Option<u64>) -> ApiResult<usize> {
     }
 }
 
+/// Whether the member gets every message.
+///
+/// # Errors
+/// `BAD_REQUEST` naming `mode`, or `consumerId` if such a member has none.
+pub(crate) fn check_mode(mode: Option<&str>, has_name: bool) -> ApiResult<bool> {
+    match mode {
+        None | Some("clustering") => Ok(false),
+        Some("broadcasting") if has_name => Ok(true),
+        Some("broadcasting") => Err(ApiError::field(
+            "consumerId",
+            "required: a member of a broadcast is known by it",
+        )),
+        Some(_) => Err(ApiError::field(
+            "mode",
+            "neither clustering nor broadcasting",
+        )),
+    }
+}
+
 /// # Errors
 /// `BAD_REQUEST` naming `invisibleSeconds`.
 pub(crate) fn check_invisible(seconds: u64) -> ApiResult<u64> {
@@ -167,7 +201,7 @@ impl<'a> Receiver<'a> {
         consumer: &'a Consumer,
     ) -> ApiResult<Self> {
         let brokers = consumer.topic.brokers(&scope.instance);
-        let (group, topic) = (group_spec(&consumer.group), consumer.topic.spec());
+        let (group, topic) = (consumer.spec(), consumer.topic.spec());
         let known = (
             group.id,
             group.version,
@@ -227,7 +261,7 @@ impl<'a> Receiver<'a> {
     /// As `StorageApi::wait` and `receive`.
     pub(crate) async fn wait(&mut self, max: usize, until: Timestamp) -> ApiResult<Batch> {
         let request = WaitRequest {
-            group: self.consumer.group.id,
+            group: self.consumer.spec().id,
             topic: self.consumer.topic.spec(),
             brokers: self.seen.clone(),
             filter: self.consumer.filter.clone(),
@@ -249,7 +283,7 @@ impl<'a> Receiver<'a> {
     async fn ask(&mut self, broker: BrokerId, max: usize) -> ApiResult<Batch> {
         let request = ReceiveRequest {
             broker,
-            group: group_spec(&self.consumer.group),
+            group: self.consumer.spec(),
             topic: self.consumer.topic.spec(),
             max,
             invisible_ms: self.consumer.invisible_ms,

@@ -71,6 +71,7 @@ async fn bounds_of_a_receive() {
         json!({"consumerId": "c".repeat(256)}),
         json!({"mode": "x"}),
         json!({"mode": "broadcasting"}),
+        json!({"mode": "other", "consumerId": "c"}),
         json!({"runMax": 257}),
         json!({"runMax": 0}),
         json!({"bodyEncoding": "x"}),

@@ -43,6 +43,9 @@ pub enum GroupMode {
     /// Records of a message group one after the other, failing ones again in
     /// their place; what to do when all redeliveries failed (RULES 19).
     Ordered(OnPoison),
+    /// The group's number is one of its members, who gets every record
+    /// ([`GroupId::member`]); failing ones again in their place.
+    Member { of: GroupId },
 }
 
 /// Appends messages to one queue, in order, all or none.

@@ -130,7 +130,13 @@ impl BrokerState {
                 self.seek(*group, *topic, starts);
             }
             Head::DropTopic { topic } => self.drop_topic(*topic),
-            Head::DropGroup { group } => self.drop_group(*group),
+            Head::DropGroup { group } => {
+                let members: Vec<GroupId> = self.members_of(*group).map(|(id, _)| id).collect();
+                members
+                    .into_iter()
+                    .for_each(|member| self.drop_group(member));
+                self.drop_group(*group);
+            }
             Head::Held(held) => self.change_held(held, run),
             Head::InPlace(in_place) => self.change_in_place(in_place),
         }

@@ -1,12 +1,13 @@
 //! Entries about groups whose records are handed out again where they are, and
 //! what they do to a broker: see [`crate::consume::in_place`].
 
+use firn_protocol::catalogue::OnPoison;
 use firn_protocol::ids::{GroupId, QueueKey, TopicKey};
 use firn_protocol::time::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::state::{BrokerState, Due};
-use crate::consume::in_place::{Again, InPlaceRules, When};
+use crate::consume::in_place::{Again, InPlaceRules, Membership, When};
 
 /// What an entry says of such a group.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -18,6 +19,8 @@ pub enum InPlaceHead {
         version: u64,
         rules: Option<InPlaceRules>,
     },
+    /// A member of a broadcast has a progress of its own.
+    Join { member: GroupId, of: Membership },
     /// A delivery failed: the record is open again, when it says.
     Again(AgainEntry),
     /// The time of records has come, or an operator lets them go: they may be
@@ -48,6 +51,7 @@ impl InPlaceHead {
             Self::Configure { .. } => 22,
             Self::Again(_) => 23,
             Self::Ready { .. } => 24,
+            Self::Join { .. } => 25,
         }
     }
 
@@ -55,6 +59,7 @@ impl InPlaceHead {
     pub fn group(&self) -> GroupId {
         match self {
             Self::Configure { group, .. } | Self::Ready { group, .. } => *group,
+            Self::Join { member, .. } => *member,
             Self::Again(entry) => entry.group,
         }
     }
@@ -68,6 +73,11 @@ impl BrokerState {
                 version,
                 rules,
             } => self.configure(*group, *version, *rules),
+            InPlaceHead::Join { member, of } => {
+                let state = self.in_place.entry(*member).or_default();
+                state.member = Some(of.clone());
+                state.rules.on_poison = OnPoison::DeadLetter;
+            }
             InPlaceHead::Again(entry) => self.open_again(entry),
             InPlaceHead::Ready {
                 group,
@@ -177,6 +187,22 @@ impl BrokerState {
         for (queue, offset, at) in ended {
             self.end_wait(group, queue, offset, Some(at));
         }
+    }
+
+    /// Members of a group's broadcast.
+    pub fn members_of(&self, group: GroupId) -> impl Iterator<Item = (GroupId, &str)> {
+        self.in_place.iter().filter_map(move |(&member, state)| {
+            let of = state.member.as_ref().filter(|of| of.group == group)?;
+            Some((member, of.name.as_str()))
+        })
+    }
+
+    /// The group whose member this is, or the group itself.
+    #[must_use]
+    pub fn home(&self, group: GroupId) -> GroupId {
+        let state = self.in_place.get(&group);
+        let of = state.and_then(|state| state.member.as_ref());
+        of.map_or(group, |of| of.group)
     }
 
     fn end_wait(&mut self, group: GroupId, queue: QueueKey, offset: u64, at: Option<Timestamp>) {

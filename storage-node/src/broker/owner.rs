@@ -62,6 +62,8 @@ pub struct Core {
     /// Ranges that a receive is reading right now.
     pub claims: HashMap<(GroupId, QueueKey), Ranges>,
     pub members: HashMap<(GroupId, TopicKey), Members>,
+    /// When members of broadcasts did something last, in this life of the state.
+    pub members_seen: HashMap<GroupId, Timestamp>,
     /// Who may be next in the queues of ordered groups.
     pub orders: HashMap<(GroupId, QueueKey), Order>,
     pub waiters: Waiters,
@@ -199,6 +201,7 @@ impl Core {
             claims: HashMap::new(),
             members: HashMap::new(),
             orders: HashMap::new(),
+            members_seen: HashMap::new(),
             waiters: Waiters::default(),
             first_lsn: Lsn::ZERO,
             is_tiering: false,

@@ -38,12 +38,22 @@ pub enum When {
     Parked(Timestamp),
 }
 
+/// Whose member has this progress.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Membership {
+    pub group: GroupId,
+    /// The member's id.
+    pub name: String,
+}
+
 /// A group of this kind on one broker.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct InPlace {
     /// Of the catalogue's row that the rules come from.
     pub version: u64,
     pub rules: InPlaceRules,
+    /// If it is no group but a member of one.
+    pub member: Option<Membership>,
     again: BTreeMap<QueueKey, BTreeMap<u64, Again>>,
 }
 

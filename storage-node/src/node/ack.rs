@@ -10,6 +10,7 @@ use firn_protocol::ids::{BrokerId, GroupId, QueueId, QueueKey, TopicKey};
 use firn_protocol::receipt::Receipt;
 
 use super::StorageNode;
+use super::broadcast::holder;
 use crate::broker::entry::Head;
 use crate::broker::owner::{Broker, Core, Mark};
 use crate::broker::state::retry_queue;
@@ -27,11 +28,13 @@ impl StorageNode {
         let broker = self.broker_to_change(ctx, broker).await?;
         let (mut statuses, mark) = {
             let mut core = broker.lock()?;
-            let mut records: BTreeMap<QueueKey, Vec<u64>> = BTreeMap::new();
+            let mut records: BTreeMap<GroupId, BTreeMap<QueueKey, Vec<u64>>> = BTreeMap::new();
             let mut statuses = Vec::with_capacity(receipts.len());
             for receipt in &receipts {
-                let mut status = judge(&core, group, receipt);
+                let holder = holder(&core, group, receipt).unwrap_or(group);
+                let mut status = judge(&core, holder, receipt);
                 if status == AckStatus::Ok {
+                    let records = records.entry(holder).or_default();
                     let offsets = records.entry(receipt.queue).or_default();
                     // The same record twice in one request.
                     if offsets.contains(&receipt.offset.0) {
@@ -42,11 +45,9 @@ impl StorageNode {
                 }
                 statuses.push(status);
             }
-            if !records.is_empty() {
-                let head = Head::Ack {
-                    group,
-                    records: records.into_iter().collect(),
-                };
+            for (group, records) in records {
+                let records = records.into_iter().collect();
+                let head = Head::Ack { group, records };
                 self.submit(&broker, &mut core, &head, None, None)?;
                 // The next of their message groups may come now.
                 if core.state.in_place.contains_key(&group)
@@ -61,7 +62,10 @@ impl StorageNode {
         self.outcome(mark).await?;
         let mut last = None;
         for (receipt, status) in receipts.iter().zip(&mut statuses) {
-            if let Some(original) = self.original_of(&broker, receipt, *status).await? {
+            // Members of a broadcast have no copies.
+            if receipt.group == group
+                && let Some(original) = self.original_of(&broker, receipt, *status).await?
+            {
                 let mut core = broker.lock()?;
                 let mark;
                 (*status, mark) = self.ack_moved(&broker, &mut core, group, receipt, original)?;
@@ -150,26 +154,22 @@ impl StorageNode {
     ) -> Result<(), ApiError> {
         let broker = self.broker(ctx, broker)?;
         let mut core = broker.lock()?;
-        let mut records: BTreeMap<QueueKey, Vec<u64>> = BTreeMap::new();
-        let mut topic = None;
+        let mut given: BTreeMap<(GroupId, TopicKey), BTreeMap<QueueKey, Vec<u64>>> =
+            BTreeMap::new();
         for receipt in receipts {
+            let group = holder(&core, group, receipt).unwrap_or(group);
             if holds_lease(&core, group, receipt) {
-                topic = Some(receipt.topic);
-                records
-                    .entry(receipt.queue)
-                    .or_default()
-                    .push(receipt.offset.0);
+                let records = given.entry((group, receipt.topic)).or_default();
+                let offsets = records.entry(receipt.queue).or_default();
+                offsets.push(receipt.offset.0);
             }
         }
-        let Some(topic) = topic else { return Ok(()) };
-        let head = Head::GiveBack {
-            group,
-            records: records.into_iter().collect(),
-        };
-        self.submit(&broker, &mut core, &head, None, None)?;
-        core.returns += 1;
-        core.waiters
-            .wake_each_filter(broker.key.broker, group, topic);
+        for ((group, topic), records) in given {
+            let records = records.into_iter().collect();
+            let head = Head::GiveBack { group, records };
+            self.submit(&broker, &mut core, &head, None, None)?;
+            core.has_news(broker.key.broker, group, topic);
+        }
         Ok(())
     }
 }

@@ -7,7 +7,7 @@ use firn_protocol::api::parked::{Parked, Release, ReleaseRequest};
 use firn_protocol::context::RequestContext;
 use firn_protocol::error::{ApiError, ErrorCode};
 use firn_protocol::ids::{BrokerId, GroupId, Offset, QueueKey};
-use firn_protocol::limits::ORDERED_PAUSE_MS;
+use firn_protocol::limits::{ORDERED_PAUSE_MS, retry_pause_ms};
 use firn_protocol::time::Timestamp;
 
 use super::StorageNode;
@@ -40,7 +40,8 @@ pub(super) fn failure(core: &Core, due: Due, told: bool, now: Timestamp) -> Opti
     let group = core.state.groups.get(&due.group);
     let max_retries = group.map_or(0, |group| group.max_retries);
     let when = match told {
-        true => When::At(now.plus_ms(ORDERED_PAUSE_MS)),
+        true if state.rules.is_ordered => When::At(now.plus_ms(ORDERED_PAUSE_MS)),
+        true => When::At(now.plus_ms(retry_pause_ms(attempt))),
         false => When::Now,
     };
     let next = Again {

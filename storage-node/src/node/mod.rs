@@ -8,6 +8,7 @@ mod ack;
 mod api;
 mod api_hold;
 mod append;
+mod broadcast;
 mod checkpoint;
 mod delay;
 mod durable;

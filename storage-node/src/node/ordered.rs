@@ -11,7 +11,7 @@ use firn_protocol::limits::ANSWER_BYTES_MAX;
 
 use super::StorageNode;
 use super::read::{ReadLimit, damaged, to_message};
-use super::receive::{Claim, ROUNDS_MAX, SCAN_RECORDS, Sorted, wanted_by_any};
+use super::receive::{Claim, ROUNDS_MAX, SCAN_RECORDS, Sorted, open_retries, wanted_by_any};
 use crate::broker::entry::{Head, Receive, ReceivePart};
 use crate::broker::order::{Line, Order};
 use crate::broker::owner::{Broker, Core, Mark};
@@ -86,6 +86,16 @@ impl StorageNode {
         };
         let queues = usize::from(request.topic.queues);
         let mut left = request.max;
+        {
+            // Dead letters that were sent back, and what failed before the group was
+            // an ordered one: they have lost their place in the order.
+            let mut core = broker.lock()?;
+            for (queue, range) in open_retries(&core, request, left as u64) {
+                left -= 1;
+                found.claim.take(&mut core, queue, &[range.start]);
+                found.runs.push((queue, vec![range.start]));
+            }
+        }
         for step in 0..queues {
             let queue = QueueKey {
                 topic,
@@ -292,18 +302,9 @@ impl StorageNode {
     fn finish_runs(
         &self,
         claim: Claim<'_>,
-        mut sorted: Sorted,
+        sorted: Sorted,
     ) -> Result<(Vec<Delivery>, Mark), ApiError> {
-        // Counted before the message is given away, under the lock of the lease.
-        let (group, broker) = (claim.request.group.id, claim.broker);
-        {
-            let core = broker.lock()?;
-            if let Some(state) = core.state.in_place.get(&group) {
-                for message in &mut sorted.wanted {
-                    message.attempt = state.attempt(message.queue, message.offset.0);
-                }
-            }
-        }
+        let broker = claim.broker;
         let deliveries = self.finish_claim(claim, sorted)?;
         Ok((deliveries, broker.lock()?.mark()))
     }
@@ -349,12 +350,13 @@ fn open_runs(
 
 /// Whether the same request would find something now, among what was looked at.
 pub(super) fn has_open_run(core: &Core, request: &ReceiveRequest) -> bool {
-    (0..request.topic.queues).any(|queue| {
-        let queue = QueueKey {
-            topic: request.topic.key,
-            queue: QueueId(queue),
-        };
-        let order = core.orders.get(&(request.group.id, queue));
-        order.is_some_and(|order| !open_runs(core, order, request, queue, 1).is_empty())
-    })
+    !open_retries(core, request, 1).is_empty()
+        || (0..request.topic.queues).any(|queue| {
+            let queue = QueueKey {
+                topic: request.topic.key,
+                queue: QueueId(queue),
+            };
+            let order = core.orders.get(&(request.group.id, queue));
+            order.is_some_and(|order| !open_runs(core, order, request, queue, 1).is_empty())
+        })
 }

@@ -67,10 +67,11 @@ impl StorageNode {
         let broker = self.broker_to_change(ctx, request.broker).await?;
         self.settle(&broker).await?;
         let (group, topic) = (request.group, request.topic);
+        self.join(&broker, &request)?;
         self.note_filter(&broker, &mut *broker.lock()?, &request)?;
         self.subscribe_group(&broker, group, topic, Some(&request.filter))
             .await?;
-        if group.mode != GroupMode::Unordered {
+        if matches!(group.mode, GroupMode::Ordered(_)) {
             return self.receive_in_order(&broker, &request).await;
         }
         for _ in 0..ROUNDS_MAX {
@@ -265,6 +266,11 @@ impl StorageNode {
         sorted
             .wanted
             .retain(|m| state.is_some_and(|state| state.is_open(m.queue, m.offset.0)));
+        if let Some(in_place) = core.state.in_place.get(&group) {
+            let wanted = sorted.wanted.iter_mut();
+            let originals = wanted.filter(|m| !matches!(m.queue.topic, TopicKey::Retry(_)));
+            originals.for_each(|m| m.attempt = in_place.attempt(m.queue, m.offset.0));
+        }
         if core.live_filters(group, topic) != sorted.live {
             // Who wants what has changed: the next round sorts again.
             sorted.unwanted.clear();
@@ -339,7 +345,11 @@ fn wanted_tags(own: &Filter, live: &[Filter]) -> WantedTags {
 }
 
 /// Copies that are ready for this topic, each a range of one.
-fn open_retries(core: &Core, request: &ReceiveRequest, max: u64) -> Vec<(QueueKey, Range<u64>)> {
+pub(super) fn open_retries(
+    core: &Core,
+    request: &ReceiveRequest,
+    max: u64,
+) -> Vec<(QueueKey, Range<u64>)> {
     let (group, topic) = (request.group.id, request.topic.key);
     let queue = retry_queue(group);
     let Some(ready) = core
@@ -390,6 +400,13 @@ pub(super) fn taken(core: &Core, request: &ReceiveRequest, queue: QueueKey) -> R
         for range in passed.iter() {
             taken.insert(range);
         }
+    }
+    let in_place = core.state.in_place.get(&group);
+    for offset in in_place
+        .into_iter()
+        .flat_map(|state| state.not_ready(queue))
+    {
+        taken.insert(offset..offset + 1);
     }
     taken
 }
@@ -524,8 +541,8 @@ impl<'a> Claim<'a> {
 
     /// Whether the same request would find something now.
     fn has_more(&self, core: &Core) -> bool {
-        if self.request.group.mode != GroupMode::Unordered && has_open_run(core, self.request) {
-            return true;
+        if matches!(self.request.group.mode, GroupMode::Ordered(_)) {
+            return has_open_run(core, self.request);
         }
         let topic = self.request.topic;
         !open_retries(core, self.request, 1).is_empty()

@@ -5,13 +5,13 @@ use std::sync::Arc;
 use firn_protocol::api::storage::{SeekRequest, SeekRow, SeekTarget};
 use firn_protocol::context::RequestContext;
 use firn_protocol::error::{ApiError, ErrorCode};
-use firn_protocol::ids::{Offset, QueueId, QueueKey};
+use firn_protocol::ids::{GroupId, Offset, QueueId, QueueKey, TopicKey};
 use firn_protocol::time::Timestamp;
 
 use super::StorageNode;
 use super::read::ReadLimit;
 use crate::broker::entry::Head;
-use crate::broker::owner::Broker;
+use crate::broker::owner::{Broker, Core};
 
 impl StorageNode {
     pub(super) async fn seek_group(
@@ -30,29 +30,41 @@ impl StorageNode {
         }
         let committed = {
             let mut core = broker.lock()?;
-            let starts = rows
-                .iter()
-                .map(|row| (row.queue, row.rollback_offset.0))
-                .collect();
-            let (group, topic) = (request.group.id, request.topic.key);
-            let time = self.now().max(core.state.last_time);
-            let head = Head::Seek {
-                time,
-                group,
-                topic,
-                starts,
-            };
-            let committed = self.submit(&broker, &mut core, &head, None, None)?;
-            if let Some(members) = core.members.get_mut(&(group, topic)) {
-                members.forget_passed();
+            let starts = rows.iter().map(|row| (row.queue, row.rollback_offset.0));
+            let starts: Vec<_> = starts.collect();
+            let group = request.group.id;
+            // Members of its broadcast start over like the group.
+            let members = core.state.members_of(group).map(|(member, _)| member);
+            let all: Vec<GroupId> = std::iter::once(group).chain(members).collect();
+            for group in all {
+                self.seek_one(&broker, &mut core, group, request.topic.key, &starts)?;
             }
-            core.returns += 1;
-            core.waiters
-                .wake_each_filter(broker.key.broker, group, topic);
-            committed
+            core.mark()
         };
         self.outcome(committed).await?;
         Ok(rows)
+    }
+
+    fn seek_one(
+        &self,
+        broker: &Broker,
+        core: &mut Core,
+        group: GroupId,
+        topic: TopicKey,
+        starts: &[(QueueId, u64)],
+    ) -> Result<(), ApiError> {
+        let head = Head::Seek {
+            time: self.now().max(core.state.last_time),
+            group,
+            topic,
+            starts: starts.to_vec(),
+        };
+        self.submit(broker, core, &head, None, None)?;
+        if let Some(members) = core.members.get_mut(&(group, topic)) {
+            members.forget_passed();
+        }
+        core.has_news(broker.key.broker, group, topic);
+        Ok(())
     }
 
     async fn plan_seek(

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use firn_protocol::error::{ApiError, ErrorCode};
-use firn_protocol::ids::{BrokerId, Offset, Position, QueueKey, TopicKey};
+use firn_protocol::ids::{BrokerId, GroupId, Offset, Position, QueueKey, TopicKey};
 use firn_protocol::limits::retry_pause_ms;
 use firn_protocol::message::{Message, Origin};
 use firn_runtime::Stop;
@@ -142,7 +142,7 @@ impl StorageNode {
         }
         self.metrics.leases_expired.inc();
         let (to, copy) = next_place(&core, due, &message);
-        let reason = if to == dead_letter_queue(due.group) {
+        let reason = if to == dead_letters(&core, due.group) {
             TransferReason::Exhausted
         } else {
             TransferReason::Expired
@@ -186,7 +186,7 @@ impl StorageNode {
         message: &Message,
     ) -> Result<(Mark, Option<firn_protocol::Timestamp>), ApiError> {
         let (to, copy) = next_place(core, due, message);
-        if to == dead_letter_queue(due.group) {
+        if to == dead_letters(core, due.group) {
             let step = Step {
                 due,
                 reason: TransferReason::Exhausted,
@@ -285,7 +285,7 @@ fn next_place(core: &Core, due: Due, message: &Message) -> (QueueKey, Copy) {
     };
     let redeliveries = copy.attempt - 1;
     if redeliveries >= state.map_or(0, |state| state.max_retries) {
-        (dead_letter_queue(due.group), copy)
+        (dead_letters(core, due.group), copy)
     } else {
         (
             retry_queue(due.group),
@@ -297,10 +297,15 @@ fn next_place(core: &Core, due: Due, message: &Message) -> (QueueKey, Copy) {
     }
 }
 
+/// Where what a group, or a member of one, cannot consume goes.
+fn dead_letters(core: &Core, group: GroupId) -> QueueKey {
+    dead_letter_queue(core.state.home(group))
+}
+
 /// The due entry of a leased record; `None` if it is not leased.
 pub(super) fn due_of_lease(
     core: &Core,
-    group: firn_protocol::ids::GroupId,
+    group: GroupId,
     queue: QueueKey,
     offset: u64,
 ) -> Result<Due, ApiError> {

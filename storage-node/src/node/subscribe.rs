@@ -78,6 +78,7 @@ impl StorageNode {
     fn configure_in_place(&self, broker: &Broker, group: GroupSpec) -> Result<(), ApiError> {
         let rules = match group.mode {
             GroupMode::Unordered => None,
+            GroupMode::Member { .. } => return Ok(()),
             GroupMode::Ordered(on_poison) => Some(InPlaceRules {
                 is_ordered: true,
                 on_poison,

@@ -11,6 +11,7 @@ use firn_protocol::time::Timestamp;
 
 use super::StorageNode;
 use super::ack::{holds_lease, judge, newest_place};
+use super::broadcast::holder_spec;
 use super::in_place::{Failure, failure};
 use super::settle::due_of_lease;
 use crate::broker::entry::Head;
@@ -24,6 +25,11 @@ impl StorageNode {
         request: VisibilityRequest,
     ) -> Result<VisibilityAnswer, ApiError> {
         let broker = self.broker_to_change(ctx, request.broker).await?;
+        let holder = holder_spec(&*broker.lock()?, request.group, &request.receipt);
+        let request = VisibilityRequest {
+            group: holder,
+            ..request
+        };
         let (group, receipt) = (request.group.id, request.receipt);
         if request.invisible_ms == 0 {
             return self.fail_delivery(&broker, request).await;

@@ -1,5 +1,6 @@
 //! The storage node from outside, on disks and stores that fail.
 
+mod broadcast;
 mod cold;
 mod concurrent;
 mod crash;
