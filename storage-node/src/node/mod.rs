@@ -31,6 +31,7 @@ mod tier;
 mod timers;
 mod visibility;
 mod wait;
+mod wake;
 
 use std::sync::{Arc, OnceLock};
 

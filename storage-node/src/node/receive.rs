@@ -25,6 +25,9 @@ use crate::record::StoredRecord;
 const ROUNDS_MAX: usize = 64;
 /// Records looked at in one round by a filtered receive.
 const SCAN_RECORDS: u64 = 1024;
+/// Records after which others have their turn, when an expression may read all
+/// properties of each many times over.
+const EVALUATED_RECORDS: usize = 16;
 
 /// Ranges reserved for one round. Released when dropped, whatever happened.
 struct Claim<'a> {
@@ -99,7 +102,7 @@ impl StorageNode {
         let epoch = state.topics.get(&topic).map_or(0, |topic| topic.epoch);
         let wanted = match request.filter {
             Filter::All => request.max as u64,
-            Filter::Tags(_) => SCAN_RECORDS,
+            Filter::Tags(_) | Filter::Sql(_) => SCAN_RECORDS,
         };
         let mut ranges = open_retries(&core, request, wanted);
         let mut left = wanted - ranges.len() as u64;
@@ -195,7 +198,9 @@ impl StorageNode {
             ..Sorted::default()
         };
         let tags = wanted_tags(&claim.request.filter, &sorted.live);
-        let mut bytes_left = ANSWER_BYTES_MAX;
+        let is_sql = |filter: &Filter| matches!(filter, Filter::Sql(_));
+        let is_slow = is_sql(&claim.request.filter) || sorted.live.iter().any(is_sql);
+        let (mut bytes_left, mut looked_at) = (ANSWER_BYTES_MAX, 0_usize);
         for (queue, range) in &claim.ranges {
             let left = claim.request.max - sorted.wanted.len();
             if left == 0 || bytes_left == 0 {
@@ -203,7 +208,7 @@ impl StorageNode {
             }
             let records = match claim.request.filter {
                 Filter::All => left,
-                Filter::Tags(_) => SCAN_RECORDS as usize,
+                Filter::Tags(_) | Filter::Sql(_) => SCAN_RECORDS as usize,
             };
             let limit = ReadLimit {
                 records,
@@ -225,6 +230,10 @@ impl StorageNode {
                 }
                 next = offset + 1;
                 sort(claim, *queue, &record, &mut sorted)?;
+                looked_at += 1;
+                if is_slow && looked_at.is_multiple_of(EVALUATED_RECORDS) {
+                    tokio::task::yield_now().await;
+                }
                 bytes_left = bytes_left.saturating_sub(record.bytes_len() as u64);
             }
             if sorted.wanted.len() < claim.request.max && next < found.upto.min(range.end) {
@@ -315,12 +324,13 @@ fn deliver(
     }
 }
 
-/// The tags that this member or another one wants; `None` if somebody wants all.
+/// The tags that this member or another one wants; `None` if records without one
+/// of them may be wanted as well.
 fn wanted_tags(own: &Filter, live: &[Filter]) -> WantedTags {
     let mut tags = Vec::new();
     for filter in live.iter().chain([own]) {
         match filter {
-            Filter::All => return None,
+            Filter::All | Filter::Sql(_) => return None,
             Filter::Tags(some) => tags.extend(some.iter().cloned()),
         }
     }
@@ -394,9 +404,9 @@ fn sort(
         tracing::error!(broker = %claim.broker.key.broker, %queue, offset, "damaged record");
         ApiError::new(ErrorCode::StorageUnavailable, "a stored record is damaged")
     })?;
-    if claim.request.filter.matches(summary.tag) {
+    if claim.request.filter.matches(&summary) {
         sorted.wanted.push(to_message(claim.broker, queue, record)?);
-    } else if sorted.live.iter().any(|filter| filter.matches(summary.tag)) {
+    } else if sorted.live.iter().any(|filter| filter.matches(&summary)) {
         sorted.passed.push((queue, offset..offset + 1));
     } else {
         sorted.unwanted.push((queue, offset..offset + 1));

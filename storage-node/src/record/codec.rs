@@ -73,18 +73,41 @@ pub(super) fn encode_record(
     out[start..start + 4].copy_from_slice(&len.to_le_bytes());
 }
 
-/// The encoded keys of a record.
+/// Encoded texts of a record, one behind the other.
 #[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Keys<'a> {
+pub(super) struct Texts<'a> {
     count: u64,
     bytes: &'a [u8],
 }
 
-impl<'a> Keys<'a> {
-    /// Keys were checked when the summary was read, so none is lost here.
+impl<'a> Texts<'a> {
+    /// They were checked when the summary was read, so none is lost here.
     pub(super) fn iter(&self) -> impl Iterator<Item = &'a str> + use<'a> {
         let mut reader = Reader::new(self.bytes);
         (0..self.count).map_while(move |_| reader.text())
+    }
+
+    /// The text behind the first one that is equal, of texts that are pairs.
+    pub(super) fn value_of(&self, name: &str) -> Option<&'a str> {
+        let mut reader = Reader::new(self.bytes);
+        for _ in 0..self.count / 2 {
+            // Only what is asked for has to be text here.
+            let (own, value) = (reader.bytes()?, reader.bytes()?);
+            if own == name.as_bytes() {
+                return std::str::from_utf8(value).ok();
+            }
+        }
+        None
+    }
+
+    /// Reads past texts and checks them.
+    fn read(reader: &mut Reader<'a>, bytes: &'a [u8], count: u64) -> Result<Self, RecordError> {
+        let start = reader.at();
+        for _ in 0..count {
+            reader.text().ok_or(RecordError("text is cut"))?;
+        }
+        let bytes = &bytes[start..reader.at()];
+        Ok(Self { count, bytes })
     }
 }
 
@@ -92,8 +115,6 @@ struct Head<'a> {
     summary: RecordSummary<'a>,
     born_at: u64,
     born_host: &'a str,
-    properties: Option<(u64, usize)>,
-    group: Option<&'a str>,
 }
 
 pub(super) fn summary(bytes: &[u8]) -> Result<RecordSummary<'_>, RecordError> {
@@ -103,20 +124,16 @@ pub(super) fn summary(bytes: &[u8]) -> Result<RecordSummary<'_>, RecordError> {
 pub(super) fn decode_record(bytes: &Bytes) -> Result<(NewMessage, RecordSummary<'_>), RecordError> {
     let head = head(bytes)?;
     let mut properties = Vec::new();
-    if let Some((count, at)) = head.properties {
-        let mut reader = Reader::new(&bytes[at..]);
-        for _ in 0..count {
-            let pair = reader.text().zip(reader.text());
-            let (name, value) = pair.ok_or(RecordError("property is cut"))?;
-            properties.push((name.to_owned(), value.to_owned()));
-        }
+    let mut texts = head.summary.properties.iter();
+    while let Some((name, value)) = texts.next().zip(texts.next()) {
+        properties.push((name.to_owned(), value.to_owned()));
     }
     let content = NewMessage {
         message_id: None,
         tag: head.summary.tag.map(str::to_owned),
         keys: head.summary.keys().map(str::to_owned).collect(),
         properties,
-        message_group: head.group.map(str::to_owned),
+        message_group: head.summary.message_group.map(str::to_owned),
         born_at: Timestamp(head.born_at),
         born_host: head.born_host.to_owned(),
         body: bytes.slice(head.summary.body_at..),
@@ -149,23 +166,17 @@ fn head(bytes: &[u8]) -> Result<Head<'_>, RecordError> {
     } else {
         None
     };
-    let mut keys = Keys::default();
+    let mut keys = Texts::default();
     if has(HAS_KEYS) {
         let count = reader.number().ok_or(RecordError("keys are cut"))?;
-        let start = reader.at();
-        skip_texts(&mut reader, count)?;
-        keys = Keys {
-            count,
-            bytes: &bytes[start..reader.at()],
-        };
+        keys = Texts::read(&mut reader, bytes, count)?;
     }
-    let mut properties = None;
+    let mut properties = Texts::default();
     if has(HAS_PROPERTIES) {
         let count = reader.number().ok_or(RecordError("properties are cut"))?;
-        properties = Some((count, reader.at()));
-        skip_texts(&mut reader, count.saturating_mul(2))?;
+        properties = Texts::read(&mut reader, bytes, count.saturating_mul(2))?;
     }
-    let group = if has(HAS_GROUP) {
+    let message_group = if has(HAS_GROUP) {
         Some(reader.text().ok_or(RecordError("message group is cut"))?)
     } else {
         None
@@ -175,23 +186,16 @@ fn head(bytes: &[u8]) -> Result<Head<'_>, RecordError> {
         message_id,
         attempt,
         origin,
+        message_group,
         keys,
+        properties,
         body_at: reader.at(),
     };
     Ok(Head {
         summary,
         born_at,
         born_host,
-        properties,
-        group,
     })
-}
-
-fn skip_texts(reader: &mut Reader<'_>, count: u64) -> Result<(), RecordError> {
-    for _ in 0..count {
-        reader.text().ok_or(RecordError("text is cut"))?;
-    }
-    Ok(())
 }
 
 fn origin(reader: &mut Reader<'_>) -> Result<(u32, Option<Origin>), RecordError> {

@@ -5,6 +5,7 @@ mod concurrent;
 mod crash;
 mod damage;
 mod failing;
+mod filters;
 mod full;
 mod harness;
 mod history;
