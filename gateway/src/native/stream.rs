@@ -29,8 +29,8 @@ const WINDOW_DEFAULT: u64 = 64;
         ConsumePath,
         ("max" = Option<u64>, Query, description = "Unacknowledged messages at most, 1 to 256, default 64"),
         ("invisibleSeconds" = Option<u64>, Query, description = "1 to 43200, default 30"),
-        ("filter" = Option<String>, Query, description = "`*` or `a || b`"),
-        ("filterType" = Option<String>, Query, description = "Only `TAG`"),
+        ("filter" = Option<String>, Query, description = "An expression of the type: `*` or `a || b`, or a condition on properties"),
+        ("filterType" = Option<String>, Query, description = "`TAG` (default) or `SQL92`"),
         ("consumerId" = Option<String>, Query, description = "Default: derived from the connection"),
     ),
     responses(
