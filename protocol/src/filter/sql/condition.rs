@@ -115,9 +115,12 @@ impl fmt::Display for Condition {
                 write!(f, "NOT {inner}")
             }
             Self::Not(inner) => write!(f, "NOT ({inner})"),
-            Self::And(parts) => join(f, parts, " AND ", |f, part| match part {
-                Self::Or(_) => write!(f, "({part})"),
-                other => other.fmt(f),
+            Self::And(parts) => join(f, parts, " AND ", |f, part| {
+                if matches!(part, Self::Or(_)) {
+                    write!(f, "({part})")
+                } else {
+                    part.fmt(f)
+                }
             }),
             Self::Or(parts) => join(f, parts, " OR ", |f, part| part.fmt(f)),
             Self::Equal {
@@ -177,7 +180,14 @@ impl fmt::Display for Operand {
 }
 
 impl Order {
-    fn as_str(self) -> &'static str {
+    pub(super) const ALL: [Self; 4] = [
+        Self::Less,
+        Self::LessOrEqual,
+        Self::Greater,
+        Self::GreaterOrEqual,
+    ];
+
+    pub(super) fn as_str(self) -> &'static str {
         match self {
             Self::Less => "<",
             Self::LessOrEqual => "<=",
@@ -188,7 +198,9 @@ impl Order {
 }
 
 impl Place {
-    fn as_str(self) -> &'static str {
+    pub(super) const ALL: [Self; 3] = [Self::Anywhere, Self::Start, Self::End];
+
+    pub(super) fn as_str(self) -> &'static str {
         match self {
             Self::Anywhere => "CONTAINS",
             Self::Start => "STARTSWITH",

@@ -58,9 +58,12 @@ impl<'a> Parser<'a> {
             return Ok((at, first));
         }
         let mut parts = Vec::new();
-        let add = |part: Condition, parts: &mut Vec<_>| match part {
-            Condition::Or(inner) => parts.extend(inner),
-            other => parts.push(other),
+        let add = |part, parts: &mut Vec<_>| {
+            if let Condition::Or(inner) = part {
+                parts.extend(inner);
+            } else {
+                parts.push(part);
+            }
         };
         add(first.condition(at)?, &mut parts);
         while self.take(Token::Keyword("OR"))? {
@@ -76,9 +79,12 @@ impl<'a> Parser<'a> {
             return Ok((at, first));
         }
         let mut parts = Vec::new();
-        let add = |part: Condition, parts: &mut Vec<_>| match part {
-            Condition::And(inner) => parts.extend(inner),
-            other => parts.push(other),
+        let add = |part, parts: &mut Vec<_>| {
+            if let Condition::And(inner) = part {
+                parts.extend(inner);
+            } else {
+                parts.push(part);
+            }
         };
         add(first.condition(at)?, &mut parts);
         while self.take(Token::Keyword("AND"))? {
@@ -97,16 +103,22 @@ impl<'a> Parser<'a> {
             Token::Keyword("IS") => self.is_null(at, left)?,
             Token::Keyword("NOT" | "BETWEEN" | "IN" | "CONTAINS" | "STARTSWITH" | "ENDSWITH") => {
                 let negated = self.take(Token::Keyword("NOT"))?;
-                match self.next.1 {
-                    Token::Keyword("BETWEEN") => self.between(at, left, negated, depth)?,
-                    Token::Keyword("IN") => self.list(at, left, negated)?,
-                    _ => self.part(at, left, negated)?,
+                if self.next.1 == Token::Keyword("BETWEEN") {
+                    self.between(at, left, negated, depth)?
+                } else if self.next.1 == Token::Keyword("IN") {
+                    self.list(at, left, negated)?
+                } else {
+                    self.part(at, left, negated)?
                 }
             }
-            Token::Name(word) if word.eq_ignore_ascii_case("LIKE") => {
-                return Err(no_like(operator));
-            }
-            _ => return Ok((at, left)),
+            Token::Name(_) if is_like(operator.1) => return Err(no_like(operator)),
+            Token::Keyword(_)
+            | Token::Name(_)
+            | Token::Text(_)
+            | Token::Whole(_)
+            | Token::Decimal(_)
+            | Token::Symbol(_)
+            | Token::End => return Ok((at, left)),
         };
         self.terms += 1;
         if self.terms > SQL_TERMS_MAX {
@@ -140,12 +152,11 @@ impl<'a> Parser<'a> {
     }
 
     fn order(&mut self, at: usize, left: Piece, depth: usize) -> Result<Condition, SyntaxError> {
-        let order = match self.advance()?.1 {
-            Token::Symbol("<") => Order::Less,
-            Token::Symbol("<=") => Order::LessOrEqual,
-            Token::Symbol(">") => Order::Greater,
-            _ => Order::GreaterOrEqual,
-        };
+        let (_, sign) = self.advance()?;
+        let order = Order::ALL
+            .into_iter()
+            .find(|order| sign == Token::Symbol(order.as_str()))
+            .unwrap_or(Order::GreaterOrEqual);
         let left = left.number(at)?;
         let right = self.number(depth)?;
         Ok(Condition::Order { left, order, right })
@@ -197,14 +208,14 @@ impl<'a> Parser<'a> {
     }
 
     fn part(&mut self, at: usize, left: Piece, negated: bool) -> Result<Condition, SyntaxError> {
-        let place = match self.next.1 {
-            Token::Keyword("CONTAINS") => Place::Anywhere,
-            Token::Keyword("STARTSWITH") => Place::Start,
-            Token::Keyword("ENDSWITH") => Place::End,
-            Token::Name(word) if word.eq_ignore_ascii_case("LIKE") => {
-                return Err(no_like(self.next));
-            }
-            _ => return Err(self.unexpected("BETWEEN, IN, CONTAINS, STARTSWITH or ENDSWITH")),
+        let word = self.next.1;
+        let mut places = Place::ALL.into_iter();
+        let Some(place) = places.find(|place| word == Token::Keyword(place.as_str())) else {
+            return Err(if is_like(word) {
+                no_like(self.next)
+            } else {
+                self.unexpected("BETWEEN, IN, CONTAINS, STARTSWITH or ENDSWITH")
+            });
         };
         self.advance()?;
         Ok(Condition::Part {
@@ -326,6 +337,10 @@ impl<'a> Parser<'a> {
     }
 }
 
+fn is_like(word: Token<'_>) -> bool {
+    matches!(word, Token::Name(name) if name.eq_ignore_ascii_case("LIKE"))
+}
+
 fn no_like(word: Placed<'_>) -> SyntaxError {
     SyntaxError::new(
         word.0,
@@ -365,14 +380,16 @@ impl Piece {
                 let text = "expected a property or a number: only numbers are less or greater";
                 Err(SyntaxError::new(at, text))
             }
-            operand => Ok(operand),
+            operand @ (Operand::Property(_) | Operand::Number(_)) => Ok(operand),
         }
     }
 
     fn name(self, at: usize) -> Result<Name, SyntaxError> {
         match self.operand(at)? {
             Operand::Property(name) => Ok(name),
-            _ => Err(SyntaxError::new(at, "expected a property here")),
+            Operand::Text(_) | Operand::Number(_) | Operand::Truth(_) => {
+                Err(SyntaxError::new(at, "expected a property here"))
+            }
         }
     }
 }

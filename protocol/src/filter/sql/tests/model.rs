@@ -47,7 +47,7 @@ impl Expression {
     fn truth(&self, map: &HashMap<String, String>) -> Truth {
         let get = |value: &Value| match value {
             Value::Property(name) => map.get(name).cloned().map(Value::Text),
-            other => Some(other.clone()),
+            Value::Text(_) | Value::Number(_) | Value::Truth(_) => Some(value.clone()),
         };
         match self {
             Constant(truth) => Ok(Some(*truth)),
@@ -94,9 +94,10 @@ impl Expression {
 
     /// Writes it down; `style` decides on case, blanks and needless parentheses.
     fn write(&self, style: &mut Style) -> String {
-        let text = match self {
-            Opposite(inner) => inner.written(true, style),
-            other => other.written(false, style),
+        let text = if let Opposite(inner) = self {
+            inner.written(true, style)
+        } else {
+            self.written(false, style)
         };
         style.wrap(text)
     }
@@ -149,9 +150,10 @@ impl Expression {
 
     fn inside(&self, style: &mut Style, in_or: bool) -> String {
         let text = self.write(style);
-        match self {
-            Or(..) if !in_or => format!("({text})"),
-            _ => text,
+        if matches!(self, Or(..)) && !in_or {
+            format!("({text})")
+        } else {
+            text
         }
     }
 }
@@ -177,7 +179,7 @@ fn number(value: &Value) -> Result<f64, ()> {
         Value::Text(text) if text.chars().all(|c| "0123456789.-".contains(c)) => {
             text.parse().map_err(|_| ())
         }
-        _ => Err(()),
+        Value::Property(_) | Value::Text(_) | Value::Truth(_) => Err(()),
     }
 }
 
@@ -282,11 +284,13 @@ fn leaf() -> impl Strategy<Value = Expression> {
 }
 
 fn comparison() -> impl Strategy<Value = Expression> {
-    (leaf(), any::<bool>()).prop_map(|(leaf, negated)| match leaf {
+    (leaf(), any::<bool>()).prop_map(|(leaf, negated)| {
         // These have no sign for the opposite, or it means something else.
-        Constant(_) | Part(..) => leaf,
-        leaf if negated => Opposite(leaf.into()),
-        leaf => leaf,
+        if negated && !matches!(leaf, Constant(_) | Part(..)) {
+            Opposite(leaf.into())
+        } else {
+            leaf
+        }
     })
 }
 

@@ -239,134 +239,137 @@ fn what_stands_beside_the_properties() {
     }
 }
 
+/// Each with what is wrong in it.
+const BAD: &[(&str, &str)] = &[
+    ("", "the type SQL92 needs an expression"),
+    (" \t ", "the type SQL92 needs an expression"),
+    (
+        "-- all",
+        "column 7: expected a property, a value, NOT or '(', found the end",
+    ),
+    (
+        "a =",
+        "column 4: expected a property, a value, NOT or '(', found the end",
+    ),
+    (
+        "a = 1 b",
+        "column 7: expected AND, OR or the end, found the name b",
+    ),
+    ("a = 1)", "column 6: no '(' belongs to this ')'"),
+    ("(a = 1", "column 7: expected AND, OR or ')', found the end"),
+    (
+        "a = b = c",
+        "column 7: expected AND, OR or the end, found '='",
+    ),
+    (
+        "(a = 1) = TRUE",
+        "column 1: expected a property or a value, found a condition",
+    ),
+    ("a = 'é' AND 'b", "column 13: the string has no end"),
+    (
+        "'é' = a é",
+        "column 9: the character 'é' means nothing here",
+    ),
+    (
+        "a == 1",
+        "column 4: expected a property, a value, NOT or '(', found '='",
+    ),
+    ("a != 1", "column 3: '!' means nothing here; write <>"),
+    (
+        "a = \"x\"",
+        "column 5: expected single quotes around a string",
+    ),
+    (
+        "a LIKE 'x%'",
+        "column 3: LIKE is not known; write CONTAINS, STARTSWITH or ENDSWITH",
+    ),
+    (
+        "a NOT LIKE 'x'",
+        "column 7: LIKE is not known; write CONTAINS, STARTSWITH or ENDSWITH",
+    ),
+    ("a = NULL", "column 5: NULL stands behind IS or IS NOT only"),
+    (
+        "a IS 1",
+        "column 6: expected NULL or NOT NULL, found a number",
+    ),
+    ("a IS NOT b", "column 10: expected NULL, found the name b"),
+    (
+        "a > 'x'",
+        "column 5: expected a property or a number: only numbers are less or greater",
+    ),
+    (
+        "TRUE < a",
+        "column 1: expected a property or a number: only numbers are less or greater",
+    ),
+    (
+        "a BETWEEN 2 AND 1",
+        "column 3: the lower bound is above the upper one",
+    ),
+    (
+        "a BETWEEN 1 OR 2",
+        "column 13: expected AND and the upper bound, found OR",
+    ),
+    (
+        "a IN ()",
+        "column 7: expected a string in single quotes, found ')'",
+    ),
+    (
+        "a IN ('x', 1)",
+        "column 12: expected a string in single quotes, found a number",
+    ),
+    (
+        "a IN 'x'",
+        "column 6: expected '(' and a list of strings, found a string",
+    ),
+    ("1 IN ('x')", "column 1: expected a property here"),
+    (
+        "a CONTAINS 1",
+        "column 12: expected a string in single quotes, found a number",
+    ),
+    (
+        "a NOT 1",
+        "column 7: expected BETWEEN, IN, CONTAINS, STARTSWITH or ENDSWITH, found a number",
+    ),
+    (
+        "NOT a = 1",
+        "column 1: expected parentheses around what NOT belongs to",
+    ),
+    (
+        "NOT a",
+        "column 1: expected parentheses around what NOT belongs to",
+    ),
+    (
+        "a",
+        "column 1: a property alone is no condition; write = TRUE or IS NOT NULL behind it",
+    ),
+    (
+        "a = 1 AND b",
+        "column 11: a property alone is no condition; write = TRUE or IS NOT NULL behind it",
+    ),
+    ("1", "column 1: a value alone is no condition"),
+    ("a = -b", "column 6: expected a number behind the sign"),
+    ("a = 07", "column 5: a whole number begins with no 0"),
+    (
+        "a = 9223372036854775808",
+        "column 5: the number is too large for 64 bits with a sign",
+    ),
+    ("a = 1e999", "column 5: the number is too large"),
+    ("1 = 'x'", "column 3: a number is never equal to a string"),
+    (
+        "TRUE = 1",
+        "column 6: TRUE or FALSE is never equal to a number",
+    ),
+    ("a = 1 /* b", "column 7: the comment has no end"),
+    ("a.b = 1", "column 2: the character '.' means nothing here"),
+    (
+        "a-b = 1",
+        "column 2: expected AND, OR or the end, found '-'",
+    ),
+];
+
 #[test]
 fn bad_expressions_name_their_place() {
-    for (text, expected) in [
-        ("", "the type SQL92 needs an expression"),
-        (" \t ", "the type SQL92 needs an expression"),
-        (
-            "-- all",
-            "column 7: expected a property, a value, NOT or '(', found the end",
-        ),
-        (
-            "a =",
-            "column 4: expected a property, a value, NOT or '(', found the end",
-        ),
-        (
-            "a = 1 b",
-            "column 7: expected AND, OR or the end, found the name b",
-        ),
-        ("a = 1)", "column 6: no '(' belongs to this ')'"),
-        ("(a = 1", "column 7: expected AND, OR or ')', found the end"),
-        (
-            "a = b = c",
-            "column 7: expected AND, OR or the end, found '='",
-        ),
-        (
-            "(a = 1) = TRUE",
-            "column 1: expected a property or a value, found a condition",
-        ),
-        ("a = 'é' AND 'b", "column 13: the string has no end"),
-        (
-            "'é' = a é",
-            "column 9: the character 'é' means nothing here",
-        ),
-        (
-            "a == 1",
-            "column 4: expected a property, a value, NOT or '(', found '='",
-        ),
-        ("a != 1", "column 3: '!' means nothing here; write <>"),
-        (
-            "a = \"x\"",
-            "column 5: expected single quotes around a string",
-        ),
-        (
-            "a LIKE 'x%'",
-            "column 3: LIKE is not known; write CONTAINS, STARTSWITH or ENDSWITH",
-        ),
-        (
-            "a NOT LIKE 'x'",
-            "column 7: LIKE is not known; write CONTAINS, STARTSWITH or ENDSWITH",
-        ),
-        ("a = NULL", "column 5: NULL stands behind IS or IS NOT only"),
-        (
-            "a IS 1",
-            "column 6: expected NULL or NOT NULL, found a number",
-        ),
-        ("a IS NOT b", "column 10: expected NULL, found the name b"),
-        (
-            "a > 'x'",
-            "column 5: expected a property or a number: only numbers are less or greater",
-        ),
-        (
-            "TRUE < a",
-            "column 1: expected a property or a number: only numbers are less or greater",
-        ),
-        (
-            "a BETWEEN 2 AND 1",
-            "column 3: the lower bound is above the upper one",
-        ),
-        (
-            "a BETWEEN 1 OR 2",
-            "column 13: expected AND and the upper bound, found OR",
-        ),
-        (
-            "a IN ()",
-            "column 7: expected a string in single quotes, found ')'",
-        ),
-        (
-            "a IN ('x', 1)",
-            "column 12: expected a string in single quotes, found a number",
-        ),
-        (
-            "a IN 'x'",
-            "column 6: expected '(' and a list of strings, found a string",
-        ),
-        ("1 IN ('x')", "column 1: expected a property here"),
-        (
-            "a CONTAINS 1",
-            "column 12: expected a string in single quotes, found a number",
-        ),
-        (
-            "a NOT 1",
-            "column 7: expected BETWEEN, IN, CONTAINS, STARTSWITH or ENDSWITH, found a number",
-        ),
-        (
-            "NOT a = 1",
-            "column 1: expected parentheses around what NOT belongs to",
-        ),
-        (
-            "NOT a",
-            "column 1: expected parentheses around what NOT belongs to",
-        ),
-        (
-            "a",
-            "column 1: a property alone is no condition; write = TRUE or IS NOT NULL behind it",
-        ),
-        (
-            "a = 1 AND b",
-            "column 11: a property alone is no condition; write = TRUE or IS NOT NULL behind it",
-        ),
-        ("1", "column 1: a value alone is no condition"),
-        ("a = -b", "column 6: expected a number behind the sign"),
-        ("a = 07", "column 5: a whole number begins with no 0"),
-        (
-            "a = 9223372036854775808",
-            "column 5: the number is too large for 64 bits with a sign",
-        ),
-        ("a = 1e999", "column 5: the number is too large"),
-        ("1 = 'x'", "column 3: a number is never equal to a string"),
-        (
-            "TRUE = 1",
-            "column 6: TRUE or FALSE is never equal to a number",
-        ),
-        ("a = 1 /* b", "column 7: the comment has no end"),
-        ("a.b = 1", "column 2: the character '.' means nothing here"),
-        (
-            "a-b = 1",
-            "column 2: expected AND, OR or the end, found '-'",
-        ),
-    ] {
+    for (text, expected) in BAD {
         let error = SqlFilter::parse(text).expect_err(text);
         assert_eq!(error.message, format!("filter: {expected}"), "{text}");
         assert_eq!(error.code, crate::ErrorCode::InvalidFilter);
