@@ -67,6 +67,22 @@ impl Offset {
     }
 }
 
+/// What stands for a producer's `dedupId` of a topic: 128 bits of a hash, so that
+/// nobody finds two ids that share one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct UniqueId(pub [u8; 16]);
+
+impl UniqueId {
+    #[must_use]
+    pub fn of(topic: TopicId, dedup_id: &str) -> Self {
+        let mut hasher = blake3::Hasher::new();
+        hasher.update(&topic.0.to_be_bytes());
+        hasher.update(dedup_id.as_bytes());
+        let hash = hasher.finalize();
+        Self(std::array::from_fn(|i| hash.as_bytes()[i]))
+    }
+}
+
 /// Numbers of groups of the catalogue lie below, those of members above.
 const MEMBER: u64 = 1 << 63;
 

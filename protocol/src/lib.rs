@@ -21,6 +21,6 @@ pub use context::{Caller, RequestContext};
 pub use error::{ApiError, ApiResult, ErrorCode};
 pub use ids::{
     BrokerId, Generation, GroupId, InstanceId, Offset, Position, QueueId, QueueKey, TenantId,
-    TopicId, TopicKey,
+    TopicId, TopicKey, UniqueId,
 };
 pub use time::Timestamp;

@@ -34,6 +34,12 @@ pub const DEDUP_ID_BYTES_MAX: usize = 128;
 pub const CONSUMER_ID_BYTES_MAX: usize = 255;
 pub const FILTER_BYTES_MAX: usize = 4 * KIB as usize;
 pub const FILTER_TAGS_MAX: usize = 64;
+/// An expression in the form that is stored: blanks are put around its operators.
+pub const FILTER_STORED_BYTES_MAX: usize = 4 * FILTER_BYTES_MAX;
+/// Comparisons in one expression of the type SQL92: each may read a whole property.
+pub const SQL_TERMS_MAX: usize = 128;
+/// Parentheses, `NOT`s and signs around one another.
+pub const SQL_DEPTH_MAX: usize = 32;
 /// Distinct live filters of one (group, topic) (RULES 18).
 pub const FILTERS_LIVE_MAX: usize = 16;
 /// How long a filter counts after its last member's call (RULES 18).
@@ -93,6 +99,10 @@ pub const NUMBER_MAX: u64 = (1 << 53) - 1;
 pub const QUERY_MESSAGES_DEFAULT: usize = 32;
 pub const QUERY_MESSAGES_MAX: usize = 1000;
 
+/// How long a `dedupId` is remembered (RULES 23).
+pub const DEDUP_WINDOW_MS: u64 = 600_000;
+/// Ids remembered by one broker.
+pub const DEDUP_IDS_MAX: usize = 1_000_000;
 /// Members of one broadcast group.
 pub const BROADCAST_MEMBERS_MAX: usize = 10_000;
 /// How long the progress of a member that does nothing is kept: three days.

@@ -1,5 +1,6 @@
 //! Metrics of the storage node, declared here and nowhere else.
 
+mod semantics;
 mod wal;
 
 use std::sync::Arc;
@@ -9,6 +10,8 @@ use parking_lot::Mutex;
 use prometheus::core::{Collector, Desc};
 use prometheus::proto::MetricFamily;
 use prometheus::{Gauge, IntCounter, IntCounterVec, IntGauge, Opts, Registry};
+
+pub use semantics::SemanticMetrics;
 
 use crate::broker::entry::TrimReason;
 use crate::cold::metrics::ColdMetrics;
@@ -22,12 +25,7 @@ use crate::log::Log;
 pub struct Metrics {
     /// Leases that passed without an ack.
     pub leases_expired: IntCounter,
-    /// Message groups that were parked.
-    pub records_parked: IntCounter,
-    /// Receives that found so much looked past that the queue waits.
-    pub ordered_waits: IntCounter,
-    /// Delayed messages that came to their time.
-    pub delayed_fired: IntCounter,
+    pub semantics: SemanticMetrics,
     /// Reads that the hot store should have answered and did not.
     pub hot_misses: IntCounter,
     /// Records found neither in the hot store nor in the log.
@@ -91,18 +89,7 @@ impl Metrics {
                 "firn_storage_records_missed_total",
                 "Records that were gone before a group had finished them",
             )?,
-            records_parked: counter(
-                "firn_storage_parked_total",
-                "Message groups that were parked because all redeliveries of a message failed",
-            )?,
-            ordered_waits: counter(
-                "firn_storage_ordered_waits_total",
-                "Receives of ordered groups that found too many records waiting for others",
-            )?,
-            delayed_fired: counter(
-                "firn_storage_delayed_delivered_total",
-                "Delayed messages that came to their time",
-            )?,
+            semantics: SemanticMetrics::new(registry)?,
             leases_expired: counter(
                 "firn_storage_leases_expired_total",
                 "Leases that passed without an ack",

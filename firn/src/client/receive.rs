@@ -30,6 +30,7 @@ Examples:
   firn receive workers orders -i demo
   firn receive workers orders -i demo --max 100 --wait 5
   firn receive workers orders -i demo --filter 'new || urgent' --follow
+  firn receive workers orders -i demo --filter-type SQL92 --filter \"amount > 100 AND city IS NOT NULL\"
   firn receive workers orders -i demo --no-ack --invisible 5")]
 pub struct Receive {
     #[arg(value_parser = name)]
@@ -45,9 +46,12 @@ pub struct Receive {
     /// Seconds until an unacknowledged message comes again, 1 to 43200 [default: 30].
     #[arg(long, value_name = "SECONDS")]
     invisible: Option<u64>,
-    /// Tags to take, like 'a || b'.
-    #[arg(long, value_name = "TAGS")]
+    /// What to take: tags like 'a || b', or a condition on properties.
+    #[arg(long, value_name = "EXPRESSION")]
     filter: Option<String>,
+    /// What the filter is.
+    #[arg(long, value_name = "TYPE", value_parser = ["TAG", "SQL92"], default_value = "TAG", requires = "filter")]
+    filter_type: String,
     /// Name of this member of the group.
     #[arg(long, value_name = "ID")]
     consumer_id: Option<String>,
@@ -137,7 +141,7 @@ impl Receive {
             .maybe("invisibleSeconds", self.invisible)
             .maybe(
                 "filter",
-                filter.map(|tags| json!({"type": "TAG", "expression": tags})),
+                filter.map(|text| json!({"type": self.filter_type, "expression": text})),
             )
             .maybe("consumerId", self.consumer_id.as_ref());
         let mut request = Request::post(&self.path(instance, "receive"), body);

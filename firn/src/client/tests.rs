@@ -87,6 +87,12 @@ fn consumption() {
             "filter": {"type": "TAG", "expression": "a||b"}}),
     );
     asks(
+        "receive workers orders --filter a>1 --filter-type SQL92",
+        Method::Post,
+        target,
+        json!({"filter": {"type": "SQL92", "expression": "a>1"}}),
+    );
+    asks(
         "receive workers orders --follow",
         Method::Post,
         target,

@@ -130,7 +130,7 @@ fn add_header(fields: &mut Value, header: &FrameHeader) {
 
 /// The name of an entry's kind.
 pub(super) fn kind_name(kind: u8) -> String {
-    const NAMES: [&str; 24] = [
+    const NAMES: [&str; 26] = [
         "append",
         "subscribe",
         "unsubscribe",
@@ -155,6 +155,8 @@ pub(super) fn kind_name(kind: u8) -> String {
         "configure",
         "openAgain",
         "ready",
+        "join",
+        "unique",
     ];
     let name = usize::from(kind)
         .checked_sub(1)
@@ -187,7 +189,7 @@ fn add_entry(fields: &mut Value, entry: &Entry) {
         Err(error) => fields["problem"] = json!(error.to_string()),
     }
     let group = match &entry.head {
-        Head::Append { .. } | Head::Again { .. } | Head::DropTopic { .. } => None,
+        Head::Append { .. } | Head::Again { .. } | Head::DropTopic { .. } | Head::Unique(_) => None,
         Head::Held(held) => {
             add_held(fields, held);
             None

@@ -52,12 +52,14 @@ const USERS: &str = "/v1/instances/{instance}/users";
 const USER: &str = "/v1/instances/{instance}/users/{access_key}";
 
 pub(super) fn all() -> Vec<Route> {
-    let mut routes = data();
+    let mut routes = messages();
+    routes.extend(transactions());
+    routes.extend(consumption());
     routes.extend(administration());
     routes
 }
 
-fn data() -> Vec<Route> {
+fn messages() -> Vec<Route> {
     use Method as M;
     vec![
         route(M::POST, TOPIC_MESSAGES, messages::send),
@@ -67,6 +69,12 @@ fn data() -> Vec<Route> {
             "/v1/instances/{instance}/topics/{topic}/messages/recall",
             messages::recall,
         ),
+    ]
+}
+
+fn transactions() -> Vec<Route> {
+    use Method as M;
+    vec![
         route(M::POST, TRANSACTIONS, transactions::begin),
         route(M::GET, TRANSACTIONS, transactions::list),
         route(
@@ -84,6 +92,12 @@ fn data() -> Vec<Route> {
             "/v1/instances/{instance}/topics/{topic}/transactions/{transaction}/rollback",
             transactions::rollback,
         ),
+    ]
+}
+
+fn consumption() -> Vec<Route> {
+    use Method as M;
+    vec![
         route(
             M::POST,
             "/v1/instances/{instance}/groups/{group}/topics/{topic}/receive",

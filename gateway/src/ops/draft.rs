@@ -14,8 +14,6 @@ use firn_protocol::limits::{
 use firn_protocol::message::{MessageId, NewMessage};
 use firn_protocol::{ApiError, ApiResult, ErrorCode, Timestamp};
 
-use super::not_available;
-
 /// Property names that RocketMQ's clients and brokers use themselves.
 const RESERVED_PROPERTIES: [&str; 62] = [
     "1ST_POP_TIME",
@@ -112,6 +110,12 @@ pub(crate) enum Kind {
     Half,
 }
 
+/// A message that passed, and under which id it is sent.
+pub(crate) struct Checked {
+    pub(crate) message: NewMessage,
+    pub(crate) dedup_id: Option<String>,
+}
+
 /// What the checks depend on.
 pub(crate) struct DraftRules<'a> {
     pub(crate) topic_type: TopicType,
@@ -125,7 +129,7 @@ pub(crate) struct DraftRules<'a> {
 impl Draft<'_> {
     /// # Errors
     /// The first rule that the draft breaks, naming the field.
-    pub(crate) fn check(self, rules: &DraftRules<'_>) -> ApiResult<NewMessage> {
+    pub(crate) fn check(self, rules: &DraftRules<'_>) -> ApiResult<Checked> {
         let tag = present(self.tag);
         check_tag(tag.as_deref())?;
         check_keys(&self.keys)?;
@@ -146,7 +150,8 @@ impl Draft<'_> {
                     .ok_or_else(|| ApiError::field("messageId", "not 32 or 34 hex digits"))
             })
             .transpose()?;
-        check_dedup(present(self.dedup_id).as_deref())?;
+        let dedup_id = present(self.dedup_id).map(Cow::into_owned);
+        check_dedup(dedup_id.as_deref(), rules.kind)?;
         let body = decode_body(self.body, rules.message_bytes)?;
         let deliver_at = check_type(
             rules,
@@ -154,7 +159,7 @@ impl Draft<'_> {
             self.deliver_at,
             self.delay_level,
         )?;
-        Ok(NewMessage {
+        let message = NewMessage {
             message_id,
             tag: tag.map(Cow::into_owned),
             keys: self.keys.into_iter().map(Cow::into_owned).collect(),
@@ -168,7 +173,8 @@ impl Draft<'_> {
             born_at: rules.now,
             born_host: rules.born_host.to_owned(),
             body,
-        })
+        };
+        Ok(Checked { message, dedup_id })
     }
 }
 
@@ -248,14 +254,15 @@ fn check_properties(properties: &[(Cow<'_, str>, Cow<'_, str>)]) -> ApiResult<()
     Ok(())
 }
 
-fn check_dedup(dedup_id: Option<&str>) -> ApiResult<()> {
+fn check_dedup(dedup_id: Option<&str>, kind: Kind) -> ApiResult<()> {
     match dedup_id {
         None => Ok(()),
         Some(id) if id.len() > DEDUP_ID_BYTES_MAX => Err(ApiError::field(
             "dedupId",
             format_args!("over {DEDUP_ID_BYTES_MAX} bytes"),
         )),
-        Some(_) => Err(not_available("dedupId", "idempotent sending")),
+        Some(_) if kind == Kind::Half => Err(ApiError::field("dedupId", "a transaction has none")),
+        Some(_) => Ok(()),
     }
 }
 

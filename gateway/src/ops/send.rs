@@ -2,19 +2,19 @@
 
 use std::sync::Arc;
 
-use firn_protocol::api::hold::HoldRequest;
+use firn_protocol::api::hold::{HoldRequest, UniqueMessage, UniqueRequest};
 use firn_protocol::api::storage::AppendRequest;
 use firn_protocol::catalogue::Topic;
 use firn_protocol::limits::SEND_MESSAGES_MAX;
-use firn_protocol::message::{MessageId, NewMessage, OffsetMessageId};
+use firn_protocol::message::{MessageId, OffsetMessageId};
 use firn_protocol::receipt::HeldKind;
 use firn_protocol::{
     ApiError, ApiResult, BrokerId, ErrorCode, Offset, Position, QueueId, QueueKey, Timestamp,
-    TopicKey,
+    TopicKey, UniqueId,
 };
 use futures_util::future::join_all;
 
-use super::draft::{Draft, DraftRules, Kind};
+use super::draft::{Checked, Draft, DraftRules, Kind};
 use super::{Scope, Services, Target};
 use crate::routing;
 
@@ -41,13 +41,22 @@ impl Sent {
     }
 }
 
+/// How messages are stored.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum PartKind {
+    Plain,
+    Delayed,
+    /// Under an id each.
+    Unique,
+}
+
 /// Messages of one request for one queue, with their places in the request.
 struct Part {
     broker: BrokerId,
     queue: QueueId,
-    is_delayed: bool,
+    kind: PartKind,
     places: Vec<usize>,
-    messages: Vec<NewMessage>,
+    messages: Vec<Checked>,
 }
 
 /// One outcome for each draft, in their order. Messages of one message group
@@ -80,8 +89,8 @@ pub(crate) async fn send(
     let mut parts = Parts::new(services, scope, topic);
     for (place, draft) in drafts.into_iter().enumerate() {
         match draft.check(&rules) {
-            Ok(message) => {
-                parts.add(place, message, count);
+            Ok(checked) => {
+                parts.add(place, checked, count);
                 outcomes.push(None);
             }
             Err(error) => outcomes.push(Some(Err(error))),
@@ -141,119 +150,168 @@ impl Parts {
         }
     }
 
-    fn add(&mut self, place: usize, message: NewMessage, room: usize) {
-        let (broker, queue) = match &message.message_group {
+    fn add(&mut self, place: usize, checked: Checked, room: usize) {
+        let message = &checked.message;
+        // A repeat has to come to the broker that knows the first (RULES 23).
+        let group = message.message_group.as_ref().or(checked.dedup_id.as_ref());
+        let (broker, queue) = match group {
             None => self.turn,
             Some(group) => routing::by_group(group, &self.brokers, self.queues),
         };
-        let is_delayed = message.deliver_at.is_some();
-        let place_of = |part: &Part| (part.broker, part.queue, part.is_delayed);
+        let kind = match (&checked.dedup_id, message.deliver_at) {
+            (Some(_), _) => PartKind::Unique,
+            (None, Some(_)) => PartKind::Delayed,
+            (None, None) => PartKind::Plain,
+        };
+        let place_of = |part: &Part| (part.broker, part.queue, part.kind);
         let mut parts = self.list.iter();
-        let found = parts.position(|part| place_of(part) == (broker, queue, is_delayed));
+        let found = parts.position(|part| place_of(part) == (broker, queue, kind));
         let index = found.unwrap_or_else(|| {
             let room = if self.list.is_empty() { room } else { 1 };
             self.list.push(Part {
                 broker,
                 queue,
-                is_delayed,
+                kind,
                 places: Vec::with_capacity(room),
                 messages: Vec::with_capacity(room),
             });
             self.list.len() - 1
         });
         self.list[index].places.push(place);
-        self.list[index].messages.push(message);
+        self.list[index].messages.push(checked);
     }
 }
 
 type PartOutcome = (Vec<usize>, ApiResult<Vec<ApiResult<Sent>>>);
 
 async fn append(services: &Services, scope: &Scope, topic: &Topic, part: Part) -> PartOutcome {
-    if part.is_delayed {
-        return hold(services, scope, topic, part).await;
-    }
     let Part {
         broker,
         queue,
+        kind,
         places,
         messages,
-        ..
     } = part;
-    let bytes: u64 = messages.iter().map(NewMessage::content_bytes).sum();
-    let request = AppendRequest {
+    let place = Place {
         broker,
         queue: QueueKey {
             topic: TopicKey::User(topic.id),
             queue,
         },
-        messages,
     };
-    let appended = match services.storage.append(&scope.ctx, request).await {
-        Ok(appended) => appended,
-        Err(error) => return (places, Err(error)),
-    };
-    assert_eq!(
-        appended.message_ids.len(),
-        places.len(),
-        "one id for each message appended"
-    );
-    services.metrics.messages_in.inc_by(places.len() as u64);
-    services.metrics.bytes_in.inc_by(bytes);
-    let sent = appended
-        .message_ids
+    let sizes: Vec<u64> = messages
         .iter()
-        .zip(0..)
-        .map(|(message_id, n)| {
-            Ok(Sent {
-                message_id: *message_id,
-                broker,
-                queue,
-                offset: Some(appended.offset.plus(n)),
-                position: Position(appended.position.0 + n),
-                stored_at: appended.stored_at,
-                recall_handle: None,
-            })
-        })
+        .map(|one| one.message.content_bytes())
         .collect();
-    (places, Ok(sent))
+    let sent = match kind {
+        PartKind::Plain => append_plain(services, scope, place, messages).await,
+        PartKind::Delayed => hold(services, scope, place, messages).await,
+        PartKind::Unique => append_unique(services, scope, topic, place, messages).await,
+    };
+    if let Ok(sent) = &sent {
+        assert_eq!(sent.len(), places.len(), "one outcome for each message");
+        let stored = sent.iter().zip(sizes).filter(|(sent, _)| sent.is_ok());
+        let (count, bytes) = stored.fold((0, 0), |(n, sum), (_, size)| (n + 1, sum + size));
+        services.metrics.messages_in.inc_by(count);
+        services.metrics.bytes_in.inc_by(bytes);
+    }
+    (places, sent)
 }
 
-async fn hold(services: &Services, scope: &Scope, topic: &Topic, part: Part) -> PartOutcome {
-    let (broker, queue, places) = (part.broker, part.queue, part.places);
-    let sizes: Vec<u64> = part
-        .messages
-        .iter()
-        .map(NewMessage::content_bytes)
-        .collect();
+/// The queue that messages go to.
+#[derive(Clone, Copy)]
+struct Place {
+    broker: BrokerId,
+    queue: QueueKey,
+}
+
+async fn append_plain(
+    services: &Services,
+    scope: &Scope,
+    place: Place,
+    messages: Vec<Checked>,
+) -> ApiResult<Vec<ApiResult<Sent>>> {
+    let request = AppendRequest {
+        broker: place.broker,
+        queue: place.queue,
+        messages: messages.into_iter().map(|one| one.message).collect(),
+    };
+    let appended = services.storage.append(&scope.ctx, request).await?;
+    let ids = appended.message_ids.iter().zip(0..);
+    let sent = ids.map(|(message_id, n)| {
+        Ok(Sent {
+            message_id: *message_id,
+            broker: place.broker,
+            queue: place.queue.queue,
+            offset: Some(appended.offset.plus(n)),
+            position: Position(appended.position.0 + n),
+            stored_at: appended.stored_at,
+            recall_handle: None,
+        })
+    });
+    Ok(sent.collect())
+}
+
+async fn hold(
+    services: &Services,
+    scope: &Scope,
+    place: Place,
+    messages: Vec<Checked>,
+) -> ApiResult<Vec<ApiResult<Sent>>> {
     let request = HoldRequest {
-        broker,
-        queue: QueueKey {
-            topic: TopicKey::User(topic.id),
-            queue,
-        },
-        messages: part.messages,
+        broker: place.broker,
+        queue: place.queue,
+        messages: messages.into_iter().map(|one| one.message).collect(),
     };
-    let held = match services.storage.hold(&scope.ctx, request).await {
-        Ok(held) => held,
-        Err(error) => return (places, Err(error)),
-    };
-    assert_eq!(held.len(), places.len(), "one outcome for each message");
+    let held = services.storage.hold(&scope.ctx, request).await?;
     let (receipts, instance) = (&services.receipts, scope.instance.id);
-    let sent = held.into_iter().zip(sizes).map(|(held, bytes)| {
+    let sent = held.into_iter().map(|held| {
         let held = held?;
-        services.metrics.messages_in.inc();
-        services.metrics.bytes_in.inc_by(bytes);
         Ok(Sent {
             message_id: held.message_id,
-            broker,
-            queue,
+            broker: place.broker,
+            queue: place.queue.queue,
             offset: None,
             position: held.place.position,
             stored_at: held.stored_at,
             recall_handle: Some(receipts.seal_held(HeldKind::Delayed, instance, &held.place)),
         })
     });
-    (places, Ok(sent.collect()))
+    Ok(sent.collect())
+}
+
+async fn append_unique(
+    services: &Services,
+    scope: &Scope,
+    topic: &Topic,
+    place: Place,
+    messages: Vec<Checked>,
+) -> ApiResult<Vec<ApiResult<Sent>>> {
+    let messages = messages.into_iter().map(|one| UniqueMessage {
+        id: UniqueId::of(topic.id, one.dedup_id.as_deref().unwrap_or_default()),
+        message: one.message,
+    });
+    let request = UniqueRequest {
+        broker: place.broker,
+        queue: place.queue,
+        messages: messages.collect(),
+    };
+    let stored = services.storage.append_unique(&scope.ctx, request).await?;
+    let (receipts, instance) = (&services.receipts, scope.instance.id);
+    let sent = stored.into_iter().map(|stored| {
+        let stored = stored?;
+        let handle = |held| receipts.seal_held(HeldKind::Delayed, instance, held);
+        Ok(Sent {
+            message_id: stored.message_id,
+            broker: place.broker,
+            queue: stored.queue,
+            offset: stored.offset,
+            position: stored.position,
+            stored_at: stored.stored_at,
+            recall_handle: stored.held.as_ref().map(handle),
+        })
+    });
+    Ok(sent.collect())
 }
 
 fn settle(outcomes: &mut [Option<ApiResult<Sent>>], (places, result): PartOutcome) {

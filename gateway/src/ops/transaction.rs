@@ -34,13 +34,14 @@ pub(crate) async fn begin(
     begin: Begin<'_>,
     born_host: &str,
 ) -> ApiResult<Held> {
-    let message = begin.draft.check(&DraftRules {
+    let checked = begin.draft.check(&DraftRules {
         topic_type: topic.topic_type,
         kind: Kind::Half,
         message_bytes: scope.instance.message_bytes,
         now: services.now(),
         born_host,
     })?;
+    let message = checked.message;
     let producers = producers(begin.producers, topic)?;
     let after = begin
         .check_after_secs

@@ -86,7 +86,10 @@ async fn bounds_of_a_receive() {
     }
     for bad in [
         json!({"expression": "a |"}),
-        json!({"type": "SQL92", "expression": "a > 1"}),
+        json!({"type": "SQL92", "expression": "a >"}),
+        json!({"type": "SQL92", "expression": " "}),
+        json!({"type": "SQL92", "expression": format!("a = '{}'", "x".repeat(5000))}),
+        json!({"type": "sql92", "expression": "a > 1"}),
         json!({"type": "X", "expression": "*"}),
         json!({"expression": "a".repeat(5000)}),
     ] {
@@ -95,6 +98,7 @@ async fn bounds_of_a_receive() {
     }
     for good in [
         json!({"max": 256, "invisibleSeconds": 43_200, "runMax": 1, "mode": "clustering", "bodyEncoding": "base64"}),
+        json!({"filter": {"type": "SQL92", "expression": "a > 1"}}),
         json!({"waitSeconds": 0, "filter": {"type": "TAG", "expression": "a || b"}, "consumerId": "c".repeat(255)}),
     ] {
         world.post(&path, good).await.expect(200);
@@ -113,6 +117,26 @@ async fn receive_filters_and_encodes_as_asked() {
     assert_eq!(got.len(), 1);
     assert_eq!(got[0]["bodyBase64"], "eQ==");
     assert_eq!(got[0]["body"], Value::Null);
+}
+
+#[actix_web::test]
+async fn receive_takes_an_expression_and_says_where_it_is_wrong() {
+    let world = World::new().await;
+    let batch = json!({"messages": [
+        {"body": "x", "tag": "a", "properties": {"size": "9"}},
+        {"body": "y", "tag": "b", "properties": {"size": "10"}},
+        {"body": "z"},
+    ]});
+    world.post(MESSAGES, batch).await.expect(200);
+    let filter = json!({"type": "SQL92", "expression": "size > 9 AND TAGS <> 'a'"});
+    let got = world.receive(json!({"filter": filter})).await;
+    assert_eq!(got.len(), 1);
+    assert_eq!(got[0]["body"], "y");
+    let filter = json!({"type": "SQL92", "expression": "größe = 1"});
+    let path = format!("{CONSUME}/receive");
+    let reply = world.post(&path, json!({"filter": filter})).await;
+    let text = "filter: column 3: the character 'ö' means nothing here";
+    assert_eq!(reply.expect(400).json()["error"]["message"], text);
 }
 
 #[actix_web::test]

@@ -45,6 +45,26 @@ impl ParkedApi for FakeStorage {
 
 #[async_trait]
 impl HoldApi for FakeStorage {
+    async fn append_unique(
+        &self,
+        _: &RequestContext,
+        request: UniqueRequest,
+    ) -> ApiResult<Vec<ApiResult<StoredOnce>>> {
+        self.check()?;
+        let stored = request.messages.into_iter().map(|one| {
+            let stored = self.put(request.broker, request.queue, one.message);
+            Ok(StoredOnce {
+                queue: request.queue.queue,
+                offset: Some(stored.offset),
+                held: None,
+                position: stored.position,
+                stored_at: stored.stored_at,
+                message_id: stored.message_id,
+            })
+        });
+        Ok(stored.collect())
+    }
+
     async fn hold(
         &self,
         _: &RequestContext,

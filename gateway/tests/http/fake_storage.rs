@@ -184,7 +184,7 @@ impl Inner {
                 *next += 1;
                 let from_topic =
                     own || message.origin.is_some_and(|o| o.topic == request.topic.key);
-                if from_topic && request.filter.matches(message.content.tag.as_deref()) {
+                if from_topic && request.filter.matches(&message.content) {
                     taken.push(message.clone());
                 }
             }

@@ -75,6 +75,20 @@ async fn events_carry_messages_and_their_handles() {
 }
 
 #[actix_web::test]
+async fn a_stream_takes_an_expression() {
+    let world = World::new().await;
+    let query = "filterType=SQL92&filter=size%20%3E%209%20AND%20TAGS%20IS%20NULL";
+    let mut events = Events::open(&world, query).await;
+    let batch = json!({"messages": [
+        {"body": "x", "properties": {"size": "9"}},
+        {"body": "y", "properties": {"size": "10"}},
+    ]});
+    world.post(MESSAGES, batch).await.expect(200);
+    let event = events.next().await.expect("an event");
+    assert!(event.contains("\"body\":\"y\""), "{event}");
+}
+
+#[actix_web::test]
 async fn no_more_than_the_window_is_unacknowledged() {
     let world = World::new().await;
     world.send(&["a", "b", "c", "d"]).await;
@@ -155,6 +169,9 @@ async fn bounds_of_a_stream() {
         "invisibleSeconds=43201",
         "filter=a%20|",
         "filterType=SQL92",
+        "filterType=SQL92&filter=",
+        "filterType=SQL92&filter=a",
+        "filterType=X&filter=a",
         "consumerId=",
         "x=1",
         "max=1&max=2",

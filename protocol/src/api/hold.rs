@@ -1,14 +1,45 @@
-//! Messages that nobody sees yet: delayed ones and half messages. A part of what
+//! Messages that nobody sees yet, delayed ones and half messages, and messages that
+//! are sent once however often they are sent. A part of what
 //! a storage node does, see [`super::storage`].
 
 use async_trait::async_trait;
 
 use crate::context::RequestContext;
 use crate::error::ApiResult;
-use crate::ids::{BrokerId, Offset, QueueKey, TopicKey};
+use crate::ids::{BrokerId, Offset, Position, QueueId, QueueKey, TopicKey, UniqueId};
 use crate::message::{Message, MessageId, NewMessage};
 use crate::receipt::HeldPlace;
 use crate::time::Timestamp;
+
+/// Stores messages of which each is one with an earlier message of its id.
+#[derive(Clone, Debug)]
+pub struct UniqueRequest {
+    pub broker: BrokerId,
+    /// Where they go, delayed ones once they are due.
+    pub queue: QueueKey,
+    /// 1 to `SEND_MESSAGES_MAX`, stored in this order.
+    pub messages: Vec<UniqueMessage>,
+}
+
+#[derive(Clone, Debug)]
+pub struct UniqueMessage {
+    pub message: NewMessage,
+    pub id: UniqueId,
+}
+
+/// Where a message is, or the one that it repeats.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StoredOnce {
+    /// Of its topic.
+    pub queue: QueueId,
+    /// `None` for a delayed message.
+    pub offset: Option<Offset>,
+    /// Where a delayed message was held.
+    pub held: Option<HeldPlace>,
+    pub position: Position,
+    pub stored_at: Timestamp,
+    pub message_id: MessageId,
+}
 
 /// Holds messages until their time, then appends each to the queue.
 #[derive(Clone, Debug)]
@@ -87,6 +118,14 @@ pub struct ChecksRequest {
 
 #[async_trait]
 pub trait HoldApi: Send + Sync + 'static {
+    /// Stores messages unless they repeat one of the last ten minutes; one outcome
+    /// for each.
+    async fn append_unique(
+        &self,
+        ctx: &RequestContext,
+        request: UniqueRequest,
+    ) -> ApiResult<Vec<ApiResult<StoredOnce>>>;
+
     /// Stores messages that become visible when they are due; one outcome for each.
     async fn hold(
         &self,

@@ -139,6 +139,7 @@ impl BrokerState {
             }
             Head::Held(held) => self.change_held(held, run),
             Head::InPlace(in_place) => self.change_in_place(in_place),
+            Head::Unique(unique) => self.change_unique(unique, run),
         }
     }
 
@@ -371,6 +372,7 @@ impl BrokerState {
         }
         self.delayed.drop_topic(topic, self.last_time);
         self.halves.drop_topic(topic);
+        self.dedup.forget(|first| first.queue.topic == topic);
         self.queues.retain(|queue, _| queue.topic != topic);
         self.tier.ends.retain(|queue, _| queue.topic != topic);
         self.due.retain(|due| due.queue.topic != topic);

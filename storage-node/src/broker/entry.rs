@@ -16,6 +16,7 @@ use serde::{Deserialize, Serialize};
 use super::held::HeldHead;
 use super::in_place::InPlaceHead;
 use super::tier::TierState;
+use super::unique::UniqueHead;
 use crate::record::{RecordError, RunHeader, header_of};
 use crate::varint::{self, Reader};
 
@@ -87,6 +88,8 @@ pub enum Head {
     Held(HeldHead),
     /// Something happens to records that are handed out again where they are.
     InPlace(InPlaceHead),
+    /// Stores the run, one message that was sent under an id.
+    Unique(UniqueHead),
 }
 
 /// Why records are gone.
@@ -213,6 +216,7 @@ impl Head {
             Self::Trim(_) => 15,
             Self::Held(held) => held.kind(),
             Self::InPlace(in_place) => in_place.kind(),
+            Self::Unique(_) => 26,
         }
     }
 
@@ -223,6 +227,7 @@ impl Head {
             Self::Append { queue } | Self::Again { queue } => Some(*queue),
             Self::Transfer(transfer) => Some(transfer.to),
             Self::Held(held) => held.run_queue(),
+            Self::Unique(unique) => Some(unique.queue),
             Self::Subscribe(_)
             | Self::Unsubscribe { .. }
             | Self::Receive(_)
@@ -249,7 +254,8 @@ impl Head {
             | Self::Renew { .. }
             | Self::Seek { .. }
             | Self::DropTopic { .. }
-            | Self::DropGroup { .. } => true,
+            | Self::DropGroup { .. }
+            | Self::Unique(_) => true,
             Self::Held(held) => held.is_awaited(),
             Self::Transfer(transfer) => matches!(
                 transfer.reason,

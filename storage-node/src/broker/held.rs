@@ -96,12 +96,7 @@ impl BrokerState {
     /// Applies an entry about held messages; its run is stored already.
     pub(super) fn change_held(&mut self, head: &HeldHead, run: Option<&RunHeader>) {
         match head {
-            HeldHead::Hold(hold) => {
-                if !self.delayed.slots.contains_key(&hold.slot) {
-                    self.forget_slots();
-                }
-                self.delayed.hold(hold.slot, hold.start);
-            }
+            HeldHead::Hold(hold) => self.hold(hold),
             HeldHead::Fire(fire) => {
                 for &(slot, offset) in &fire.from {
                     self.delayed.fire(slot, offset);
@@ -127,6 +122,14 @@ impl BrokerState {
                 }
             }
         }
+    }
+
+    /// Records were stored in a slot.
+    pub(super) fn hold(&mut self, hold: &Hold) {
+        if !self.delayed.slots.contains_key(&hold.slot) {
+            self.forget_slots();
+        }
+        self.delayed.hold(hold.slot, hold.start);
     }
 
     /// Slots whose time is long over and that hold nothing are queues no more.

@@ -12,4 +12,5 @@ pub mod state;
 pub mod tail;
 pub mod tier;
 pub mod trim;
+pub mod unique;
 pub mod waiters;

@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use super::class::ClassState;
 use super::entry::Carry;
 use super::tier::TierState;
+use crate::consume::dedup::Dedup;
 use crate::consume::delay::Delayed;
 use crate::consume::group::{GroupState, WAITING_QUEUE};
 use crate::consume::in_place::InPlaceGroups;
@@ -17,7 +18,7 @@ use crate::consume::transaction::Halves;
 use crate::record::RecordError;
 
 /// Version 1 had no tier, version 2 no class, version 3 no held messages
-/// and no ordered groups.
+/// no ordered groups and no ids.
 const SNAPSHOT_VERSION: u8 = 4;
 
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -36,6 +37,8 @@ pub struct BrokerState {
     pub halves: Halves,
     /// Groups whose records are handed out again where they are.
     pub in_place: InPlaceGroups,
+    /// Messages that were sent under an id lately.
+    pub dedup: Dedup,
     /// Everything that happens by itself, by time: leases that pass and waiting
     /// copies that become due. Follows from the rest, so it is not stored.
     #[serde(skip)]
@@ -90,6 +93,7 @@ impl BrokerState {
         let mut state: Self = read.map_err(|_| RecordError("snapshot is malformed"))?;
         state.index_due();
         state.halves.index();
+        state.dedup.index();
         Ok(state)
     }
 
@@ -172,6 +176,7 @@ fn with_new_parts(bytes: &[u8], version: u8) -> Vec<u8> {
         (3, empty::<Delayed>()),
         (3, empty::<Halves>()),
         (3, empty::<InPlaceGroups>()),
+        (3, empty::<Dedup>()),
     ];
     let new = parts.into_iter().filter(|(last, _)| version <= *last);
     let new = new.flat_map(|(_, part)| part);

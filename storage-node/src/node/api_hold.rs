@@ -3,6 +3,7 @@
 use async_trait::async_trait;
 use firn_protocol::api::hold::{
     ChecksRequest, Decided, HalfMessage, Held, HoldApi, HoldRequest, PrepareRequest, Recalled,
+    StoredOnce, UniqueRequest,
 };
 use firn_protocol::api::parked::{Parked, ParkedApi, ReleaseRequest};
 use firn_protocol::context::RequestContext;
@@ -31,6 +32,14 @@ impl ParkedApi for StorageNode {
 
 #[async_trait]
 impl HoldApi for StorageNode {
+    async fn append_unique(
+        &self,
+        ctx: &RequestContext,
+        request: UniqueRequest,
+    ) -> ApiResult<Vec<ApiResult<StoredOnce>>> {
+        self.append_once(ctx, request).await
+    }
+
     async fn hold(
         &self,
         ctx: &RequestContext,

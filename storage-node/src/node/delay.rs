@@ -85,16 +85,14 @@ impl StorageNode {
         let mut core = broker.lock()?;
         let queue = slot_queue(hold.slot);
         let header = self.next_run(&core, queue, &records);
-        let (slot, start) = (hold.slot, hold.start);
-        let head = Head::Held(HeldHead::Hold(hold));
+        let head = Head::Held(HeldHead::Hold(hold.clone()));
         let run = Some((&header, &records.bytes[..]));
         let mark = self.submit(broker, &mut core, &head, run, None)?;
         let places = messages.iter().zip(header.first_offset.0..);
         for ((_, message), offset) in places {
             let due = message.deliver_at.unwrap_or_default();
-            core.near.note(start, NearDue { due, slot, offset });
+            self.note_near(broker, &mut core, &hold, due, offset);
         }
-        self.shared.timers.arm(broker.key.broker, &mut core);
         let held = messages.iter().zip(0..).map(|((_, message), n)| {
             held_at(broker, target, queue.queue, &header, n, message.message_id)
         });
@@ -259,7 +257,10 @@ impl StorageNode {
         self.submit(broker, core, &head, Some((&header, &records.bytes)), None)?;
         let done: Vec<NearDue> = messages.iter().map(|(one, _)| *one).collect();
         core.near.remove(&done);
-        self.metrics.delayed_fired.inc_by(done.len() as u64);
+        self.metrics
+            .semantics
+            .delayed_fired
+            .inc_by(done.len() as u64);
         Ok(())
     }
 

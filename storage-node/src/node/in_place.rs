@@ -86,7 +86,7 @@ impl StorageNode {
         }));
         let mark = self.submit(broker, core, &head, None, None)?;
         if matches!(again.when, When::Parked(_)) {
-            self.metrics.records_parked.inc();
+            self.metrics.semantics.records_parked.inc();
             tracing::warn!(
                 broker = %broker.key.broker, group = %due.group, queue = %due.queue,
                 offset = due.offset, "a message group is parked: all redeliveries failed"

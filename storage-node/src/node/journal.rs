@@ -166,7 +166,7 @@ fn submit_error(error: SubmitError) -> ApiError {
 /// Acks and leases go on when the disk is too full for sends (RULES 5).
 fn class_of(head: &Head) -> FrameClass {
     match head {
-        Head::Append { .. } => FrameClass::Send,
+        Head::Append { .. } | Head::Unique(_) => FrameClass::Send,
         // What stores a message is a send, also when it was stored before.
         Head::Held(held) if held.run_queue().is_some() => FrameClass::Send,
         Head::Subscribe(_)

@@ -35,8 +35,10 @@ mod subscribe;
 mod tier;
 mod timers;
 mod transaction;
+mod unique;
 mod visibility;
 mod wait;
+mod wake;
 
 use std::sync::{Arc, OnceLock};
 

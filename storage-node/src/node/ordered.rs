@@ -11,7 +11,10 @@ use firn_protocol::limits::ANSWER_BYTES_MAX;
 
 use super::StorageNode;
 use super::read::{ReadLimit, damaged, to_message};
-use super::receive::{Claim, ROUNDS_MAX, SCAN_RECORDS, Sorted, open_retries, wanted_by_any};
+use super::receive::{
+    Claim, EVALUATED_RECORDS, ROUNDS_MAX, SCAN_RECORDS, Sorted, is_slow, open_retries,
+    wanted_by_any,
+};
 use crate::broker::entry::{Head, Receive, ReceivePart};
 use crate::broker::order::{Line, Order};
 use crate::broker::owner::{Broker, Core, Mark};
@@ -141,7 +144,7 @@ impl StorageNode {
         end: u64,
     ) {
         if order.is_full() && order.scanned() < end {
-            self.metrics.ordered_waits.inc();
+            self.metrics.semantics.ordered_waits.inc();
         }
         if !order.is_empty() {
             core.orders.insert((request.group.id, queue), order);
@@ -167,7 +170,11 @@ impl StorageNode {
         let read = self.read_range(broker, queue, start..end, limit).await?;
         let (mut lines, mut skipped) = (Vec::new(), Vec::new());
         let mut next = start;
-        for record in &read.records {
+        let is_slow = is_slow(&live);
+        for (count, record) in read.records.iter().enumerate() {
+            if is_slow && count % EVALUATED_RECORDS == 0 {
+                tokio::task::yield_now().await;
+            }
             let offset = record.offset.0;
             // What a complete read did not bring is lost; that was reported.
             if offset > next {

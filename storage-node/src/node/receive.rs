@@ -26,6 +26,9 @@ use crate::record::{RecordSummary, StoredRecord};
 pub(super) const ROUNDS_MAX: usize = 64;
 /// Records looked at in one round by a filtered receive.
 pub(super) const SCAN_RECORDS: u64 = 1024;
+/// Records after which others have their turn, when an expression may read all
+/// properties of each many times over.
+pub(super) const EVALUATED_RECORDS: usize = 16;
 
 /// Ranges reserved for one round. Released when dropped, whatever happened.
 pub(super) struct Claim<'a> {
@@ -114,7 +117,7 @@ impl StorageNode {
         let epoch = state.topics.get(&topic).map_or(0, |topic| topic.epoch);
         let wanted = match request.filter {
             Filter::All => request.max as u64,
-            Filter::Tags(_) => SCAN_RECORDS,
+            Filter::Tags(_) | Filter::Sql(_) => SCAN_RECORDS,
         };
         let mut ranges = open_retries(&core, request, wanted);
         let mut left = wanted - ranges.len() as u64;
@@ -207,7 +210,8 @@ impl StorageNode {
         };
         let mut sorted = Sorted::new(live);
         let tags = wanted_tags(&claim.request.filter, &sorted.live);
-        let mut bytes_left = ANSWER_BYTES_MAX;
+        let is_slow = is_slow(&sorted.live) || is_slow(std::slice::from_ref(&claim.request.filter));
+        let (mut bytes_left, mut looked_at) = (ANSWER_BYTES_MAX, 0_usize);
         for (queue, range) in &claim.ranges {
             let left = claim.request.max - sorted.wanted.len();
             if left == 0 || bytes_left == 0 {
@@ -215,7 +219,7 @@ impl StorageNode {
             }
             let records = match claim.request.filter {
                 Filter::All => left,
-                Filter::Tags(_) => SCAN_RECORDS as usize,
+                Filter::Tags(_) | Filter::Sql(_) => SCAN_RECORDS as usize,
             };
             let limit = ReadLimit {
                 records,
@@ -237,6 +241,10 @@ impl StorageNode {
                 }
                 next = offset + 1;
                 sort(claim, *queue, &record, &mut sorted)?;
+                looked_at += 1;
+                if is_slow && looked_at.is_multiple_of(EVALUATED_RECORDS) {
+                    tokio::task::yield_now().await;
+                }
                 bytes_left = bytes_left.saturating_sub(record.bytes_len() as u64);
             }
             if sorted.wanted.len() < claim.request.max && next < found.upto.min(range.end) {
@@ -332,12 +340,13 @@ fn deliver(
     }
 }
 
-/// The tags that this member or another one wants; `None` if somebody wants all.
+/// The tags that this member or another one wants; `None` if records without one
+/// of them may be wanted as well.
 fn wanted_tags(own: &Filter, live: &[Filter]) -> WantedTags {
     let mut tags = Vec::new();
     for filter in live.iter().chain([own]) {
         match filter {
-            Filter::All => return None,
+            Filter::All | Filter::Sql(_) => return None,
             Filter::Tags(some) => tags.extend(some.iter().cloned()),
         }
     }
@@ -411,9 +420,16 @@ pub(super) fn taken(core: &Core, request: &ReceiveRequest, queue: QueueKey) -> R
     taken
 }
 
+/// Whether one of the filters may take long over a record.
+pub(super) fn is_slow(filters: &[Filter]) -> bool {
+    filters
+        .iter()
+        .any(|filter| matches!(filter, Filter::Sql(_)))
+}
+
 /// Whether a filter wants a record.
 pub(super) fn is_wanted(filter: &Filter, record: &RecordSummary<'_>) -> bool {
-    filter.matches(record.tag)
+    filter.matches(record)
 }
 
 /// Whether any of these filters wants a record.

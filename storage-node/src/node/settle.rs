@@ -95,16 +95,8 @@ impl StorageNode {
         if let Some(mark) = unsettled {
             self.settled(mark).await?;
         }
-        {
-            let mut core = broker.lock()?;
-            let is_in_place = core.state.in_place.contains_key(&due.group)
-                && matches!(due.queue.topic, TopicKey::User(_) | TopicKey::DeadLetter(_));
-            if is_in_place && core.state.due.contains(&due) {
-                let is_done = self.settle_in_place(broker, &mut core, due)?;
-                if is_done {
-                    return Ok(());
-                }
-            }
+        if self.settle_where_it_is(broker, due)? {
+            return Ok(());
         }
         let message = self.read_one(broker, due.queue, due.offset).await?;
         let mut core = broker.lock()?;
@@ -159,6 +151,18 @@ impl StorageNode {
             &message,
         )?;
         Ok(())
+    }
+
+    /// What is due of a group whose records stay where they are; false if it is
+    /// none, or the record goes to the dead letters.
+    fn settle_where_it_is(&self, broker: &Broker, due: Due) -> Result<bool, ApiError> {
+        let mut core = broker.lock()?;
+        let is_in_place = core.state.in_place.contains_key(&due.group)
+            && matches!(due.queue.topic, TopicKey::User(_) | TopicKey::DeadLetter(_));
+        match is_in_place && core.state.due.contains(&due) {
+            true => self.settle_in_place(broker, &mut core, due),
+            false => Ok(false),
+        }
     }
 
     /// A record that cannot be found any more is finished, so that nothing waits

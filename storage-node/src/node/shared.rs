@@ -6,8 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use bytes::Bytes;
-use firn_protocol::filter::Filter;
-use firn_protocol::ids::{BrokerId, Generation, QueueKey, TopicKey};
+use firn_protocol::ids::{BrokerId, Generation, QueueKey};
 use parking_lot::{Mutex, RwLock};
 use rustc_hash::FxHashMap;
 use tokio::sync::Notify;
@@ -17,6 +16,7 @@ use super::durable::DurableWaiters;
 use super::object_class::ObjectClass;
 use super::tier::TierSignal;
 use super::timers::Timers;
+use super::wake::wake;
 use crate::broker::entry::{Entry, Head};
 use crate::broker::owner::{Broker, Core, Mark};
 use crate::broker::state::BrokerState;
@@ -25,7 +25,7 @@ use crate::cold::wal::WalFrame;
 use crate::hot::HotError;
 use crate::hot::fill::{FillItem, FillObserver, Filler};
 use crate::log::{CommitSink, CommittedBatch, LogPlace, Lsn};
-use crate::record::{Run, header_of};
+use crate::record::header_of;
 
 /// What a run costs in memory beside its bytes.
 const RUN_OVERHEAD_BYTES: u64 = 128;
@@ -325,67 +325,6 @@ impl Shared {
             bytes: run.len() as u64 + RUN_OVERHEAD_BYTES,
         });
     }
-}
-
-/// Wakes those who wait for what a run brings.
-fn wake(broker: BrokerId, core: &mut Core, head: &Head, run: &Bytes) {
-    match head {
-        Head::Append { queue } => wake_readers(broker, core, *queue, run),
-        Head::Held(held) => {
-            if let Some(queue) = held.shown_queue() {
-                wake_readers(broker, core, queue, run);
-            }
-        }
-        Head::Transfer(transfer) => match transfer.to.topic {
-            TopicKey::Retry(group) => {
-                let topic = transfer.copy.topic;
-                core.waiters
-                    .wake_one(broker, group, topic, &|filter| run_matches(run, filter));
-            }
-            TopicKey::DeadLetter(_) => {
-                core.waiters
-                    .wake_each_group(broker, transfer.to.topic, &|filter| {
-                        run_matches(run, filter)
-                    });
-            }
-            TopicKey::Waiting | TopicKey::User(_) => {}
-        },
-        Head::Subscribe(_)
-        | Head::Unsubscribe { .. }
-        | Head::Receive(_)
-        | Head::Ack { .. }
-        | Head::Renew { .. }
-        | Head::GiveBack { .. }
-        | Head::Seek { .. }
-        | Head::DropTopic { .. }
-        | Head::DropGroup { .. }
-        | Head::Carry(_)
-        | Head::Again { .. }
-        | Head::Class(_)
-        | Head::Trim(_)
-        | Head::InPlace(_) => {}
-    }
-}
-
-/// Wakes one waiter of every group on a queue's topic.
-fn wake_readers(broker: BrokerId, core: &mut Core, queue: QueueKey, run: &Bytes) {
-    if core.waiters.has_any(queue.topic) {
-        let matches = |filter: &Filter| run_matches(run, filter);
-        core.waiters.wake_each_group(broker, queue.topic, &matches);
-    }
-}
-
-/// Whether any record of a run passes a filter; a run that cannot be read is
-/// left to the reader to report.
-fn run_matches(run: &Bytes, filter: &Filter) -> bool {
-    *filter == Filter::All
-        || Run::parse(run.clone()).is_ok_and(|run| {
-            run.records().flatten().any(|record| {
-                record
-                    .summary()
-                    .is_ok_and(|summary| filter.matches(summary.tag))
-            })
-        })
 }
 
 impl CommitSink for Shared {

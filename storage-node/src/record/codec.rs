@@ -97,18 +97,41 @@ pub(super) fn encode_record(
     out[start..start + 4].copy_from_slice(&len.to_le_bytes());
 }
 
-/// The encoded keys of a record.
+/// Encoded texts of a record, one behind the other.
 #[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Keys<'a> {
+pub(super) struct Texts<'a> {
     count: u64,
     bytes: &'a [u8],
 }
 
-impl<'a> Keys<'a> {
-    /// Keys were checked when the summary was read, so none is lost here.
+impl<'a> Texts<'a> {
+    /// They were checked when the summary was read, so none is lost here.
     pub(super) fn iter(&self) -> impl Iterator<Item = &'a str> + use<'a> {
         let mut reader = Reader::new(self.bytes);
         (0..self.count).map_while(move |_| reader.text())
+    }
+
+    /// The text behind the first one that is equal, of texts that are pairs.
+    pub(super) fn value_of(&self, name: &str) -> Option<&'a str> {
+        let mut reader = Reader::new(self.bytes);
+        for _ in 0..self.count / 2 {
+            // Only what is asked for has to be text here.
+            let (own, value) = (reader.bytes()?, reader.bytes()?);
+            if own == name.as_bytes() {
+                return std::str::from_utf8(value).ok();
+            }
+        }
+        None
+    }
+
+    /// Reads past texts and checks them.
+    fn read(reader: &mut Reader<'a>, bytes: &'a [u8], count: u64) -> Result<Self, RecordError> {
+        let start = reader.at();
+        for _ in 0..count {
+            reader.text().ok_or(RecordError("text is cut"))?;
+        }
+        let bytes = &bytes[start..reader.at()];
+        Ok(Self { count, bytes })
     }
 }
 
@@ -116,7 +139,6 @@ struct Head<'a> {
     summary: RecordSummary<'a>,
     born_at: u64,
     born_host: &'a str,
-    properties: Option<(u64, usize)>,
 }
 
 pub(super) fn summary(bytes: &[u8]) -> Result<RecordSummary<'_>, RecordError> {
@@ -126,13 +148,9 @@ pub(super) fn summary(bytes: &[u8]) -> Result<RecordSummary<'_>, RecordError> {
 pub(super) fn decode_record(bytes: &Bytes) -> Result<(NewMessage, RecordSummary<'_>), RecordError> {
     let head = head(bytes)?;
     let mut properties = Vec::new();
-    if let Some((count, at)) = head.properties {
-        let mut reader = Reader::new(&bytes[at..]);
-        for _ in 0..count {
-            let pair = reader.text().zip(reader.text());
-            let (name, value) = pair.ok_or(RecordError("property is cut"))?;
-            properties.push((name.to_owned(), value.to_owned()));
-        }
+    let mut texts = head.summary.properties.iter();
+    while let Some((name, value)) = texts.next().zip(texts.next()) {
+        properties.push((name.to_owned(), value.to_owned()));
     }
     let content = NewMessage {
         message_id: None,
@@ -181,17 +199,17 @@ fn head(bytes: &[u8]) -> Result<Head<'_>, RecordError> {
     } else {
         None
     };
-    let keys = match has(HAS_KEYS) {
-        true => keys(bytes, &mut reader)?,
-        false => Keys::default(),
-    };
-    let mut properties = None;
+    let mut keys = Texts::default();
+    if has(HAS_KEYS) {
+        let count = reader.number().ok_or(RecordError("keys are cut"))?;
+        keys = Texts::read(&mut reader, bytes, count)?;
+    }
+    let mut properties = Texts::default();
     if has(HAS_PROPERTIES) {
         let count = reader.number().ok_or(RecordError("properties are cut"))?;
-        properties = Some((count, reader.at()));
-        skip_texts(&mut reader, count.saturating_mul(2))?;
+        properties = Texts::read(&mut reader, bytes, count.saturating_mul(2))?;
     }
-    let group = if has(HAS_GROUP) {
+    let message_group = if has(HAS_GROUP) {
         Some(reader.text().ok_or(RecordError("message group is cut"))?)
     } else {
         None
@@ -203,32 +221,15 @@ fn head(bytes: &[u8]) -> Result<Head<'_>, RecordError> {
         origin,
         deliver_at,
         target,
-        message_group: group,
+        message_group,
         keys,
+        properties,
         body_at: reader.at(),
     };
     Ok(Head {
         summary,
         born_at,
         born_host,
-        properties,
-    })
-}
-
-fn skip_texts(reader: &mut Reader<'_>, count: u64) -> Result<(), RecordError> {
-    for _ in 0..count {
-        reader.text().ok_or(RecordError("text is cut"))?;
-    }
-    Ok(())
-}
-
-fn keys<'a>(bytes: &'a [u8], reader: &mut Reader<'a>) -> Result<Keys<'a>, RecordError> {
-    let count = reader.number().ok_or(RecordError("keys are cut"))?;
-    let start = reader.at();
-    skip_texts(reader, count)?;
-    Ok(Keys {
-        count,
-        bytes: &bytes[start..reader.at()],
     })
 }
 

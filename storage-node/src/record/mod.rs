@@ -10,7 +10,10 @@ mod codec;
 #[cfg(test)]
 mod tests;
 
+use std::borrow::Cow;
+
 use bytes::Bytes;
+use firn_protocol::filter::Facts;
 use firn_protocol::ids::{BrokerId, Offset, Position, QueueKey};
 use firn_protocol::message::{Message, MessageId, NewMessage, Origin};
 use firn_protocol::time::Timestamp;
@@ -307,7 +310,8 @@ pub struct RecordSummary<'a> {
     /// Where a held message goes.
     pub target: Option<QueueKey>,
     pub message_group: Option<&'a str>,
-    keys: codec::Keys<'a>,
+    keys: codec::Texts<'a>,
+    properties: codec::Texts<'a>,
     body_at: usize,
 }
 
@@ -315,6 +319,31 @@ impl<'a> RecordSummary<'a> {
     /// The keys of the message.
     pub fn keys(&self) -> impl Iterator<Item = &'a str> + use<'a> {
         self.keys.iter()
+    }
+}
+
+impl Facts for RecordSummary<'_> {
+    fn tag(&self) -> Option<&str> {
+        self.tag
+    }
+
+    fn keys(&self) -> Option<Cow<'_, str>> {
+        let mut keys = self.keys.iter();
+        let mut joined = Cow::Borrowed(keys.next()?);
+        for key in keys {
+            let joined = joined.to_mut();
+            joined.push(' ');
+            joined.push_str(key);
+        }
+        Some(joined)
+    }
+
+    fn message_group(&self) -> Option<&str> {
+        self.message_group
+    }
+
+    fn property(&self, name: &str) -> Option<&str> {
+        self.properties.value_of(name)
     }
 }
 

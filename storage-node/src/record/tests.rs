@@ -1,4 +1,5 @@
 use bytes::Bytes;
+use firn_protocol::filter::Facts;
 use firn_protocol::ids::*;
 use firn_protocol::message::{MessageId, NewMessage, Origin};
 use firn_protocol::time::Timestamp;
@@ -36,6 +37,17 @@ fn queue() -> QueueKey {
     QueueKey {
         topic: TopicKey::User(TopicId(5)),
         queue: QueueId(2),
+    }
+}
+
+/// A filter sees in the stored bytes what it would see in the message.
+fn facts_are_those_of(summary: &RecordSummary<'_>, sent: &NewMessage) {
+    assert_eq!(Facts::tag(summary), sent.tag());
+    assert_eq!(Facts::keys(summary), sent.keys());
+    assert_eq!(summary.message_group(), sent.message_group());
+    let names = sent.properties.iter().map(|(name, _)| name.as_str());
+    for name in names.chain(["", "p", "not there"]) {
+        assert_eq!(summary.property(name), sent.property(name), "{name}");
     }
 }
 
@@ -80,6 +92,7 @@ proptest! {
                 });
                 let keys: Vec<_> = record.summary().expect("read").keys().map(str::to_owned).collect();
                 prop_assert_eq!(&keys, &sent.keys);
+                facts_are_those_of(&record.summary().expect("read"), sent);
                 offset += 1;
             }
         }
@@ -115,6 +128,9 @@ proptest! {
             for run in runs {
                 for record in run.records().flatten() {
                     let _ = record.to_message(BrokerId(0), queue());
+                    if let Ok(summary) = record.summary() {
+                        let _ = (summary.property("p"), Facts::keys(&summary));
+                    }
                 }
             }
         }

@@ -387,6 +387,19 @@ pub(crate) fn tags(tags: &[&str]) -> Filter {
     Filter::Tags(tags.iter().map(|&tag| tag.to_owned()).collect())
 }
 
+pub(crate) fn sql(expression: &str) -> Filter {
+    Filter::parse_sql(expression).expect("an expression")
+}
+
+/// A message with properties.
+pub(crate) fn with(n: u64, tag: Option<&str>, properties: &[(&str, &str)]) -> NewMessage {
+    let own = |(name, value): &(&str, &str)| (name.to_string(), value.to_string());
+    NewMessage {
+        properties: properties.iter().map(own).collect(),
+        ..message(n, tag)
+    }
+}
+
 /// A receive of `GROUP` from one queue.
 pub(crate) fn receive(max: usize, filter: &Filter) -> ReceiveRequest {
     ReceiveRequest {

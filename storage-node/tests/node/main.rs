@@ -7,6 +7,7 @@ mod crash;
 mod damage;
 mod delayed;
 mod failing;
+mod filters;
 mod full;
 mod harness;
 mod history;
@@ -31,6 +32,7 @@ mod stores;
 mod tier_faults;
 mod tiers;
 mod transactions;
+mod unique;
 mod waiting;
 #[path = "../support/weed.rs"]
 mod weed;

@@ -208,8 +208,8 @@ impl BrokerModel {
         &self.queues[&(key.0, key.1)][key.2 as usize]
     }
 
-    pub(crate) fn tag(&self, key: Key) -> Option<&str> {
-        self.record(key).content.tag.as_deref()
+    pub(crate) fn content(&self, key: Key) -> &NewMessage {
+        &self.record(key).content
     }
 
     pub(crate) fn keys(&self, topic: u64) -> Vec<Key> {
@@ -323,8 +323,7 @@ impl BrokerModel {
     pub(crate) fn filter_out(&mut self, group: u64, topic: u64, now: u64, found_nothing: bool) {
         let keys = self.keys(topic);
         for key in keys {
-            let tag = self.tag(key).map(str::to_owned);
-            let tag = tag.as_deref();
+            let content = self.content(key).clone();
             let group = self.groups.get_mut(&group).expect("known");
             let State::Open {
                 attempt,
@@ -338,8 +337,8 @@ impl BrokerModel {
             let filters = &group.topics[&topic].filters;
             let by_rule = filters
                 .iter()
-                .any(|(f, seen)| now - seen.call <= FILTER_LIVE_MS && f.matches(tag));
-            let by_node = filters.keys().any(|filter| filter.matches(tag));
+                .any(|(f, seen)| now - seen.call <= FILTER_LIVE_MS && f.matches(&content));
+            let by_node = filters.keys().any(|filter| filter.matches(&content));
             if found_nothing && !by_node && copy.is_none() {
                 group.set(key, State::Finished { by: None });
             } else if !by_rule && !maybe {

@@ -18,7 +18,7 @@ use firn_storage_node::node::ColdParts;
 use firn_storage_node::segment::Cut;
 
 use crate::harness::{
-    BROKERS, Bench, Gate, TOPIC, context, message, offsets, poll_once, queue_key, tags,
+    BROKERS, Bench, Gate, TOPIC, context, message, offsets, poll_once, queue_key, sql, tags, with,
 };
 use crate::power::{Dice, pause};
 use crate::tier_faults::restore;
@@ -346,6 +346,26 @@ async fn a_filter_skips_chunks_that_cannot_match() {
         "{read} bytes for one record of {BIG}"
     );
     assert_eq!(offsets(&bench.take(10, &tags(&["needle"])).await), [0; 0]);
+}
+
+/// Who wants by tag must not pass over what somebody else wants by a property.
+#[tokio::test]
+async fn chunks_are_not_skipped_while_an_expression_may_match() {
+    let mut bench = Bench::new(small);
+    for n in 0..60 {
+        let message = NewMessage {
+            body: noise(n),
+            ..with(n, Some("hay"), &[("n", &n.to_string())])
+        };
+        bench.send_all(vec![message]).await;
+    }
+    seal(&bench).await;
+    bench.close().await;
+    restore(&mut bench).await;
+    let (by_tag, by_number) = (tags(&["needle"]), sql("n BETWEEN 20 AND 22"));
+    let _ = bench.take(1, &by_number).await;
+    assert_eq!(offsets(&bench.take(10, &by_tag).await), [0_u64; 0]);
+    assert_eq!(offsets(&bench.take(10, &by_number).await), [21, 22]);
 }
 
 /// Whatever is in segments, in the log and in memory.

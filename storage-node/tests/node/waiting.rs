@@ -10,11 +10,12 @@ use firn_protocol::error::ApiResult;
 use firn_protocol::filter::Filter;
 use firn_protocol::ids::{BrokerId, GroupId, TopicKey};
 use firn_protocol::limits::FILTER_LIVE_MS;
+use firn_protocol::message::NewMessage;
 use firn_protocol::time::Timestamp;
 use firn_runtime::Tasks;
 
 use crate::harness::{
-    BROKERS, Bench, GROUP, context, group, message, poll_once, receive, tags, topic,
+    BROKERS, Bench, GROUP, context, group, message, poll_once, receive, sql, tags, topic, with,
 };
 use crate::meet::{play_until_they_meet, start_receive};
 
@@ -74,6 +75,45 @@ async fn one_append_wakes_one_waiter_whose_filter_matches() {
     bench.send(2, Some("b")).await;
     assert_eq!([is_woken(&mut other), is_woken(&mut second)], [true, false]);
     bench.close().await;
+}
+
+#[tokio::test]
+async fn an_append_wakes_whose_expression_matches() {
+    let mut bench = bench();
+    let mut small = park(&bench, &sql("size < 10")).await;
+    let mut large = park(&bench, &sql("size >= 10")).await;
+    let mut larger = park(&bench, &sql("size >= 10")).await;
+    bench.send_all(vec![with(1, None, &[("size", "12")])]).await;
+    let woken = [&mut small, &mut large, &mut larger].map(is_woken);
+    assert_eq!(woken, [false, true, false]);
+    bench.send_all(vec![with(2, None, &[("size", "3")])]).await;
+    assert!(is_woken(&mut small));
+    bench.close().await;
+}
+
+/// Such a run is not looked into; whoever is woken in vain says it to the others.
+#[tokio::test]
+async fn a_large_run_wakes_whose_filter_matches_at_last() {
+    for (none, one) in [
+        (sql("TAGS = 'none'"), tags(&["one"])),
+        (sql("TAGS = 'none'"), sql("TAGS = 'one'")),
+        (tags(&["none"]), sql("TAGS = 'one'")),
+    ] {
+        let mut bench = Bench::new(|config| config.log.file_bytes = 1 << 20);
+        let mut first = park(&bench, &none).await;
+        let mut second = park(&bench, &one).await;
+        let large = NewMessage {
+            body: vec![0; 100 << 10].into(),
+            ..message(1, Some("one"))
+        };
+        bench.send_all(vec![large]).await;
+        if is_woken(&mut first) {
+            assert_eq!(bench.take(1, &none).await.deliveries.len(), 0);
+        }
+        assert!(is_woken(&mut second), "{one:?}");
+        assert_eq!(bench.take(1, &one).await.deliveries.len(), 1);
+        bench.close().await;
+    }
 }
 
 #[tokio::test]

@@ -33,10 +33,11 @@ pub(in crate::native) struct ReceiveForm {
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(in crate::native) struct FilterForm {
-    /// Only `TAG`.
+    /// `TAG` (default) or `SQL92`.
     #[serde(rename = "type")]
     pub(in crate::native) kind: Option<String>,
-    /// `*` or `a || b`.
+    /// `TAG`: `*` or `a || b`. `SQL92`: a condition on properties, like
+    /// `size > 10 AND color IN ('red', 'blue')`; `TAGS` is the tag, `KEYS` the keys.
     pub(in crate::native) expression: String,
 }
 
@@ -46,8 +47,8 @@ pub(in crate::native) fn filter(kind: Option<&str>, expression: Option<&str>) ->
     let invalid = |text: &str| Err(ApiError::new(ErrorCode::InvalidFilter, text));
     match kind {
         None | Some("TAG") => Filter::parse_tags(expression.unwrap_or("*")),
-        Some("SQL92") => invalid("filter: SQL92 is not available in this version"),
-        Some(_) => invalid("filter: the type is not TAG"),
+        Some("SQL92") => Filter::parse_sql(expression.unwrap_or_default()),
+        Some(_) => invalid("filter: the type is neither TAG nor SQL92"),
     }
 }
 

@@ -1,12 +1,14 @@
 //! The bytes of entries: golden ones are only ever added, never edited.
 
-use firn_protocol::catalogue::Durability;
-use firn_protocol::ids::{Offset, Position, TopicId};
+use firn_protocol::catalogue::{Durability, OnPoison};
+use firn_protocol::ids::{Offset, Position, TopicId, UniqueId};
 use firn_protocol::message::NewMessage;
 use proptest::prelude::*;
 
 use super::*;
 use crate::broker::held::{Fire, Hold};
+use crate::broker::in_place::AgainEntry;
+use crate::consume::in_place::{Again, InPlaceRules, Membership, When};
 use crate::consume::transaction::Half;
 use crate::record::{EncodedRecords, encode_run};
 
@@ -141,6 +143,11 @@ fn samples() -> Vec<Head> {
             reason: TrimReason::Quota,
             marks: vec![(original, 130), (retry, 2)],
         }),
+        Head::Unsubscribe {
+            group: GROUP,
+            topic: user(),
+            filter: Filter::parse_sql("a=1 or b in ('y','x')").expect("an expression"),
+        },
         Head::Held(HeldHead::Hold(Hold {
             slot: QueueId(17),
             start: Timestamp(1_700_000_400_000),
@@ -174,6 +181,47 @@ fn samples() -> Vec<Head> {
             offsets: vec![5, 6],
             next: Timestamp(1_700_000_036_000),
         }),
+        Head::InPlace(InPlaceHead::Configure {
+            group: GROUP,
+            version: 3,
+            rules: Some(InPlaceRules {
+                is_ordered: true,
+                on_poison: OnPoison::Park,
+            }),
+        }),
+        Head::InPlace(InPlaceHead::Again(AgainEntry {
+            group: GROUP,
+            queue: original,
+            offset: 130,
+            again: Again {
+                attempt: 2,
+                when: When::At(Timestamp(1_700_000_001_000)),
+            },
+            given_back: vec![131],
+        })),
+        Head::InPlace(InPlaceHead::Ready {
+            group: GROUP,
+            records: vec![(original, 130)],
+            is_reset: true,
+        }),
+        Head::InPlace(InPlaceHead::Join {
+            member: GroupId(1 << 63),
+            of: Membership {
+                group: GROUP,
+                name: "m".into(),
+            },
+        }),
+        Head::Unique(UniqueHead {
+            queue: QueueKey {
+                topic: TopicKey::Waiting,
+                queue: QueueId(17),
+            },
+            hold: Some(Hold {
+                slot: QueueId(17),
+                start: Timestamp(1_700_000_400_000),
+            }),
+            id: UniqueId([7; 16]),
+        }),
     ]
 }
 
@@ -199,6 +247,7 @@ const GOLDEN: &[&str] = &[
     "01040c000502",
     "01020d01",
     "01130e80d095ffbc310102000502820101ac020002",
+    "011f02ac020005021861203d2031204f52206220494e20282778272c2027792729",
     "01090f00118085aeffbc31",
     "010a0f010211031200000502",
     "01070f02110204ac02",
@@ -206,6 +255,11 @@ const GOLDEN: &[&str] = &[
     "010d0f0480d095ffbc310501000502",
     "010a0f0480d095ffbc310500",
     "010b0f05020506a0e997ffbc31",
+    "01081000ac0203010101",
+    "01141002ac0200050282010201e8d795ffbc31018301",
+    "010b1003ac0201000502820101",
+    "0110100180808080808080808001ac02016d",
+    "011b11031101118085aeffbc3107070707070707070707070707070707",
 ];
 
 fn hex(bytes: &[u8]) -> String {
@@ -252,8 +306,9 @@ fn golden_bytes_of_every_kind() {
 #[test]
 fn every_kind_has_a_number_of_its_own() {
     let mut kinds: Vec<u8> = samples().iter().map(Head::kind).collect();
+    kinds.sort_unstable();
     kinds.dedup();
-    assert_eq!(kinds, (1..=21).collect::<Vec<u8>>());
+    assert_eq!(kinds, (1..=26).collect::<Vec<u8>>());
 }
 
 #[test]

@@ -1,11 +1,13 @@
 //! Snapshots: golden bytes, and that nothing of a state is missing in them.
 
 use firn_protocol::filter::Filter;
-use firn_protocol::ids::{Generation, Offset, Position, QueueId, TopicId, TopicKey};
+use firn_protocol::ids::{Generation, Offset, Position, QueueId, TopicId, TopicKey, UniqueId};
 use proptest::prelude::*;
 
 use super::*;
 use crate::broker::entry::{Copy, Head, Receive, ReceivePart, Subscribe, Transfer, TransferReason};
+use crate::consume::dedup::First;
+use crate::consume::in_place::{Again, Membership, When};
 use crate::consume::transaction::Half;
 use crate::record::RunHeader;
 
@@ -141,6 +143,41 @@ fn hold_some(state: &mut BrokerState) {
     state.halves.prepare(4, half.clone());
     state.halves.prepare(5, half);
     state.halves.decide(4, true);
+    let in_place = state.in_place.entry(GROUP).or_default();
+    in_place.version = 3;
+    in_place.rules.is_ordered = true;
+    let times = [
+        When::Now,
+        When::At(Timestamp(1_700_000_001_000)),
+        When::Parked(Timestamp(5)),
+    ];
+    for (offset, when) in (40..).zip(times) {
+        in_place.set(QUEUE, offset, Again { attempt: 2, when });
+    }
+    let member = state.in_place.entry(GroupId(1 << 63)).or_default();
+    member.member = Some(Membership {
+        group: GROUP,
+        name: "m".into(),
+    });
+    let first = First {
+        queue: QUEUE,
+        offset: 3,
+        position: 4,
+        at: Timestamp(1_700_000_000_000),
+    };
+    state.dedup.note(UniqueId([7; 16]), first);
+    state.due.insert(Due {
+        at: Timestamp(1_700_000_001_000),
+        group: GROUP,
+        queue: QUEUE,
+        offset: 41,
+    });
+}
+
+/// What is due by what older versions had.
+fn without_held_due() -> BTreeSet<Due> {
+    let due = rich().due.into_iter();
+    due.filter(|due| due.offset != 41).collect()
 }
 
 /// Version 1, which had no tier.
@@ -164,7 +201,9 @@ const GOLDEN_4_HELD: &str = concat!(
     "01118085aeffbc310000200100000000000000000000003a30000001000000000001001000000001",
     "00030000001e0100000000000000000000003a300000010000000000000010000000030001000907",
     "0105000502017080d095ffbc31f0fe95ffbc31021e0100000000000000000000003a300000010000",
-    "0000000000100000000400",
+    "000000000010000000040002ac02030100000100050203280200290201e8d795ffbc312a02020580",
+    "80808080808080800100000001ac02016d0001070707070707070707070707070707070005020304",
+    "80d095ffbc31",
 );
 
 fn bytes_of(hex: &str) -> Vec<u8> {
@@ -189,6 +228,9 @@ fn a_snapshot_of_version_3_is_read_without_held_messages() {
     let expected = BrokerState {
         delayed: Delayed::default(),
         halves: Halves::default(),
+        in_place: InPlaceGroups::default(),
+        dedup: Dedup::default(),
+        due: without_held_due(),
         ..rich()
     };
     assert_eq!(read, expected);
@@ -202,6 +244,9 @@ fn a_snapshot_of_version_2_is_read_without_a_class() {
         class: ClassState::default(),
         delayed: Delayed::default(),
         halves: Halves::default(),
+        in_place: InPlaceGroups::default(),
+        dedup: Dedup::default(),
+        due: without_held_due(),
         ..rich()
     };
     assert_eq!(read, expected);
@@ -215,6 +260,9 @@ fn a_snapshot_of_version_1_is_read_without_a_tier() {
         class: ClassState::default(),
         delayed: Delayed::default(),
         halves: Halves::default(),
+        in_place: InPlaceGroups::default(),
+        dedup: Dedup::default(),
+        due: without_held_due(),
         ..rich()
     };
     assert_eq!(read, expected);
@@ -268,7 +316,7 @@ fn what_waits_is_counted_and_what_is_carried_is_no_change() {
 fn a_snapshot_holds_everything() {
     let state = rich();
     // The due index is not stored and must come back all the same.
-    assert_eq!(state.due.len(), 2, "{:?}", state.due);
+    assert_eq!(state.due.len(), 3, "{:?}", state.due);
     let read = BrokerState::from_snapshot(&state.snapshot()).expect("reads");
     assert_eq!(read, state);
 }

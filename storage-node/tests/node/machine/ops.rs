@@ -4,6 +4,8 @@
 use firn_protocol::filter::Filter;
 use proptest::prelude::*;
 
+use crate::harness::sql;
+
 #[derive(Clone, Debug)]
 pub(crate) enum Op {
     Append {
@@ -88,7 +90,9 @@ pub(crate) fn filter(index: u8) -> Filter {
         0 => Filter::All,
         1 => Filter::Tags(vec!["a".into()]),
         2 => Filter::Tags(vec!["b".into()]),
-        _ => Filter::Tags(vec!["a".into(), "c".into()]),
+        3 => Filter::Tags(vec!["a".into(), "c".into()]),
+        4 => sql("TAGS IS NULL OR TAGS = 'b'"),
+        _ => sql("KEYS = 'key 1' AND TAGS <> 'a'"),
     }
 }
 
@@ -115,7 +119,7 @@ fn append() -> impl Strategy<Value = Op> {
 
 fn receive() -> impl Strategy<Value = Op> {
     let invisible = prop::sample::select(vec![1_000_u64, 10_000, 30_000, 60_000]);
-    let filter = prop_oneof![3 => Just(0_u8), 2 => 1..4_u8];
+    let filter = prop_oneof![3 => Just(0_u8), 2 => 1..6_u8];
     (
         0..2_usize,
         0..2_usize,

@@ -221,7 +221,7 @@ impl System {
         for delivery in &found {
             let (message, receipt) = (&delivery.message, delivery.receipt);
             assert_eq!(delivery.invisible_until.0, now + invisible_ms);
-            assert!(filter.matches(message.content.tag.as_deref()), "R9");
+            assert!(filter.matches(&message.content), "R9");
             let deadline = delivery.invisible_until.0;
             let key = self.models[broker].deliver(group, topic, message, &receipt, deadline);
             let key = key.unwrap_or_else(|breach| panic!("{breach}: {message:?}"));
@@ -241,7 +241,7 @@ impl System {
         let model = &self.models[broker];
         model.keys(topic).into_iter().any(|key| {
             let state = model.groups[&group].state(key);
-            matches!(state, State::Open { maybe: false, .. }) && filter.matches(model.tag(key))
+            matches!(state, State::Open { maybe: false, .. }) && filter.matches(model.content(key))
         })
     }
 
