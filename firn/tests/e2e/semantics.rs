@@ -419,3 +419,138 @@ fn s_13_broadcast_and_cluster() {
         assert_eq!(answer["lag"], lag);
     }
 }
+
+#[test]
+fn a_repeated_send_is_one_message() {
+    let mut stack = Stack::start();
+    let batch =
+        json!([{"body": "first", "dedupId": "order-1"}, {"body": "again", "dedupId": "order-1"}]);
+    let sent = send(&mut stack.demo(), "orders", &batch);
+    assert_eq!(sent[0], sent[1]);
+    stack.restart();
+    let mut http = stack.demo();
+    let raw = http.call(
+        "POST",
+        &format!("{ACME}/topics/orders/messages"),
+        &[("content-type", "text/plain"), ("firn-dedup-id", "order-1")],
+        b"once more",
+    );
+    assert_eq!(raw.ok()["results"][0], sent[0], "the other form of a send");
+    assert_eq!(bodies(&consume(&mut http, "workers", "orders")), ["first"]);
+    stack.advance_ms(600_000);
+    let later = send(
+        &mut http,
+        "orders",
+        &json!([{"body": "new", "dedupId": "order-1"}]),
+    );
+    assert_ne!(later[0], sent[0]);
+    // Another tenant's ids are its own.
+    let theirs = send(
+        &mut stack.other(),
+        "orders",
+        &json!([{"body": "theirs", "dedupId": "order-1"}]),
+    );
+    assert_ne!(theirs[0]["messageId"], later[0]["messageId"]);
+}
+
+#[test]
+fn s_09_the_lowest_unacknowledged_message_is_the_progress() {
+    let mut stack = Stack::start();
+    let all: Vec<Value> = (0..6).map(|n| json!({"body": n.to_string()})).collect();
+    send(&mut stack.demo(), "single", &json!(all));
+    let mut http = stack.demo();
+    let got = receive(
+        &mut http,
+        "workers",
+        "single",
+        &json!({"max": 6, "invisibleSeconds": 30}),
+    );
+    for n in [0, 1, 3, 4, 5] {
+        ack(&mut http, "workers", "single", &got[n..=n]);
+    }
+    let committed = |http: &mut Http| {
+        let lag = http.get(&format!("{ACME}/groups/workers/lag")).ok();
+        let topics = lag["topics"].as_array().expect("a list").clone();
+        let single = topics.into_iter().find(|topic| topic["topic"] == "single");
+        single.expect("a row")["queues"][0]["committed"].clone()
+    };
+    assert_eq!(committed(&mut http), 2);
+    stack.restart();
+    let mut http = stack.demo();
+    assert_eq!(committed(&mut http), 2);
+    stack.advance_ms(30_000);
+    assert_eq!(
+        bodies(&consume(&mut http, "workers", "single")),
+        ["2"],
+        "and no other"
+    );
+}
+
+#[test]
+fn s_10_tag_filters() {
+    let stack = Stack::start();
+    group(&stack, "all", json!({}));
+    group(&stack, "one", json!({}));
+    group(&stack, "two", json!({}));
+    let mut http = stack.demo();
+    let tagged = [Some("A"), Some("B"), Some("C"), None];
+    let all: Vec<Value> = (0..)
+        .zip(tagged)
+        .map(|(n, tag)| json!({"body": format!("{n}"), "tag": tag}))
+        .collect();
+    send(&mut http, "single", &json!(all));
+    let wants = [
+        ("all", "*", vec!["0", "1", "2", "3"]),
+        ("one", "A", vec!["0"]),
+        ("two", " A || B ", vec!["0", "1"]),
+    ];
+    for (name, expression, expected) in wants {
+        let form = json!({"max": 10, "filter": {"type": "TAG", "expression": expression}});
+        let got = receive(&mut http, name, "single", &form);
+        assert_eq!(bodies(&got), expected);
+        ack(&mut http, name, "single", &got);
+        let more = receive(&mut http, name, "single", &form);
+        assert_eq!(more, [] as [Value; 0]);
+        let lag = http.get(&format!("{ACME}/groups/{name}/lag")).ok();
+        assert_eq!(lag["lag"], 0, "what is filtered out is no backlog: {lag}");
+    }
+}
+
+#[test]
+fn s_16_the_status_follows_the_group() {
+    let stack = Stack::start();
+    let mut http = stack.demo();
+    let sent = send(&mut http, "single", &json!([{"body": "x", "keys": ["k"]}]));
+    let id = sent[0]["messageId"].as_str().expect("an id").to_owned();
+    let status = |http: &mut Http| {
+        let found = http.get(&format!("{ACME}/messages/{id}?group=workers"));
+        found.ok()["status"].clone()
+    };
+    assert_eq!(status(&mut http), "TO_CONSUME");
+    let got = receive(&mut http, "workers", "single", &json!({}));
+    assert_eq!(status(&mut http), "CONSUMING");
+    fail(&mut http, "workers", "single", &got[0]);
+    assert_eq!(status(&mut http), "TO_CONSUME");
+    stack.advance_ms(10_000);
+    let got = receive(&mut http, "workers", "single", &json!({"waitSeconds": 20}));
+    assert_eq!(status(&mut http), "CONSUMING");
+    ack(&mut http, "workers", "single", &got);
+    assert_eq!(status(&mut http), "CONSUMED");
+}
+
+#[test]
+fn s_18_the_largest_body_and_one_byte_more() {
+    let stack = Stack::start();
+    let mut http = stack.demo();
+    let path = format!("{ACME}/topics/orders/messages");
+    let body = vec![b'x'; 524_288];
+    let headers = [("content-type", "application/octet-stream")];
+    http.call("POST", &path, &headers, &body).ok();
+    let text = http
+        .call("POST", &path, &headers, &[&body[..], b"x"].concat())
+        .error(413, "MESSAGE_TOO_LARGE");
+    assert_eq!(
+        text,
+        "Fail to send message, for: message body size over max message size, max: 524288"
+    );
+}

@@ -368,48 +368,60 @@ async fn a_seek_starts_the_order_over() {
     assert_eq!(places(&member.take(10, 1).await), [(0, 1), (2, 1)]);
 }
 
+async fn send_some(bench: &Bench, dice: &mut Dice, sent: &mut Vec<&str>) {
+    const LINES: [&str; 4] = ["a", "b", "c", ""];
+    let new: Vec<_> = (0..=dice.below(4))
+        .map(|n| (sent.len() as u64 + n, LINES[dice.below(4) as usize]))
+        .collect();
+    send(bench, &new).await;
+    sent.extend(new.iter().map(|(_, line)| *line));
+}
+
+/// What should not have been handed out now.
+fn misplaced(got: &[Delivery], sent: &[&str], acked: &BTreeSet<u64>) -> Option<String> {
+    let offsets: BTreeSet<u64> = got.iter().map(|d| d.message.offset.0).collect();
+    for &offset in &offsets {
+        let line = sent[offset as usize];
+        let before = (0..offset).filter(|&o| sent[o as usize] == line);
+        let mut open = before.filter(|o| !acked.contains(o));
+        if let Some(first) = open.find(|o| !offsets.contains(o)) {
+            return Some(format!("{offset} before {first} of '{line}'"));
+        }
+        if acked.contains(&offset) {
+            return Some(format!("{offset} again after its ack"));
+        }
+    }
+    None
+}
+
 /// Random members, failures, passing leases, restarts and crashes. `None` if all
 /// was well, else what was not.
 async fn random_life(seed: u64, mutant: Option<Mutant>) -> Option<String> {
-    const LINES: [&str; 4] = ["a", "b", "c", ""];
     let mut dice = Dice(seed);
     let mut bench = Bench::new(|config| config.mutant = mutant);
     let mut sent: Vec<&str> = Vec::new();
     let mut acked: BTreeSet<u64> = BTreeSet::new();
-    // What is under way: receipt, and the run that it came in.
-    let mut held: BTreeMap<u64, (Receipt, BTreeSet<u64>)> = BTreeMap::new();
+    // What is under way.
+    let mut held: BTreeMap<u64, Receipt> = BTreeMap::new();
     let policy = OnPoison::Block;
     for step in 0..150 {
         let member = Member::new(&bench, policy);
         match dice.below(12) {
             0 | 1 => {
-                let new: Vec<_> = (0..=dice.below(4))
-                    .map(|n| (sent.len() as u64 + n, LINES[dice.below(4) as usize]))
-                    .collect();
-                send(&bench, &new).await;
-                sent.extend(new.iter().map(|(_, line)| *line));
+                send_some(&bench, &mut dice, &mut sent).await;
             }
             2..=5 => {
                 let run_max = 1 + dice.below(3) as usize;
                 let got = member.take(1 + dice.below(6) as usize, run_max).await;
-                let offsets: BTreeSet<u64> = got.iter().map(|d| d.message.offset.0).collect();
-                for delivery in &got {
-                    let offset = delivery.message.offset.0;
-                    let line = sent[offset as usize];
-                    let before = (0..offset).filter(|&o| sent[o as usize] == line);
-                    let mut open = before.filter(|o| !acked.contains(o));
-                    if let Some(first) = open.find(|o| !offsets.contains(o)) {
-                        return Some(format!("step {step}: {offset} before {first} of '{line}'"));
-                    }
-                    if acked.contains(&offset) {
-                        return Some(format!("step {step}: {offset} again after its ack"));
-                    }
-                    held.insert(offset, (delivery.receipt, offsets.clone()));
+                if let Some(wrong) = misplaced(&got, &sent, &acked) {
+                    return Some(format!("step {step}: {wrong}"));
                 }
+                let new = got.iter().map(|d| (d.message.offset.0, d.receipt));
+                held.extend(new);
             }
             6..=8 if !held.is_empty() => {
                 let at = dice.below(held.len() as u64) as usize;
-                let (&offset, &(receipt, _)) = held.iter().nth(at).expect("held");
+                let (&offset, &receipt) = held.iter().nth(at).expect("held");
                 // A run is acked in order.
                 let line = sent[offset as usize];
                 let mut before = held.keys().filter(|&&o| o < offset);
@@ -421,13 +433,15 @@ async fn random_life(seed: u64, mutant: Option<Mutant>) -> Option<String> {
                         acked.insert(offset);
                     }
                     AckStatus::LeaseExpired => {}
-                    status => return Some(format!("step {step}: ack of {offset}: {status:?}")),
+                    status @ (AckStatus::AlreadyAcked | AckStatus::Invalid) => {
+                        return Some(format!("step {step}: ack of {offset}: {status:?}"));
+                    }
                 }
                 held.remove(&offset);
             }
             9 if !held.is_empty() => {
                 let at = dice.below(held.len() as u64) as usize;
-                let (&offset, &(receipt, _)) = held.iter().nth(at).expect("held");
+                let (&offset, &receipt) = held.iter().nth(at).expect("held");
                 member.fail(receipt).await;
                 let line = sent[offset as usize];
                 held.retain(|&o, _| o < offset || sent[o as usize] != line);
@@ -444,22 +458,29 @@ async fn random_life(seed: u64, mutant: Option<Mutant>) -> Option<String> {
             _ => {}
         }
     }
-    // Everything comes to its end.
-    for _ in 0..sent.len() + 5 {
-        bench.advance(31_000);
-        let member = Member::new(&bench, policy);
-        let got = member.take(256, 4).await;
-        for delivery in got {
-            assert_eq!(bench.ack(delivery.receipt).await, AckStatus::Ok);
-            acked.insert(delivery.message.offset.0);
-        }
-    }
-    let missing = (0..sent.len() as u64).find(|offset| !acked.contains(offset));
+    let missing = drain(&bench, policy, sent.len(), &mut acked).await;
     bench.close().await;
     if mutant.is_none() {
         bench.check_snapshots();
     }
     missing.map(|offset| format!("{offset} never came"))
+}
+
+/// Everything comes to its end; the first record that does not.
+async fn drain(
+    bench: &Bench,
+    policy: OnPoison,
+    count: usize,
+    acked: &mut BTreeSet<u64>,
+) -> Option<u64> {
+    for _ in 0..count + 5 {
+        bench.advance(31_000);
+        for delivery in Member::new(bench, policy).take(256, 4).await {
+            assert_eq!(bench.ack(delivery.receipt).await, AckStatus::Ok);
+            acked.insert(delivery.message.offset.0);
+        }
+    }
+    (0..count as u64).find(|offset| !acked.contains(offset))
 }
 
 #[tokio::test]
