@@ -230,6 +230,12 @@ impl Core {
         self.dirty = true;
     }
 
+    /// Goes on from a state of elsewhere; nobody has used this one yet.
+    pub fn adopt(&mut self, state: BrokerState) {
+        self.near = Near::new(&state.delayed);
+        self.state = state;
+    }
+
     /// Nothing of the log before this place is needed for the broker; `None` if
     /// nothing of it is.
     #[must_use]

@@ -314,15 +314,22 @@ impl StorageNode {
         while at < range.end {
             let found = self.read_range(broker, queue, at..range.end, limit).await?;
             let core = broker.lock()?;
+            let is_waiting = |offset: &u64| core.state.delayed.is_waiting(slot, *offset);
+            let mut next = at;
             for record in &found.records {
+                // One that is lost is due at once, so that nobody waits for it for ever.
+                let lost = (next..record.offset.0).filter(is_waiting);
+                lost.for_each(|offset| earliest.push((Timestamp(0), offset), NEAR_MAX));
+                next = record.offset.0 + 1;
                 let summary = record.summary().map_err(|_| super::read::damaged())?;
                 let due = summary.deliver_at.unwrap_or_default();
-                if core.state.delayed.is_waiting(slot, record.offset.0) {
+                if is_waiting(&record.offset.0) {
                     earliest.push((due, record.offset.0), NEAR_MAX);
                 }
             }
-            // Records that are lost are found so when their turn comes: at once.
             at = found.upto.max(at + 1);
+            let lost = (next..at).filter(is_waiting);
+            lost.for_each(|offset| earliest.push((Timestamp(0), offset), NEAR_MAX));
         }
         Ok(earliest)
     }

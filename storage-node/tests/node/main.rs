@@ -10,6 +10,7 @@ mod failing;
 mod filters;
 mod full;
 mod harness;
+mod held_tiers;
 mod history;
 mod machine;
 mod meet;

@@ -131,7 +131,7 @@ impl StorageNode {
         let runs = {
             let mut core = broker.lock()?;
             broker.set_in_wal(state.class.is_object());
-            core.state = state;
+            core.adopt(state);
             let runs = wanted(&core.state, runs);
             for (_, run) in &runs {
                 let header = header_of(run).map_err(of_state)?;
