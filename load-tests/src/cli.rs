@@ -10,7 +10,7 @@ use clap::{Args, Parser, Subcommand};
 use firn_load_tests::driver::firn::bootstrap::Census;
 use firn_load_tests::driver::{Kind, Programs};
 use firn_load_tests::workload::Workload;
-use firn_load_tests::{body, setup, tier};
+use firn_load_tests::{body, setup, tier, waiting};
 use serde::Serialize;
 
 /// Measures Firn and the servers it is compared with, side by side.
@@ -31,6 +31,9 @@ pub(crate) enum Command {
     /// Measure the tier in object storage: sealing, a lost machine, catching up, starting
     /// with much of it, and the durability class `object`.
     Tier(Tier),
+    /// Measure what very many delayed and failing messages cost, and how late the
+    /// delayed ones come.
+    Waiting(Waiting),
     /// Install the servers that Firn is compared with.
     Setup(ProgramArgs),
     /// The floor: a trivial HTTP handler with a group-commit log. `run` starts it.
@@ -204,6 +207,44 @@ impl Tier {
             sparse_mib: self.sparse_mib,
             window: Duration::from_secs(self.seconds),
         })
+    }
+}
+
+#[derive(Args)]
+pub(crate) struct Waiting {
+    /// Delayed messages.
+    #[arg(long, default_value_t = 1_000_000)]
+    delayed: u64,
+    /// Time within which they are due.
+    #[arg(long, default_value_t = 120)]
+    due_seconds: u64,
+    /// Messages that fail and wait for their redelivery.
+    #[arg(long, default_value_t = 100_000)]
+    failing: u64,
+    #[arg(long, default_value_t = 256)]
+    body_bytes: usize,
+    /// Sends a second of another tenant beside it.
+    #[arg(long, default_value_t = 500)]
+    neighbour_rate: u64,
+    /// Folder for the server's data; emptied of it at the end.
+    #[arg(long, default_value = "./bench-data")]
+    pub(crate) data: PathBuf,
+    /// Also write what was measured to this file.
+    #[arg(long)]
+    pub(crate) json: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) programs: ProgramArgs,
+}
+
+impl Waiting {
+    pub(crate) fn plan(&self) -> waiting::Plan {
+        waiting::Plan {
+            delayed: self.delayed.max(1),
+            due_within: Duration::from_secs(self.due_seconds.max(1)),
+            failing: self.failing,
+            body_bytes: self.body_bytes,
+            neighbour_rate: self.neighbour_rate.max(1),
+        }
     }
 }
 

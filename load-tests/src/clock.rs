@@ -9,7 +9,7 @@
 
 use std::future::Future;
 use std::sync::OnceLock;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context, Result};
 
@@ -21,6 +21,13 @@ pub fn now() -> Instant {
     let now = Instant::now();
     START.get_or_init(|| now);
     now
+}
+
+/// Now, as messages carry it: milliseconds since 1970 UTC.
+#[must_use]
+pub fn unix_millis() -> u64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH);
+    since.map_or(0, |since| since.as_millis() as u64)
 }
 
 /// Nanoseconds from the process's first reading of the clock to `at`; what message

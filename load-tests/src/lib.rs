@@ -21,4 +21,5 @@ pub mod setup;
 pub mod stats;
 pub mod tier;
 pub mod verify;
+pub mod waiting;
 pub mod workload;

@@ -8,7 +8,7 @@ use std::process::ExitCode;
 use anyhow::{Context, Result, bail};
 use clap::Parser as _;
 use firn_load_tests::workload::Workload;
-use firn_load_tests::{floor, idle, report, run, setup, tier};
+use firn_load_tests::{floor, idle, report, run, setup, tier, waiting};
 
 use cli::{Cli, Command};
 
@@ -19,6 +19,7 @@ fn main() -> Result<ExitCode> {
         Command::Run(arguments) => return one_thread(measure(arguments)),
         Command::Idle(arguments) => return one_thread(rest(arguments)),
         Command::Tier(arguments) => return one_thread(cold(arguments)),
+        Command::Waiting(arguments) => return one_thread(wait(arguments)),
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -67,6 +68,14 @@ async fn rest(arguments: cli::Idle) -> Result<ExitCode> {
     )
     .await?;
     println!("{}", idle::render(&outcome));
+    cli::write_json(arguments.json.as_deref(), &outcome)?;
+    Ok(ExitCode::SUCCESS)
+}
+
+async fn wait(arguments: cli::Waiting) -> Result<ExitCode> {
+    let programs = arguments.programs.resolve();
+    let outcome = waiting::run(arguments.plan(), &programs, &arguments.data).await?;
+    println!("{}", waiting::render(&outcome));
     cli::write_json(arguments.json.as_deref(), &outcome)?;
     Ok(ExitCode::SUCCESS)
 }

@@ -111,6 +111,12 @@ impl Starting {
 }
 
 impl Firn {
+    /// Where it takes requests.
+    #[must_use]
+    pub fn http_address(&self) -> SocketAddr {
+        self.http
+    }
+
     /// The sum of the samples of one metric whose labels contain `label`.
     ///
     /// # Errors

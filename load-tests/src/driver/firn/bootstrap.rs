@@ -1,11 +1,14 @@
 //! Bootstrap files for the instances that a run needs (DESIGN 7, "Bootstrap file").
 
 use std::fmt::Write as _;
+use std::net::SocketAddr;
 
 use anyhow::{Result, ensure};
+use base64::Engine as _;
 use firn_protocol::limits::BROKERS_MAX;
 
 use crate::driver::TOPIC;
+use crate::http::RequestHead;
 
 /// Name of the file within the server's folder.
 pub const FILE: &str = "bootstrap.toml";
@@ -58,6 +61,68 @@ name = "{TOPIC}"
 ordered = false
 max_retries = 16
 "#
+    )
+}
+
+/// Calls of [`waiting`]'s instances, below `/v1/instances/`.
+pub const LATER: &str = "demo/topics/later/messages";
+pub const LATER_GROUP: &str = "demo/groups/later/topics/later";
+pub const FAILING: &str = "demo/topics/failing/messages";
+pub const FAILING_GROUP: &str = "demo/groups/failing/topics/failing";
+pub const NEIGHBOUR: &str = "next/topics/quiet/messages";
+
+/// A POST of JSON to a path below `/v1/instances/`, with the credentials of its
+/// instance.
+#[must_use]
+pub fn post(http: SocketAddr, path: &str) -> RequestHead {
+    let instance = path.split('/').next().unwrap_or_default();
+    let pair = format!("{instance}:{SECRET_KEY}");
+    let basic = base64::engine::general_purpose::STANDARD.encode(pair);
+    let headers = [
+        format!("Authorization: Basic {basic}"),
+        "Content-Type: application/json".to_owned(),
+    ];
+    RequestHead::new("POST", &format!("/v1/instances/{path}"), http, &headers)
+}
+
+/// Two tenants: one with a topic for delayed messages and one whose messages fail, one
+/// that sends a little beside it. Each instance's user is called like it.
+#[must_use]
+pub fn waiting() -> String {
+    let tenant = |id: u32, instance: &str, topics: &[(&str, &str)]| {
+        let mut text = format!(
+            r#"[[tenant]]
+id = {id}
+name = "{instance}"
+[[tenant.instance]]
+name = "{instance}"
+plan = "bench"
+brokers = ["a"]
+[[tenant.instance.user]]
+access_key = "{instance}"
+secret_key = "{SECRET_KEY}"
+topics = []
+"#
+        );
+        for (topic, kind) in topics {
+            let _ = write!(
+                text,
+                r#"[[tenant.instance.topic]]
+name = "{topic}"
+type = "{kind}"
+queues = 4
+[[tenant.instance.group]]
+name = "{topic}"
+"#
+            );
+        }
+        text
+    };
+    let busy = [("later", "delay"), ("failing", "normal")];
+    format!(
+        "{PLAN}{}{}",
+        tenant(2, "demo", &busy),
+        tenant(3, "next", &[("quiet", "normal")])
     )
 }
 
