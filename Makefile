@@ -6,7 +6,7 @@ SHELL := bash
 
 TARGET := $(or $(CARGO_TARGET_DIR),target)
 
-.PHONY: help run test nightly check bench tier fmt clean setup
+.PHONY: help run test nightly check bench tier waiting fmt clean setup
 
 help: ## Show the targets
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/'
@@ -35,6 +35,10 @@ tier: setup ## Measure object storage against an S3 server that it installs unde
 	cargo build --release --locked --package firn --package firn-load-tests
 	$(TARGET)/release/firn-bench tier
 	$(TARGET)/release/firn-bench tier --latency-ms 20 --sparse-mib 0
+
+waiting: setup ## Measure what very many delayed and failing messages cost
+	cargo build --release --locked --package firn --package firn-load-tests
+	$(TARGET)/release/firn-bench waiting
 
 fmt: setup ## Format the code
 	cargo fmt --all

@@ -2,6 +2,7 @@
 
 mod cli;
 mod consume;
+mod held;
 mod history;
 mod http;
 mod input;
@@ -9,6 +10,7 @@ mod inspect;
 mod isolation;
 mod kill;
 mod machine;
+mod order;
 mod process;
 mod restore;
 mod semantics;
