@@ -56,6 +56,23 @@ impl Filter {
         Ok(Self::Tags(tags))
     }
 
+    /// What kind of expression it is, as clients name it.
+    #[must_use]
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::All | Self::Tags(_) => "TAG",
+        }
+    }
+
+    /// The expression in normal form; reading it gives an equal filter.
+    #[must_use]
+    pub fn expression(&self) -> String {
+        match self {
+            Self::All => "*".to_owned(),
+            Self::Tags(tags) => tags.join(" || "),
+        }
+    }
+
     /// Whether a message with this tag is wanted.
     #[must_use]
     pub fn matches(&self, tag: Option<&str>) -> bool {

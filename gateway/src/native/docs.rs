@@ -12,7 +12,7 @@ use super::answer::Answer;
 use super::call::Call;
 use super::{
     admin_groups, admin_instances, admin_tenants, admin_topics, admin_users, auth, consume,
-    messages, queries, stream,
+    messages, queries, sessions, stream,
 };
 
 #[derive(OpenApi)]
@@ -34,7 +34,7 @@ use super::{
         admin_groups::list, admin_groups::create, admin_groups::show, admin_groups::change,
         admin_groups::remove,
         admin_users::list, admin_users::create, admin_users::show, admin_users::change,
-        admin_users::remove, admin_users::rotate,
+        admin_users::remove, admin_users::rotate, sessions::list,
         openapi, page, home, console,
     ),
     modifiers(&Credentials),
