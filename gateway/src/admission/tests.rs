@@ -227,7 +227,7 @@ proptest! {
     ) {
         let place = Place::new(0, tps, burst_ms);
         place.accept(ORDERS, 1_000_000);
-        let steps = 100_000 / step_ms;
+        let steps = 20_000 / step_ms;
         let mut passed = 0;
         for _ in 0..steps {
             place.pass(step_ms);
