@@ -54,9 +54,10 @@ impl Bucket {
     /// Takes up to `wanted` messages' worth, until they are settled or put back.
     pub(super) fn take(&self, rate: Rate, now_ms: u64, wanted: usize) -> usize {
         let mut level = self.0.lock();
+        // After a change of the plan: what was saved up is of the old rate.
+        level.rate.burst = rate.burst;
         level.fill(now_ms);
         level.rate = rate;
-        level.fill(now_ms);
         let count = (level.there / MESSAGE).min(wanted as u64);
         level.there -= count * MESSAGE;
         level.taken += count * MESSAGE;
