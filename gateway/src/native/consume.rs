@@ -62,7 +62,8 @@ impl Place {
     }
 }
 
-/// Receive messages, waiting for them if there are none.
+/// Receive messages, waiting for them if there are none. With a limit of
+/// messages a second used up: 429.
 #[utoipa::path(
     post, path = "/v1/instances/{instance}/groups/{group}/topics/{topic}/receive", tag = "consume",
     params(ConsumePath), request_body = ReceiveForm,

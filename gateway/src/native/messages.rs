@@ -26,6 +26,7 @@ const PROPERTY_PREFIX: &str = "firn-property-";
 /// Send 1 to 1000 messages. A content type other than `application/json` makes
 /// the request body the body of one message, with attributes in `Firn-Tag`,
 /// `Firn-Keys`, `Firn-Property-*`, `Firn-Message-Group`, `Firn-Message-Id`.
+/// Messages over a limit of messages a second: `RATE_LIMITED`; all of them: 429.
 #[utoipa::path(
     post, path = "/v1/instances/{instance}/topics/{topic}/messages", tag = "messages",
     params(TopicPath), request_body = SendForm,
