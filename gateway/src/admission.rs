@@ -11,6 +11,7 @@ mod refusal;
 mod tests;
 
 use std::borrow::Cow;
+use std::hash::BuildHasher as _;
 use std::sync::Arc;
 
 use firn_protocol::catalogue::{Group, Instance, Topic};
@@ -20,7 +21,6 @@ use firn_runtime::Clock;
 use parking_lot::RwLock;
 use rustc_hash::{FxBuildHasher, FxHashMap};
 use smallvec::SmallVec;
-use std::hash::BuildHasher as _;
 
 use crate::ops::Target;
 use bucket::{Bucket, Rate};

@@ -1,6 +1,6 @@
 //! Who is online: the one registry for the clients of every protocol. A client
-//! counts until [`ONLINE_MS`] after the end of its last call, and a call that
-//! waits counts for its whole length. Promises bounded memory in which no
+//! counts until `limits::ONLINE_MS` after the end of its last call, and a call
+//! that waits counts for its whole length. Promises bounded memory in which no
 //! instance can push out another's clients, and that a call of a client which
 //! is known already allocates nothing and shares every lock but the client's own.
 //! Kept in memory alone and for this gateway; names, rights and what follows
@@ -31,9 +31,6 @@ const SHARDS: usize = 16;
 /// Which part of an instance's clients goes at once when they are too many, so
 /// that looking for the oldest is paid for by many newcomers.
 const THINNED_PART: usize = 16;
-
-#[cfg(doc)]
-use firn_protocol::limits::ONLINE_MS;
 
 /// A client as its call shows it.
 pub(crate) struct Client<'a> {

@@ -95,6 +95,14 @@ mod tests {
         assert_eq!(Filter::parse_tags("").ok(), Some(Filter::All));
         let filter = Filter::parse_tags(" b || a||b ").expect("valid");
         assert_eq!(filter, Filter::Tags(vec!["a".into(), "b".into()]));
+        assert_eq!(
+            (filter.kind(), filter.expression().as_str()),
+            ("TAG", "a || b")
+        );
+        for filter in [filter.clone(), Filter::All] {
+            let again = Filter::parse_tags(&filter.expression());
+            assert_eq!(again.ok(), Some(filter));
+        }
         assert!(filter.matches(Some("a")));
         assert!(!filter.matches(Some("c")));
         assert!(!filter.matches(None));

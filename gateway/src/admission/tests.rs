@@ -186,6 +186,8 @@ fn the_fullest_go_when_there_are_too_many() {
 type Step = (u64, usize, usize);
 
 proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
     /// Every stretch of time, however demand comes: no more than rate and burst.
     #[test]
     fn no_stretch_of_time_lets_more_pass(
