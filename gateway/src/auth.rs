@@ -44,7 +44,9 @@ pub(crate) enum Action<'a> {
     ReadUsers,
     /// Change topics and groups, seek, redrive.
     Manage,
-    /// See topics, groups and lag.
+    /// Remove what is in use.
+    Force,
+    /// See topics, groups and lag, and who is online.
     ReadManaged,
     /// Send to, receive from, acknowledge on a topic.
     Use(&'a str),
@@ -78,6 +80,7 @@ impl Identity {
                 Action::Deployment
                 | Action::ReadTenants
                 | Action::ManageUsers
+                | Action::Force
                 | Action::ReadUsers => false,
                 Action::ReadInstance => true,
                 Action::Manage | Action::ReadManaged => user.may_manage(),
@@ -115,6 +118,7 @@ impl Identity {
             | Action::ManageUsers
             | Action::ReadUsers
             | Action::Manage
+            | Action::Force
             | Action::ReadManaged => "these credentials have no right to this call".to_owned(),
         };
         Err(ApiError::new(ErrorCode::Forbidden, text))

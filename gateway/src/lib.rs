@@ -3,6 +3,7 @@
 //! away. Promises a defined answer to any input. Leaves the catalogue to the
 //! tenant service and messages to the storage node, both behind their traits.
 
+mod admission;
 mod auth;
 mod config;
 mod error;
@@ -12,7 +13,9 @@ mod ops;
 mod ops_port;
 mod routing;
 mod server;
+mod sessions;
 mod streams;
+mod upkeep;
 
 use std::sync::Arc;
 
@@ -43,6 +46,8 @@ fn assemble(
         spread: routing::Spread::default(),
         subscribed: ops::receive::no_subscriptions(),
         streams: Arc::default(),
+        sessions: sessions::Sessions::new(clock.clone()),
+        admission: admission::Admission::new(clock.clone()),
         closing: Stop::new(),
     };
     State::new(

@@ -22,6 +22,10 @@ pub(crate) struct Metrics {
     pub(crate) bytes_out: IntCounter,
     pub(crate) returned: IntCounter,
     pub(crate) streams: IntGauge,
+    pub(crate) consumers: IntGauge,
+    pub(crate) producers: IntGauge,
+    pub(crate) groups_inconsistent: IntGauge,
+    pub(crate) rate_limited: IntCounter,
 }
 
 /// The metrics of one route, looked up once.
@@ -60,15 +64,24 @@ impl Metrics {
                 "firn_gateway_messages_returned_total",
                 "Deliveries given back because they never reached their member",
             ),
-            streams: IntGauge::new("firn_gateway_streams_open", "Open event streams")
-                .expect("the name is valid"),
+            streams: gauge("firn_gateway_streams_open", "Open event streams"),
+            consumers: gauge("firn_gateway_consumers_online", "Members of groups online"),
+            producers: gauge("firn_gateway_producers_online", "Producers online"),
+            groups_inconsistent: gauge(
+                "firn_gateway_groups_inconsistent",
+                "Groups whose members online differ in topics or filters",
+            ),
+            rate_limited: counter(
+                "firn_gateway_messages_rate_limited_total",
+                "Messages of sends refused by a limit of messages a second",
+            ),
         };
         metrics.announce(registry);
         metrics
     }
 
     fn announce(&self, registry: &Registry) {
-        let collectors: [Box<dyn prometheus::core::Collector>; 8] = [
+        let collectors: [Box<dyn prometheus::core::Collector>; 12] = [
             Box::new(self.requests.clone()),
             Box::new(self.latency.clone()),
             Box::new(self.messages_in.clone()),
@@ -77,6 +90,10 @@ impl Metrics {
             Box::new(self.bytes_out.clone()),
             Box::new(self.returned.clone()),
             Box::new(self.streams.clone()),
+            Box::new(self.consumers.clone()),
+            Box::new(self.producers.clone()),
+            Box::new(self.groups_inconsistent.clone()),
+            Box::new(self.rate_limited.clone()),
         ];
         for collector in collectors {
             if let Err(error) = registry.register(collector) {
@@ -105,4 +122,8 @@ impl RouteMetrics {
 
 fn counter(name: &str, help: &str) -> IntCounter {
     IntCounter::new(name, help).expect("the name is valid")
+}
+
+fn gauge(name: &str, help: &str) -> IntGauge {
+    IntGauge::new(name, help).expect("the name is valid")
 }

@@ -10,6 +10,7 @@ mod answer;
 mod auth;
 mod body;
 mod call;
+mod client;
 mod consume;
 mod docs;
 mod json;
@@ -19,6 +20,7 @@ mod parked;
 mod queries;
 mod query;
 mod router;
+mod sessions;
 mod shapes;
 mod stream;
 mod table;
@@ -62,6 +64,10 @@ impl State {
             ids: RequestIds::new(),
             body_timeout,
         }))
+    }
+
+    pub(crate) fn services(&self) -> Arc<Services> {
+        self.0.services.clone()
     }
 
     pub(crate) fn closing(&self) -> Stop {

@@ -6,6 +6,7 @@ pub(crate) mod draft;
 pub(crate) mod drop;
 pub(crate) mod find;
 pub(crate) mod give_back;
+pub(crate) mod in_use;
 pub(crate) mod lag;
 pub(crate) mod page;
 pub(crate) mod parked;
@@ -29,8 +30,10 @@ use firn_protocol::receipt::{Receipt, ReceiptCodec};
 use firn_protocol::{ApiError, ApiResult, BrokerId, ErrorCode, RequestContext, Timestamp};
 use firn_runtime::{Clock, Stop};
 
+use crate::admission::Admission;
 use crate::metrics::Metrics;
 use crate::routing::Spread;
+use crate::sessions::Sessions;
 use crate::streams::Streams;
 
 pub(crate) use target::Target;
@@ -45,6 +48,8 @@ pub(crate) struct Services {
     pub(crate) spread: Spread,
     pub(crate) subscribed: receive::Subscribed,
     pub(crate) streams: Arc<Streams>,
+    pub(crate) sessions: Sessions,
+    pub(crate) admission: Admission,
     /// Cancelled when the gateway drains: whoever waits answers at once.
     pub(crate) closing: Stop,
 }

@@ -11,7 +11,7 @@ use firn_protocol::api::tenant::TenantApi;
 use firn_runtime::{Clock, Stop};
 
 use crate::native::{State, app_config};
-use crate::{GatewayConfig, GatewayError, assemble, ops_port};
+use crate::{GatewayConfig, GatewayError, assemble, ops_port, upkeep};
 
 /// A gateway that does not listen yet.
 pub struct Gateway {
@@ -101,7 +101,7 @@ impl BoundGateway {
             state,
             registry,
         } = gateway;
-        let closing = state.closing();
+        let (closing, services) = (state.closing(), state.services());
         let api = serve_api(&config, http, state.clone());
         let ops = serve_ops(&config, ops, state, registry);
         async move {
@@ -117,8 +117,12 @@ impl BoundGateway {
                 // Health and metrics stay readable until the last answer is out.
                 ops_handle.stop(false).await;
             };
-            let (api, ops, ()) =
-                tokio::join!(ended(api, stop.clone()), ended(ops, stop.clone()), stopping);
+            let (api, ops, (), ()) = tokio::join!(
+                ended(api, stop.clone()),
+                ended(ops, stop.clone()),
+                stopping,
+                upkeep::run(services, stop.clone()),
+            );
             api.and(ops).map_err(GatewayError::Serve)
         }
     }

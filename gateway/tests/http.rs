@@ -2,6 +2,8 @@
 
 #[path = "http/admin.rs"]
 mod admin;
+#[path = "http/admission.rs"]
+mod admission;
 #[path = "http/auth.rs"]
 mod auth;
 #[path = "http/bad_input.rs"]
@@ -22,6 +24,8 @@ mod queries;
 mod send;
 #[path = "http/server.rs"]
 mod server;
+#[path = "http/sessions.rs"]
+mod sessions;
 #[path = "http/stream.rs"]
 mod stream;
 #[path = "http/tokens.rs"]

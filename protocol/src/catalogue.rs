@@ -30,6 +30,29 @@ pub struct Plan {
     pub price_list: String,
 }
 
+/// How many messages a second an instance may send and receive together, as
+/// its plan says. Zero means no limit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub struct Rates {
+    /// Of the whole instance.
+    pub tps: u64,
+    /// Of each topic, unless the topic says otherwise.
+    pub topic_tps: u64,
+    /// How long a limit may be saved up for what comes at once.
+    pub burst_ms: u64,
+}
+
+impl Plan {
+    #[must_use]
+    pub fn rates(&self) -> Rates {
+        Rates {
+            tps: self.tps,
+            topic_tps: self.topic_tps,
+            burst_ms: (self.burst_seconds * 1000.0).round() as u64,
+        }
+    }
+}
+
 /// After which step a send is answered (DESIGN 4).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, Default)]
 #[serde(rename_all = "camelCase")]
@@ -83,6 +106,8 @@ pub struct Instance {
     pub time_zone: String,
     /// Body bound, from the plan.
     pub message_bytes: u64,
+    /// From the plan.
+    pub rates: Rates,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, Default)]

@@ -1,5 +1,6 @@
 //! The one error vocabulary of all protocols (API.md, "Errors").
 
+use std::collections::BTreeMap;
 use std::fmt;
 
 use serde::Serialize;
@@ -133,6 +134,8 @@ pub enum Detail {
     Flag(bool),
     Number(u64),
     Text(String),
+    /// Things that the answer is about, each a few (name, value).
+    Rows(Vec<BTreeMap<&'static str, String>>),
 }
 
 /// The answer of an operation.

@@ -85,6 +85,25 @@ impl Filter {
         SqlFilter::parse(expression).map(Self::Sql)
     }
 
+    /// What kind of expression it is, as clients name it.
+    #[must_use]
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::All | Self::Tags(_) => "TAG",
+            Self::Sql(_) => "SQL92",
+        }
+    }
+
+    /// The expression in normal form; reading it gives an equal filter.
+    #[must_use]
+    pub fn expression(&self) -> String {
+        match self {
+            Self::All => "*".to_owned(),
+            Self::Tags(tags) => tags.join(" || "),
+            Self::Sql(sql) => sql.as_str().to_owned(),
+        }
+    }
+
     /// Whether a message is wanted.
     #[must_use]
     pub fn matches(&self, facts: &impl Facts) -> bool {

@@ -7,6 +7,7 @@
 
 pub mod api;
 pub mod catalogue;
+pub mod client;
 pub mod context;
 pub mod error;
 pub mod filter;

@@ -64,6 +64,22 @@ pub const TRANSACTIONS_OPEN_MAX: usize = 100_000;
 pub const TRANSACTIONS_LISTED_MAX: usize = 256;
 /// Name of a producer group.
 pub const PRODUCER_GROUP_BYTES_MAX: usize = 255;
+/// How long a client counts as online after the end of its last call.
+pub const ONLINE_MS: u64 = 30_000;
+/// Clients that one gateway remembers.
+pub const CLIENTS_MAX: usize = 100_000;
+/// Clients of one instance that one gateway remembers.
+pub const CLIENTS_INSTANCE_MAX: usize = 10_000;
+/// Topics, each with one filter, that are remembered of one client.
+pub const CLIENT_TOPICS_MAX: usize = 64;
+/// What is kept of the name that a client gives its library.
+pub const CLIENT_AGENT_BYTES_MAX: usize = 128;
+/// Clients that one error lists.
+pub const CLIENTS_LISTED_MAX: usize = 100;
+/// Rate limits in use that one gateway remembers.
+pub const RATE_LIMITS_MAX: usize = 200_000;
+/// A rate above this is no limit: no gateway reaches it.
+pub const TPS_MAX: u64 = 1_000_000_000;
 
 pub const NAME_BYTES_MAX: usize = 64;
 pub const REMARK_BYTES_MAX: usize = 512;
@@ -121,6 +137,18 @@ const _: () = assert!(
     "a largest body must fit its request in base64"
 );
 const _: () = assert!(ANSWER_BYTES_MAX >= MESSAGE_BYTES_MAX);
+const _: () = assert!(
+    CLIENTS_INSTANCE_MAX * 10 <= CLIENTS_MAX,
+    "a few instances must not fill the gateway"
+);
+const _: () = assert!(
+    ONLINE_MS == FILTER_LIVE_MS,
+    "a member is shown as long as its filter counts"
+);
+const _: () = assert!(
+    (TPS_MAX as u128) * (BURST_SECONDS_MAX as u128) * 1000 < u64::MAX as u128,
+    "a burst is counted in thousandths of messages"
+);
 
 /// The delay of a level; a level above the last is the last, level 0 is none.
 #[must_use]

@@ -27,11 +27,16 @@ const QUEUES: u64 = 4;
 const LEASE_SECS: u64 = 3;
 
 const BOOTSTRAP: &str = r#"
+[[plan]]
+name = "unlimited"
+tps = 0
+topic_tps = 0
 [[tenant]]
 id = 2
 name = "acme"
 [[tenant.instance]]
 name = "demo"
+plan = "unlimited"
 brokers = ["a", "b"]
 [[tenant.instance.user]]
 access_key = "demo"

@@ -101,6 +101,43 @@ fn many_idle_topics_are_listed_page_by_page() {
 }
 
 #[test]
+fn a_plan_says_how_many_messages_a_second_may_pass() {
+    let stack = Stack::start();
+    let mut operator = stack.operator();
+    for (name, tps) in [("slow", 100), ("fast", 1000)] {
+        let plan = json!({"name": name, "tps": tps, "topicTps": 0, "burstSeconds": 0.1});
+        operator.post("/v1/plans", &plan).ok();
+    }
+    let instance = json!({"tenantId": 2, "name": "paced", "plan": "slow"});
+    operator.post("/v1/instances", &instance).ok();
+    let topics = "/v1/instances/paced/topics";
+    let topic = json!({"name": "t", "queues": 1});
+    operator.post(topics, &topic).ok();
+    let group = json!({"name": "g"});
+    operator.post("/v1/instances/paced/groups", &group).ok();
+    let batch = json!({"messages": vec![json!({"body": "x"}); 100]});
+    let messages = format!("{topics}/t/messages");
+    let stored = |answer: Value| {
+        let results = answer["results"].as_array().expect("results").iter();
+        results
+            .filter(|result| result["messageId"].is_string())
+            .count()
+    };
+    assert_eq!(stored(operator.post(&messages, &batch).ok()), 10);
+    let refused = operator.post(&messages, &batch);
+    refused.error(429, "RATE_LIMITED");
+    assert_eq!(refused.header("retry-after"), Some("1"));
+    stack.advance_ms(50);
+    let receive = "/v1/instances/paced/groups/g/topics/t/receive";
+    let got = operator.post(receive, &json!({"max": 16})).ok();
+    assert_eq!(got["messages"].as_array().map(Vec::len), Some(5));
+    let change = json!({"plan": "fast"});
+    operator.json("PATCH", "/v1/instances/paced", &change).ok();
+    stack.advance_ms(1000);
+    assert_eq!(stored(operator.post(&messages, &batch).ok()), 100);
+}
+
+#[test]
 fn the_printed_lines_work_when_pasted() {
     if Command::new("curl").arg("--version").output().is_err() {
         println!("skipped: there is no curl on this machine");

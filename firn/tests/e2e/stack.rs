@@ -27,12 +27,19 @@ pub(crate) const ACME: &str = "/v1/instances/demo";
 const LOG_FILE_BYTES: u64 = 16 << 20;
 
 /// Two tenants that call everything the same, and a third user with one topic.
+/// Their plan lets any number of messages pass: a clock that stands still fills
+/// no limit of messages a second.
 const BOOTSTRAP: &str = r#"
+[[plan]]
+name = "unlimited"
+tps = 0
+topic_tps = 0
 [[tenant]]
 id = 2
 name = "acme"
 [[tenant.instance]]
 name = "demo"
+plan = "unlimited"
 brokers = ["a", "b"]
 [[tenant.instance.user]]
 access_key = "demo"
@@ -59,6 +66,7 @@ id = 3
 name = "umbrella"
 [[tenant.instance]]
 name = "demo"
+plan = "unlimited"
 brokers = ["a", "b"]
 [[tenant.instance.user]]
 access_key = "other"

@@ -40,6 +40,7 @@ fn rights_by_role() {
         (Action::ManageUsers, [true, true, false, false, false]),
         (Action::ReadUsers, [true, true, true, false, false]),
         (Action::Manage, [true, true, false, true, false]),
+        (Action::Force, [true, true, false, false, false]),
         (Action::ReadManaged, [true, true, true, true, false]),
         (Action::Use("orders"), [true, true, false, true, true]),
         (Action::Use("other"), [true, true, false, true, false]),

@@ -72,7 +72,9 @@ pub(super) async fn show(call: Call) -> Answer {
     let group = call.group(&scope)?;
     identity.require(Action::ReadManaged)?;
     call.query()?.finish()?;
-    answer::ok(&GroupJson::from(&*group))
+    let sessions = &call.services().sessions;
+    let is_consistent = sessions.is_consistent(scope.instance.id, group.id);
+    answer::ok(&GroupJson::from(&*group).with_consistency(is_consistent))
 }
 
 /// Change a group.
@@ -100,10 +102,11 @@ pub(super) async fn change(mut call: Call) -> Answer {
     answer::ok(&GroupJson::from(&*group))
 }
 
-/// Remove a group with its progress, retries and dead letters.
+/// Remove a group with its progress, retries and dead letters. While members of
+/// it are online: 409 `IN_USE` with these in `details.clients`.
 #[utoipa::path(
     delete, path = "/v1/instances/{instance}/groups/{group}", tag = "groups",
-    params(GroupPath),
+    params(GroupPath, ("force" = Option<bool>, Query, description = "`true`: although clients are online; administrators alone")),
     responses(
         (status = 204, description = "Removed"),
         (status = "default", description = "An error", body = ErrorAnswer),
@@ -114,8 +117,16 @@ pub(super) async fn remove(call: Call) -> Answer {
     let scope = call.scope(&identity)?;
     let group = call.group(&scope)?;
     identity.require(Action::Manage)?;
-    let caller = call.caller(&identity);
+    let mut query = call.query()?;
+    let force = query.take_flag("force")?;
+    query.finish()?;
     let services = call.services();
+    if force {
+        identity.require(Action::Force)?;
+    } else {
+        ops::in_use::group(services, &scope, &group)?;
+    }
+    let caller = call.caller(&identity);
     services
         .tenants
         .delete_group(&caller, scope.instance.id, &group.name)

@@ -100,10 +100,11 @@ pub(super) async fn change(mut call: Call) -> Answer {
     answer::ok(&TopicJson::new(&scope.instance, &topic))
 }
 
-/// Remove a topic with its messages.
+/// Remove a topic with its messages. While clients of it are online: 409 `IN_USE`
+/// with these in `details.clients`.
 #[utoipa::path(
     delete, path = "/v1/instances/{instance}/topics/{topic}", tag = "topics",
-    params(TopicPath),
+    params(TopicPath, ("force" = Option<bool>, Query, description = "`true`: although clients are online; administrators alone")),
     responses(
         (status = 204, description = "Removed"),
         (status = "default", description = "An error", body = ErrorAnswer),
@@ -114,8 +115,16 @@ pub(super) async fn remove(call: Call) -> Answer {
     let scope = call.scope(&identity)?;
     let topic = call.topic(&scope)?;
     identity.require(Action::Manage)?;
-    let caller = call.caller(&identity);
+    let mut query = call.query()?;
+    let force = query.take_flag("force")?;
+    query.finish()?;
     let services = call.services();
+    if force {
+        identity.require(Action::Force)?;
+    } else {
+        ops::in_use::topic(services, &scope, &topic)?;
+    }
+    let caller = call.caller(&identity);
     services
         .tenants
         .delete_topic(&caller, scope.instance.id, &topic.name)

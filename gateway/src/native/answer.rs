@@ -12,6 +12,8 @@ use firn_protocol::{ApiError, ErrorCode};
 use serde::Serialize;
 use serde::ser::{SerializeMap as _, Serializer};
 
+use crate::admission::RateLimit;
+
 /// What a handler returns.
 pub(super) type Answer = Result<HttpResponse, ApiError>;
 
@@ -136,6 +138,13 @@ fn of_error(error: &ApiError, request_id: &str) -> HttpResponse {
         ),
         429 | 503 => set_header(&mut response, "retry-after", "1"),
         _ => {}
+    }
+    if let Some(limit) = RateLimit::of(error) {
+        let seconds = |ms: u64| ms.div_ceil(1000).max(1).to_string();
+        set_header(&mut response, "retry-after", &seconds(limit.retry_after_ms));
+        set_header(&mut response, "ratelimit-limit", &limit.tps.to_string());
+        set_header(&mut response, "ratelimit-remaining", "0");
+        set_header(&mut response, "ratelimit-reset", &seconds(limit.reset_ms));
     }
     response
 }

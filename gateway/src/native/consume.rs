@@ -10,6 +10,7 @@ use actix_web::http::{StatusCode, header};
 use actix_web::web::Bytes;
 use firn_protocol::api::storage::SeekTarget;
 use firn_protocol::catalogue::Group;
+use firn_protocol::client::ConsumeType;
 use firn_protocol::limits::{
     ACK_HANDLES_MAX, INVISIBLE_SECONDS_DEFAULT, RECEIVE_MESSAGES_DEFAULT, WAIT_SECONDS_MAX,
 };
@@ -18,6 +19,7 @@ use firn_protocol::{ApiError, ApiResult, Offset, QueueId, Timestamp};
 
 use super::answer::{self, Answer};
 use super::call::{Call, topic_not_found};
+use super::client;
 use super::json;
 use super::shapes::consume::{
     AckAnswer, AckForm, AckResult, LagAnswer, ReceiveForm, RedriveAnswer, RedriveForm, SeekAnswer,
@@ -60,7 +62,8 @@ impl Place {
     }
 }
 
-/// Receive messages, waiting for them if there are none.
+/// Receive messages, waiting for them if there are none. With a limit of
+/// messages a second used up: 429.
 #[utoipa::path(
     post, path = "/v1/instances/{instance}/groups/{group}/topics/{topic}/receive", tag = "consume",
     params(ConsumePath), request_body = ReceiveForm,
@@ -100,6 +103,7 @@ pub(super) async fn receive(mut call: Call) -> Answer {
         topic: place.topic,
     };
     let services = call.services();
+    let _online = client::consuming(&call, &place.scope, &consumer, ConsumeType::Pull);
     let batch = receive::receive(services, &place.scope, &consumer, max, wait_ms).await?;
     let topic = consumer.topic.name();
     let room = batch

@@ -12,7 +12,7 @@ use super::answer::Answer;
 use super::call::Call;
 use super::{
     admin_groups, admin_instances, admin_tenants, admin_topics, admin_users, auth, consume,
-    messages, parked, queries, stream, transactions,
+    messages, parked, queries, sessions, stream, transactions,
 };
 
 #[derive(OpenApi)]
@@ -36,7 +36,7 @@ use super::{
         admin_groups::list, admin_groups::create, admin_groups::show, admin_groups::change,
         admin_groups::remove,
         admin_users::list, admin_users::create, admin_users::show, admin_users::change,
-        admin_users::remove, admin_users::rotate,
+        admin_users::remove, admin_users::rotate, sessions::list,
         openapi, page, home, console,
     ),
     modifiers(&Credentials),

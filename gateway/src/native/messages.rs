@@ -9,6 +9,7 @@ use firn_protocol::{ApiError, ApiResult, ErrorCode};
 
 use super::answer::{self, Answer};
 use super::call::Call;
+use super::client;
 use super::json;
 use super::query::percent_decoded;
 use super::shapes::error::ErrorAnswer;
@@ -26,6 +27,7 @@ const PROPERTY_PREFIX: &str = "firn-property-";
 /// the request body the body of one message, with attributes in `Firn-Tag`,
 /// `Firn-Keys`, `Firn-Property-*`, `Firn-Message-Group`, `Firn-Deliver-At`,
 /// `Firn-Delay-Level`, `Firn-Message-Id`.
+/// Messages over a limit of messages a second: `RATE_LIMITED`; all of them: 429.
 #[utoipa::path(
     post, path = "/v1/instances/{instance}/topics/{topic}/messages", tag = "messages",
     params(TopicPath), request_body = SendForm,
@@ -64,6 +66,7 @@ pub(super) async fn send(mut call: Call) -> Answer {
         Form::Raw => vec![raw_draft(call.headers(), body.clone())?],
     };
     let born_host = call.peer();
+    let _online = client::producing(&call, &scope, target.key(), &born_host);
     let outcomes = ops::send(call.services(), &scope, topic, drafts, &born_host).await?;
     let answer = SendAnswer::new(&scope, &outcomes);
     answer::json(StatusCode::OK, &answer, 32 + RESULT_BYTES * outcomes.len())

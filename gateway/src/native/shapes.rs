@@ -8,5 +8,6 @@ pub(super) mod error;
 pub(super) mod message;
 pub(super) mod paths;
 pub(super) mod send;
+pub(super) mod session;
 pub(super) mod text;
 pub(super) mod transaction;

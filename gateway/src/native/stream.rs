@@ -4,11 +4,13 @@ use actix_web::HttpResponse;
 use actix_web::http::header;
 use actix_web::web::Bytes;
 use firn_protocol::ApiResult;
+use firn_protocol::client::ConsumeType;
 use firn_protocol::limits::INVISIBLE_SECONDS_DEFAULT;
 use futures_util::stream as futures;
 
 use super::answer::{self, Answer};
 use super::call::Call;
+use super::client;
 use super::consume::Place;
 use super::shapes::consume::filter;
 use super::shapes::error::ErrorAnswer;
@@ -60,13 +62,17 @@ pub(super) async fn stream(call: Call) -> Answer {
     };
     query.finish()?;
     let services = call.services().clone();
+    let online = client::consuming(&call, &place.scope, &consumer, ConsumeType::Push);
     let stream = MessageStream::open(services, place.scope, consumer, window).await?;
     let topic = stream.parts().2.topic.name().into_owned();
-    let events = futures::unfold(Some((stream, topic)), |state| async {
-        let (mut stream, topic) = state?;
+    let events = futures::unfold(Some((stream, topic, online)), |state| async {
+        let (mut stream, topic, online) = state?;
         match stream.next().await {
             Ok(event) => match encode(&stream, &topic, &event) {
-                Ok(Some(bytes)) => Some((Ok::<_, actix_web::Error>(bytes), Some((stream, topic)))),
+                Ok(Some(bytes)) => {
+                    let state = Some((stream, topic, online));
+                    Some((Ok::<_, actix_web::Error>(bytes), state))
+                }
                 Ok(None) => None,
                 Err(error) => Some((Ok(failure(&error)), None)),
             },

@@ -11,7 +11,7 @@ use super::answer::Answer;
 use super::call::Call;
 use super::{
     admin_groups, admin_instances, admin_tenants, admin_topics, admin_users, auth, consume, docs,
-    messages, parked, queries, stream, transactions,
+    messages, parked, queries, sessions, stream, transactions,
 };
 
 type Work = Pin<Box<dyn Future<Output = Answer>>>;
@@ -190,6 +190,7 @@ fn administration() -> Vec<Route> {
             "/v1/instances/{instance}/users/{access_key}/rotate",
             admin_users::rotate,
         ),
+        route(M::GET, "/v1/instances/{instance}/sessions", sessions::list),
         route(M::GET, "/openapi.json", docs::openapi),
         route(M::GET, "/docs", docs::page),
         route(M::GET, "/", docs::home),

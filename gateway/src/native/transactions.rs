@@ -1,9 +1,10 @@
 //! Transactions: begin, decide, check-backs, list.
 
-use firn_protocol::ApiError;
+use firn_protocol::{ApiError, TopicKey};
 
 use super::answer::{self, Answer};
 use super::call::Call;
+use super::client;
 use super::consume::wait_ms;
 use super::json;
 use super::shapes::error::ErrorAnswer;
@@ -37,6 +38,8 @@ pub(super) async fn begin(mut call: Call) -> Answer {
     call.query()?.finish()?;
     let begin = form?.into_begin();
     let born_host = call.peer();
+    let key = TopicKey::User(topic.id);
+    let _online = client::producing(&call, &scope, key, &born_host);
     let held = ops::begin(call.services(), &scope, &topic, begin, &born_host).await?;
     answer::ok(&Begun {
         transaction_id: ops::id_of(call.services(), &scope, &held.place),
@@ -120,6 +123,8 @@ pub(super) async fn checks(mut call: Call) -> Answer {
         wait_ms: wait_ms(form.wait_seconds.unwrap_or(0.0))?,
     };
     let services = call.services();
+    let key = TopicKey::User(topic.id);
+    let _online = client::producing(&call, &scope, key, &call.peer());
     let halves = ops::checks(services, &scope, wanted).await?;
     answer::ok(&ChecksAnswer::new(services, &scope, &topic.name, &halves))
 }

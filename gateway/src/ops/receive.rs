@@ -15,6 +15,7 @@ use moka::sync::Cache;
 use super::give_back::{Attended, GiveBack};
 use super::target::group_spec;
 use super::{Scope, Services, Target};
+use crate::admission::{Demand, RateLimit};
 
 /// (group, topic) pairs whose progress is known to exist everywhere.
 pub(crate) type Subscribed = Cache<(GroupId, u64, TopicKey, u16, usize), ()>;
@@ -273,6 +274,23 @@ impl<'a> Receiver<'a> {
         }
     }
 
+    /// As [`Self::wait`], but also waits for a limit to let a message pass.
+    async fn wait_slowly(&mut self, max: usize, until: Timestamp) -> ApiResult<Batch> {
+        let error = match self.wait(max, until).await {
+            Ok(batch) => return Ok(batch),
+            Err(error) => error,
+        };
+        let limit = RateLimit::of(&error);
+        let pause_until = limit.map(|limit| self.services.now().plus_ms(limit.retry_after_ms));
+        match pause_until.filter(|pause_until| *pause_until < until) {
+            None => Err(error),
+            Some(pause_until) => {
+                self.services.clock.sleep_until_ms(pause_until.0).await;
+                Ok(self.empty())
+            }
+        }
+    }
+
     fn empty(&self) -> Batch {
         Batch {
             deliveries: Vec::new(),
@@ -281,11 +299,14 @@ impl<'a> Receiver<'a> {
     }
 
     async fn ask(&mut self, broker: BrokerId, max: usize) -> ApiResult<Batch> {
+        let (group, topic) = (&self.consumer.group, &self.consumer.topic);
+        let demand = Demand::to_receive(&self.scope.instance, group, topic);
+        let grant = self.services.admission.take(&demand, max).for_any()?;
         let request = ReceiveRequest {
             broker,
             group: self.consumer.spec(),
             topic: self.consumer.topic.spec(),
-            max,
+            max: grant.count(),
             invisible_ms: self.consumer.invisible_ms,
             filter: self.consumer.filter.clone(),
             member: self.consumer.member.clone(),
@@ -296,6 +317,9 @@ impl<'a> Receiver<'a> {
         let work = Box::pin(async move { storage.receive(&ctx, request).await });
         let received = Attended::new(work, &batch.give_back).await?;
         batch.give_back.hold(&received.deliveries);
+        // A redelivery is the server's doing and costs the tenant nothing.
+        let first = received.deliveries.iter();
+        grant.settle(first.filter(|d| d.message.attempt == 1).count());
         if received.deliveries.is_empty() {
             self.seen.retain(|(known, _)| *known != broker);
             self.seen.push((broker, received.seen));
@@ -324,7 +348,7 @@ pub(crate) async fn receive(
         batch = tokio::select! {
             biased;
             () = services.closing.cancelled() => break,
-            batch = receiver.wait(max, until) => batch?,
+            batch = receiver.wait_slowly(max, until) => batch?,
         };
     }
     count_out(services, &batch.deliveries);

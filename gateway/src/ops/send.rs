@@ -16,6 +16,7 @@ use futures_util::future::join_all;
 
 use super::draft::{Checked, Draft, DraftRules, Kind};
 use super::{Scope, Services, Target};
+use crate::admission::Demand;
 use crate::routing;
 
 /// Where a message went.
@@ -87,9 +88,16 @@ pub(crate) async fn send(
     let count = drafts.len();
     let mut outcomes: Vec<Option<ApiResult<Sent>>> = Vec::with_capacity(count);
     let mut parts = Parts::new(services, scope, topic);
+    let demand = Demand::to_send(&scope.instance, topic);
+    let (grant, mut admitted) = (services.admission.take(&demand, count), 0);
     for (place, draft) in drafts.into_iter().enumerate() {
         match draft.check(&rules) {
+            Ok(_) if admitted == grant.count() => {
+                services.metrics.rate_limited.inc();
+                outcomes.push(Some(Err(grant.refused())));
+            }
             Ok(checked) => {
+                admitted += 1;
                 parts.add(place, checked, count);
                 outcomes.push(None);
             }
@@ -99,6 +107,7 @@ pub(crate) async fn send(
     if !parts.list.is_empty() {
         require_writable(scope, topic)?;
     }
+    grant.settle(admitted);
     let mut list = parts.list;
     if list.len() == 1 {
         let part = list.swap_remove(0);

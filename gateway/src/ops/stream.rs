@@ -5,11 +5,12 @@
 use std::sync::Arc;
 
 use firn_protocol::api::storage::Delivery;
-use firn_protocol::{ApiResult, Timestamp};
+use firn_protocol::{ApiError, ApiResult, Timestamp};
 
 use super::give_back::GiveBack;
 use super::receive::{Consumer, Receiver, count_out};
 use super::{Scope, Services};
+use crate::admission::RateLimit;
 use crate::streams::OpenStream;
 
 /// Silence after which a stream says that it is alive.
@@ -82,7 +83,10 @@ impl MessageStream {
                 self.wait_for_room().await;
                 continue;
             }
-            let deliveries = self.receive(room).await?;
+            let deliveries = match self.receive(room).await {
+                Ok(deliveries) => deliveries,
+                Err(error) => self.slow_down(error).await?,
+            };
             if !deliveries.is_empty() {
                 self.next_keep_alive = self.services.now().plus_ms(KEEP_ALIVE_MS);
                 return Ok(Event::Messages(deliveries));
@@ -98,6 +102,20 @@ impl MessageStream {
             () = self.open.freed() => {}
             () = self.services.clock.sleep_until_ms(until.0) => {}
         }
+    }
+
+    /// A limit makes a stream slower and does not end it.
+    async fn slow_down(&self, error: ApiError) -> ApiResult<Vec<Delivery>> {
+        let Some(limit) = RateLimit::of(&error) else {
+            return Err(error);
+        };
+        let until = self.services.now().plus_ms(limit.retry_after_ms);
+        let until = until.min(self.next_keep_alive);
+        tokio::select! {
+            () = self.services.closing.cancelled() => {}
+            () = self.services.clock.sleep_until_ms(until.0) => {}
+        }
+        Ok(Vec::new())
     }
 
     /// What there is, or comes before the next keep-alive.

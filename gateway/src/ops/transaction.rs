@@ -15,6 +15,7 @@ use futures_util::future::select_all;
 use super::draft::{Draft, DraftRules, Kind};
 use super::send::require_writable;
 use super::{Scope, Services, Target, page};
+use crate::admission::Demand;
 use crate::routing;
 
 /// What a producer says beside the message.
@@ -52,7 +53,10 @@ pub(crate) async fn begin(
             format_args!("not 1 to {TRANSACTION_CHECK_AFTER_SECS_MAX}"),
         ));
     }
+    let demand = Demand::to_send(&scope.instance, topic);
+    let grant = services.admission.take(&demand, 1).for_any()?;
     require_writable(scope, topic)?;
+    grant.settle(1);
     let brokers = Target::Topic(topic.clone()).brokers(&scope.instance);
     let (broker, queue) = routing::in_turn(services.spread.next(), &brokers, topic.queues);
     let bytes = message.content_bytes();

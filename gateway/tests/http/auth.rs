@@ -324,6 +324,18 @@ async fn rights_by_caller_and_route() {
             [404; 8],
         ),
         (
+            "DELETE",
+            "/v1/instances/demo/topics/nothing?force=true",
+            Value::Null,
+            [404; 8],
+        ),
+        (
+            "GET",
+            "/v1/instances/demo/sessions",
+            Value::Null,
+            [200, 200, 200, 200, 403, 404, 404, 404],
+        ),
+        (
             "GET",
             "/v1/instances/demo/users",
             Value::Null,

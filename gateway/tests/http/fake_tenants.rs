@@ -266,6 +266,7 @@ impl TenantApi for FakeTenants {
             expires_at: new.expires_at,
             time_zone: "UTC".into(),
             message_bytes: 524_288,
+            rates: Rates::default(),
         });
         self.catalogue
             .lock()

@@ -7,6 +7,7 @@ use std::time::Duration;
 use firn_gateway::{GatewayConfig, GatewayError};
 use firn_protocol::ErrorCode;
 use firn_runtime::{Clock, Stop, Tasks};
+use serde_json::json;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
@@ -72,8 +73,18 @@ async fn read_all(socket: &mut TcpStream) -> String {
     String::from_utf8_lossy(&text).into_owned()
 }
 
+/// Lets time pass until the metrics have this line.
+async fn until_metric(server: &Server, line: &str) {
+    while !server.ops("/metrics").await.contains(line) {
+        server.world.clock.advance(Duration::from_millis(100));
+    }
+}
+
 fn receive_head(wait: u32) -> String {
-    let body = format!("{{\"waitSeconds\":{wait}}}");
+    receive_head_of(&format!("{{\"waitSeconds\":{wait}}}"))
+}
+
+fn receive_head_of(body: &str) -> String {
     format!(
         "POST {CONSUME}/receive HTTP/1.1\r\nhost: x\r\nauthorization: {}\r\ncontent-type: application/json\r\nconnection: close\r\ncontent-length: {}\r\n\r\n{body}",
         demo(),
@@ -196,6 +207,14 @@ async fn health_and_metrics() {
     let line = "firn_gateway_requests_total{class=\"2xx\",method=\"POST\",route=\"/v1/instances/{instance}/groups/{group}/topics/{topic}/receive\"} 1";
     assert!(metrics.contains(line), "{metrics}");
     assert!(!metrics.contains("demo"), "a tenant's name is a label");
+    until_metric(&server, "firn_gateway_consumers_online 1").await;
+    assert!(metrics.contains("firn_gateway_groups_inconsistent 0"));
+    let body = json!({"consumerId": "other", "filter": {"expression": "a"}}).to_string();
+    let mut socket = server.connect(&receive_head_of(&body)).await;
+    read_all(&mut socket).await;
+    until_metric(&server, "firn_gateway_groups_inconsistent 1").await;
+    server.world.clock.advance(Duration::from_secs(30));
+    until_metric(&server, "firn_gateway_groups_inconsistent 0").await;
     *server.world.storage.fault.lock() = Some(ErrorCode::DiskFull);
     let answer = server.ops("/readyz").await;
     assert!(

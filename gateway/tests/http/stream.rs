@@ -10,10 +10,10 @@ use serde_json::{Value, json};
 
 use crate::world::*;
 
-struct Events(BoxBody);
+pub(crate) struct Events(BoxBody);
 
 impl Events {
-    async fn open(world: &World, query: &str) -> Self {
+    pub(crate) async fn open(world: &World, query: &str) -> Self {
         let path = format!("{CONSUME}/stream?{query}");
         let request = TestRequest::with_uri(&path).insert_header(("authorization", demo()));
         let response = world.open(request).await;
@@ -25,13 +25,13 @@ impl Events {
         Self(response.into_body())
     }
 
-    async fn next(&mut self) -> Option<String> {
+    pub(crate) async fn next(&mut self) -> Option<String> {
         let bytes = poll_fn(|cx| std::pin::Pin::new(&mut self.0).poll_next(cx)).await?;
         Some(String::from_utf8(bytes.expect("bytes").to_vec()).expect("text"))
     }
 
     /// Polls without a result, as a connection with nothing to write does.
-    async fn is_silent(&mut self) -> bool {
+    pub(crate) async fn is_silent(&mut self) -> bool {
         for _ in 0..20 {
             if futures_util::poll!(Box::pin(self.next())).is_ready() {
                 return false;

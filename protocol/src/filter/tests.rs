@@ -20,3 +20,16 @@ fn tag_expressions() {
         assert!(Filter::parse_tags(bad).is_err(), "{bad}");
     }
 }
+
+#[test]
+fn an_expression_is_read_as_the_same_filter() {
+    let tags = Filter::parse_tags(" b || a||b ").expect("valid");
+    assert_eq!((tags.kind(), tags.expression().as_str()), ("TAG", "a || b"));
+    for filter in [tags, Filter::All] {
+        let again = Filter::parse_tags(&filter.expression());
+        assert_eq!(again.ok(), Some(filter));
+    }
+    let sql = Filter::parse_sql("a=1 or b in ('y')").expect("valid");
+    assert_eq!(sql.kind(), "SQL92");
+    assert_eq!(Filter::parse_sql(&sql.expression()).ok(), Some(sql));
+}

@@ -50,6 +50,7 @@ pub(crate) fn create(
             .time_zone
             .unwrap_or_else(|| TIME_ZONE_DEFAULT.to_owned()),
         message_bytes: plan.message_bytes,
+        rates: plan.rates(),
     };
     let mut brokers = new.brokers;
     if brokers.is_empty() {
@@ -82,6 +83,7 @@ pub(crate) fn change(
         )?;
         instance.plan.clone_from(&plan.name);
         instance.message_bytes = plan.message_bytes;
+        instance.rates = plan.rates();
     }
     add_brokers(draft, &mut instance, &plan, change.add_brokers)?;
     set(&mut instance.durability, change.durability);

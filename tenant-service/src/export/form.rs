@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use firn_protocol::catalogue::{
     AppUser, Broker, ConsoleRole, ConsoleUser, DiskPolicy, Durability, Group, Instance,
-    InstanceStatus, OnPoison, Permission, Plan, StartPosition, Tenant, Topic, TopicType,
+    InstanceStatus, OnPoison, Permission, Plan, Rates, StartPosition, Tenant, Topic, TopicType,
 };
 use firn_protocol::{BrokerId, GroupId, InstanceId, TenantId, Timestamp, TopicId};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
@@ -163,6 +163,9 @@ struct InstanceForm {
     expires_at: Option<Timestamp>,
     time_zone: String,
     message_bytes: u64,
+    /// The plan, which is exported too, has them.
+    #[serde(skip)]
+    rates: Rates,
 }
 
 #[derive(Serialize, Deserialize)]

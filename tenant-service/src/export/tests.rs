@@ -1,7 +1,7 @@
 use std::sync::Arc;
 
 use firn_protocol::catalogue::{
-    Broker, ConsoleRole, DiskPolicy, Durability, InstanceStatus, OnPoison, Permission,
+    Broker, ConsoleRole, DiskPolicy, Durability, InstanceStatus, OnPoison, Permission, Rates,
     StartPosition, TopicType,
 };
 use firn_protocol::{BrokerId, GroupId, InstanceId, TopicId};
@@ -51,6 +51,7 @@ fn instance(id: u64, tenant: u64, plan: &str) -> Instance {
         expires_at: Some(Timestamp(6)),
         time_zone: "UTC".to_owned(),
         message_bytes: 77,
+        rates: Rates::default(),
     }
 }
 

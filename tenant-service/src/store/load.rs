@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::sync::Arc;
 
 use firn_protocol::catalogue::{
-    AppUser, AuditEntry, Broker, ConsoleUser, Group, Instance, Plan, Tenant, Topic,
+    AppUser, AuditEntry, Broker, ConsoleUser, Group, Instance, Plan, Rates, Tenant, Topic,
 };
 use firn_protocol::{BrokerId, GroupId, InstanceId, TenantId, Timestamp, TopicId};
 use futures_util::TryStreamExt as _;
@@ -139,6 +139,7 @@ async fn instances(db: &mut SqliteConnection, memory: &mut Memory) -> Result<(),
             expires_at: row.maybe_number()?.map(Timestamp),
             time_zone: row.get()?,
             message_bytes: 0,
+            rates: Rates::default(),
         };
         let Some(plan) = memory.plans.get(&instance.plan) else {
             return Err(row.damage("a plan that does not exist"));
@@ -147,6 +148,7 @@ async fn instances(db: &mut SqliteConnection, memory: &mut Memory) -> Result<(),
             return Err(row.damage("an instance without a broker"));
         }
         instance.message_bytes = plan.message_bytes;
+        instance.rates = plan.rates();
         memory.apply(&Change::AddInstance(Arc::new(instance)));
         Ok(())
     })

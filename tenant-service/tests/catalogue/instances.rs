@@ -3,7 +3,9 @@
 use firn_protocol::api::tenant::{
     GroupFields, InstanceChange, NewInstance, TenantApi as _, TopicFields, UserFields,
 };
-use firn_protocol::catalogue::{DiskPolicy, Durability, Instance, InstanceStatus, Plan, Tenant};
+use firn_protocol::catalogue::{
+    DiskPolicy, Durability, Instance, InstanceStatus, Plan, Rates, Tenant,
+};
 use firn_protocol::limits::NUMBER_MAX;
 use firn_protocol::{ErrorCode, InstanceId, TenantId, Timestamp};
 
@@ -107,6 +109,11 @@ async fn a_new_instance_takes_the_defaults() {
         expires_at: None,
         time_zone: "UTC+8".to_owned(),
         message_bytes: 524_288,
+        rates: Rates {
+            tps: 5000,
+            topic_tps: 5000,
+            burst_ms: 100,
+        },
     };
     assert_eq!(*demo, expected);
     assert_eq!(demo.brokers.len(), 1);
@@ -241,6 +248,7 @@ async fn changes_of_an_instance_keep_what_they_do_not_name() {
         (demo.uid.as_str(), demo.id)
     );
     assert_eq!(changed.retention_hours, 24);
+    assert_eq!((demo.rates.tps, changed.rates.tps), (5000, 50_000));
     assert_eq!(changed.expires_at, Some(Timestamp(5)));
     let kept = change(InstanceChange::default()).await.unwrap();
     assert_eq!(kept, changed);

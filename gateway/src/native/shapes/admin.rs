@@ -359,6 +359,17 @@ pub(in crate::native) struct GroupJson {
     subscriptions: BTreeMap<String, SubscriptionJson>,
     remark: String,
     created_at: u64,
+    /// Of one group: whether its members online want the same topics with the
+    /// same filters. Nothing is lost when not.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    subscription_consistent: Option<bool>,
+}
+
+impl GroupJson {
+    pub(in crate::native) fn with_consistency(mut self, is_consistent: bool) -> Self {
+        self.subscription_consistent = Some(is_consistent);
+        self
+    }
 }
 
 impl From<&Group> for GroupJson {
@@ -376,6 +387,7 @@ impl From<&Group> for GroupJson {
                 .collect(),
             remark: group.remark.clone(),
             created_at: group.created_at.0,
+            subscription_consistent: None,
         }
     }
 }

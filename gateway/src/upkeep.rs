@@ -1,0 +1,32 @@
+//! What the gateway does from time to time: forgets clients that have gone and
+//! limits that nobody meets, and counts who is left.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use firn_runtime::Stop;
+
+use crate::ops::Services;
+
+const PERIOD: Duration = Duration::from_secs(5);
+
+pub(crate) async fn run(services: Arc<Services>, stop: Stop) {
+    while !stop.is_cancelled() {
+        tick(&services);
+        tokio::select! {
+            () = stop.cancelled() => {}
+            () = services.clock.sleep(PERIOD) => {}
+        }
+    }
+}
+
+fn tick(services: &Services) {
+    services.admission.tick();
+    let census = services.sessions.tick();
+    let metrics = &services.metrics;
+    let number = |count: usize| i64::try_from(count).unwrap_or(i64::MAX);
+    metrics.consumers.set(number(census.consumers));
+    metrics.producers.set(number(census.producers));
+    let inconsistent = number(census.groups_inconsistent);
+    metrics.groups_inconsistent.set(inconsistent);
+}
