@@ -9,9 +9,12 @@ use std::fs;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::rc::Rc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread::JoinHandle;
 use std::time::Duration;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, anyhow, ensure};
 use futures_util::future::try_join_all;
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -102,16 +105,31 @@ impl Caller {
 /// The neighbour's latencies of the phase that is running.
 #[derive(Clone, Default)]
 struct Neighbour {
-    latency: Rc<RefCell<Latency>>,
-    is_over: Rc<Cell<bool>>,
+    latency: Arc<Mutex<Latency>>,
+    is_over: Arc<AtomicBool>,
 }
 
 impl Neighbour {
+    #[allow(
+        clippy::disallowed_methods,
+        reason = "a benchmark may not use the services' runtime"
+    )]
+    /// On a thread of its own, so that the bench's own work is not in its figures.
+    fn start(&self, address: SocketAddr, rate: u64) -> JoinHandle<Result<()>> {
+        let neighbour = self.clone();
+        std::thread::spawn(move || {
+            let runtime = tokio::runtime::Builder::new_current_thread();
+            let runtime = { runtime }.enable_all().build();
+            let runtime = runtime.context("start the neighbour's runtime")?;
+            runtime.block_on(neighbour.run(address, rate))
+        })
+    }
+
     async fn run(self, address: SocketAddr, rate: u64) -> Result<()> {
         let mut caller = Caller::connect(address).await?;
         let begin = clock::now();
         let mut count = 0_u32;
-        while !self.is_over.get() {
+        while !self.is_over.load(Ordering::Relaxed) {
             let due = begin + Duration::from_secs(1) * count / u32::try_from(rate.max(1))?;
             clock::sleep(due.saturating_duration_since(clock::now())).await;
             caller
@@ -119,10 +137,14 @@ impl Neighbour {
                 .await?;
             // From when it should have been sent: a stall counts for all it held up.
             let took = clock::now().saturating_duration_since(due);
-            self.latency.borrow_mut().record(took);
+            self.latency().record(took);
             count += 1;
         }
         Ok(())
+    }
+
+    fn latency(&self) -> MutexGuard<'_, Latency> {
+        self.latency.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -141,7 +163,7 @@ pub async fn run(plan: Plan, programs: &Programs, data_root: &Path) -> Result<Re
         .await?;
     let address = firn.http_address();
     let neighbour = Neighbour::default();
-    let beside = tokio::task::spawn_local(neighbour.clone().run(address, plan.neighbour_rate));
+    let beside = neighbour.start(address, plan.neighbour_rate);
     let mut phases = Vec::new();
     let mut bench = Bench {
         firn: &firn,
@@ -162,8 +184,9 @@ pub async fn run(plan: Plan, programs: &Programs, data_root: &Path) -> Result<Re
     let late = Rc::new(RefCell::new(Latency::default()));
     let work = take_all(address, plan, late.clone());
     bench.phase("delivering delayed", work).await?;
-    neighbour.is_over.set(true);
-    beside.await.context("the neighbour's task")??;
+    neighbour.is_over.store(true, Ordering::Relaxed);
+    let ended = beside.join();
+    ended.map_err(|_| anyhow!("the neighbour's thread panicked"))??;
     let (delivered, late_ms) = {
         let late = late.borrow();
         let parts = [0.5, 0.99, 1.0];
@@ -196,11 +219,11 @@ impl Bench<'_> {
         name: &'static str,
         work: impl Future<Output = Result<u64>>,
     ) -> Result<()> {
-        *self.neighbour.latency.borrow_mut() = Latency::default();
+        *self.neighbour.latency() = Latency::default();
         let begin = clock::now();
         let count = clock::within(LIMIT, name, work).await?;
         let seconds = clock::now().duration_since(begin).as_secs_f64();
-        let latency = self.neighbour.latency.borrow();
+        let latency = self.neighbour.latency();
         let resident = machine::resident_bytes(self.firn.process().pid())?;
         self.phases.push(Phase {
             name,
