@@ -223,8 +223,9 @@ pub(crate) struct Waiting {
     failing: u64,
     #[arg(long, default_value_t = 256)]
     body_bytes: usize,
-    /// Sends a second of another tenant beside it.
-    #[arg(long, default_value_t = 500)]
+    /// Sends a second of another tenant beside it, over one connection: few enough that
+    /// one does not wait for the one before.
+    #[arg(long, default_value_t = 100)]
     neighbour_rate: u64,
     /// Folder for the server's data; emptied of it at the end.
     #[arg(long, default_value = "./bench-data")]
