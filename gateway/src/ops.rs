@@ -3,6 +3,7 @@
 
 pub(crate) mod ack;
 pub(crate) mod draft;
+pub(crate) mod drained;
 pub(crate) mod drop;
 pub(crate) mod find;
 pub(crate) mod give_back;

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use firn_runtime::tasks;
 use serde_json::{Value, json};
 
+use crate::http::Http;
 use crate::semantics::{consume, group, topic};
 use crate::stack::{ACME, Stack, ack, bodies, fail, receive, send};
 
@@ -159,4 +160,34 @@ fn a_parked_message_group_is_seen_and_let_go() {
         u64::MAX >> 12
     ));
     assert_eq!(letters.ok()["messages"][0]["body"], "bad");
+}
+
+#[test]
+fn the_queues_of_an_ordered_topic_change_when_it_is_drained() {
+    let stack = Stack::start();
+    topic(&stack, "steps", "fifo", 1);
+    topic(&stack, "loose", "normal", 1);
+    group(&stack, "inorder", json!({"ordered": true}));
+    let mut http = stack.demo();
+    let change = |http: &mut Http, name: &str, queues: u16| {
+        http.json(
+            "PATCH",
+            &format!("{ACME}/topics/{name}"),
+            &json!({"queues": queues}),
+        )
+    };
+    change(&mut http, "steps", 2).ok();
+    send(
+        &mut http,
+        "steps",
+        &json!([{"body": "1", "messageGroup": "g"}]),
+    );
+    send(&mut http, "loose", &json!([{"body": "1"}]));
+    change(&mut http, "loose", 2).ok();
+    change(&mut http, "steps", 2).ok();
+    change(&mut http, "steps", 3).error(409, "CONFLICT");
+    let got = receive(&mut http, "inorder", "steps", &json!({}));
+    change(&mut http, "steps", 3).error(409, "CONFLICT");
+    ack(&mut http, "inorder", "steps", &got);
+    change(&mut http, "steps", 3).ok();
 }

@@ -75,7 +75,8 @@ pub(super) async fn show(call: Call) -> Answer {
     answer::ok(&TopicJson::new(&scope.instance, &topic))
 }
 
-/// Change a topic.
+/// Change a topic. The queues of an ordered one change only when all its messages are
+/// consumed: else 409 `CONFLICT`.
 #[utoipa::path(
     patch, path = "/v1/instances/{instance}/topics/{topic}", tag = "topics",
     params(TopicPath), request_body = TopicForm,
@@ -91,7 +92,9 @@ pub(super) async fn change(mut call: Call) -> Answer {
     let scope = call.scope(&identity)?;
     let topic = call.topic(&scope)?;
     identity.require(Action::Manage)?;
-    let fields = form?.into_change()?;
+    let mut fields = form?.into_change()?;
+    let drained = ops::drained::require(call.services(), &scope, &topic, &fields).await?;
+    fields.is_drained = drained;
     let caller = call.caller(&identity);
     let tenants = &call.services().tenants;
     let topic = tenants

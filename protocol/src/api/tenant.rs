@@ -56,6 +56,9 @@ pub struct TopicFields {
     pub retention_hours: Option<u32>,
     pub tps: Option<u64>,
     pub allowed_groups: Option<Vec<String>>,
+    /// The caller has seen that every message of the topic is consumed: then the
+    /// queues of an ordered topic may change (RULES 19).
+    pub is_drained: bool,
 }
 
 /// Fields of a group, for creation (absent: default) and change (absent: stays).

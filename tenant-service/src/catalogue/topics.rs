@@ -76,7 +76,8 @@ pub(crate) fn change(
         topic.tps = (tps > 0).then_some(tps);
     }
     check(&topic)?;
-    if topic.queues != old.queues && (keeps_order(&old) || keeps_order(&topic)) {
+    let keeps_order = keeps_order(&old) || keeps_order(&topic);
+    if topic.queues != old.queues && keeps_order && !fields.is_drained {
         let text = "the queue numbers of an ordered topic cannot be changed before it is drained";
         return Err(ApiError::new(ErrorCode::Conflict, text));
     }

@@ -68,6 +68,7 @@ pub(crate) async fn fill(service: &TenantService) {
         .await
         .unwrap();
     let full = TopicFields {
+        is_drained: false,
         topic_type: Some(TopicType::Transaction),
         queues: Some(7),
         permission: Some(Permission::Write),

@@ -248,6 +248,11 @@ async fn ordered_topics_keep_their_queues() {
     };
     assert_eq!(change("ordered", same).await.unwrap().remark, "r");
     assert_eq!(change("plain", more()).await.unwrap().queues, 8);
+    let drained = TopicFields {
+        is_drained: true,
+        ..more()
+    };
+    assert_eq!(change("ordered", drained).await.unwrap().queues, 8);
 }
 
 #[tokio::test]

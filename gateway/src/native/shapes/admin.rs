@@ -322,6 +322,7 @@ impl TopicForm {
 
     fn fields(self) -> TopicFields {
         TopicFields {
+            is_drained: false,
             topic_type: self.topic_type,
             queues: self.queues,
             permission: self.permission,

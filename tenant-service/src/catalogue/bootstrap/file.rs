@@ -188,6 +188,7 @@ impl UserEntry {
 impl TopicEntry {
     pub(super) fn fields(&self) -> TopicFields {
         TopicFields {
+            is_drained: false,
             topic_type: self.topic_type,
             queues: self.queues,
             permission: self.permission,
