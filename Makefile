@@ -6,7 +6,7 @@ SHELL := bash
 
 TARGET := $(or $(CARGO_TARGET_DIR),target)
 
-.PHONY: help run test nightly check bench tier waiting fmt clean setup
+.PHONY: help run test nightly check bench tier waiting sim fmt clean setup
 
 help: ## Show the targets
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/'
@@ -17,6 +17,9 @@ run: setup ## Build and start the service with the demo tenant, in the foregroun
 
 test: check ## Run every check and every test
 	cargo test --workspace --locked
+
+sim: setup ## Simulate many seeds: make sim SEEDS=1000
+	FIRN_SIM_SEEDS=$(or $(SEEDS),1000) cargo test --release --locked --package firn --test e2e sim:: -- --nocapture
 
 nightly: setup ## Run the tests that take minutes, too
 	FIRN_SEEDS=10 cargo test --workspace --locked -- --include-ignored

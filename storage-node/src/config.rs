@@ -44,6 +44,14 @@ pub enum Mutant {
     FireEarly,
     /// Records of a message group do not wait for each other.
     BreakOrder,
+    /// A copy whose pause is over is finished instead of being handed out.
+    SkipRetry,
+    /// An ack counts whosever lease it is.
+    AckAnyLease,
+    /// A half message that is committed does not appear.
+    ForgetHalf,
+    /// A message is stored however often it was sent under its id.
+    ForgetIds,
 }
 
 /// When brokers go into object storage, and how (DESIGN 4, RULES 5).

@@ -14,5 +14,6 @@ mod order;
 mod process;
 mod restore;
 mod semantics;
+mod sim;
 mod stack;
 mod stub;

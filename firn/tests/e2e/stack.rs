@@ -9,7 +9,7 @@ use std::time::Duration;
 use firn_gateway::{Gateway, GatewayConfig};
 use firn_protocol::catalogue::Durability;
 use firn_runtime::{Clock, Stop, Tasks, tasks};
-use firn_storage_node::config::StorageConfig;
+use firn_storage_node::config::{Mutant, StorageConfig};
 use firn_storage_node::disk::FaultyDisk;
 use firn_storage_node::node::{ColdParts, StorageNode, Stores};
 use firn_tenant_service::{Secret, TenantConfig, TenantService};
@@ -91,6 +91,7 @@ pub(crate) struct Stack {
     pub(crate) http: SocketAddr,
     running: Option<(Tasks, Arc<StorageNode>, Arc<TenantService>)>,
     config: GatewayConfig,
+    mutant: Option<Mutant>,
     /// Object storage, which outlives the services.
     cold: ColdParts,
     runtime: Runtime,
@@ -102,7 +103,16 @@ impl Stack {
         Self::with(|_| {})
     }
 
+    /// With a deliberate fault in the storage node.
+    pub(crate) fn with_mutant(mutant: Option<Mutant>) -> Self {
+        Self::build(mutant, |_| {})
+    }
+
     pub(crate) fn with(configure: impl FnOnce(&mut GatewayConfig)) -> Self {
+        Self::build(None, configure)
+    }
+
+    fn build(mutant: Option<Mutant>, configure: impl FnOnce(&mut GatewayConfig)) -> Self {
         let mut config = GatewayConfig {
             http_listen: SocketAddr::from(([127, 0, 0, 1], 0)),
             ops_listen: SocketAddr::from(([127, 0, 0, 1], 0)),
@@ -122,6 +132,7 @@ impl Stack {
             http: config.http_listen,
             running: None,
             config,
+            mutant,
             cold,
             runtime,
             dir,
@@ -139,6 +150,15 @@ impl Stack {
     /// Stops everything in order and starts it again, at another address.
     pub(crate) fn restart(&mut self) {
         self.close();
+        self.open();
+    }
+
+    /// Power loss: the disk forgets what was not synced, as the seed says; the
+    /// catalogue is another matter and stays.
+    pub(crate) fn cut_power(&mut self, seed: u64) {
+        self.disk.power_off();
+        self.close();
+        self.disk.crash(seed);
         self.open();
     }
 
@@ -220,6 +240,7 @@ async fn serve(stack: &Stack) -> Started {
     report.expect("a good bootstrap file");
     let registry = prometheus::Registry::new();
     let mut storage = StorageConfig::new(dir.path());
+    storage.mutant = stack.mutant;
     storage.log.file_bytes = LOG_FILE_BYTES;
     // Files are made in few steps, and a full disk is looked at again at once.
     storage.log.zero_bytes = LOG_FILE_BYTES;

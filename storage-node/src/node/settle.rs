@@ -15,6 +15,7 @@ use super::StorageNode;
 use crate::broker::entry::{Copy, Head, Transfer, TransferReason};
 use crate::broker::owner::{Broker, Core, Mark};
 use crate::broker::state::{Due, dead_letter_queue, retry_queue};
+use crate::config::Mutant;
 use crate::consume::group::WAITING_QUEUE;
 use crate::consume::progress::Standing;
 use crate::record::{EncodedRecords, RunHeader};
@@ -107,6 +108,9 @@ impl StorageNode {
         let Some(message) = message else {
             return self.give_up(broker, &mut core, due);
         };
+        if due.queue == WAITING_QUEUE && self.config.mutant == Some(Mutant::SkipRetry) {
+            return self.give_up(broker, &mut core, due);
+        }
         if due.queue == WAITING_QUEUE {
             let Some(waiting) = core
                 .state

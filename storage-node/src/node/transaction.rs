@@ -16,6 +16,7 @@ use super::delay::held_at;
 use crate::broker::entry::Head;
 use crate::broker::held::HeldHead;
 use crate::broker::owner::{Broker, Core, Mark};
+use crate::config::Mutant;
 use crate::consume::transaction::{Decision, HALVES_QUEUE, Half};
 use crate::record::EncodedRecords;
 
@@ -121,7 +122,8 @@ impl StorageNode {
         commit: bool,
     ) -> Result<Mark, ApiError> {
         let time = self.now().max(core.state.last_time);
-        let target = message.target.filter(|_| commit);
+        let forgets = self.config.mutant == Some(Mutant::ForgetHalf);
+        let target = message.target.filter(|_| commit && !forgets);
         let Some(to) = target else {
             let to = None;
             let head = Head::Held(HeldHead::Decide { time, offset, to });

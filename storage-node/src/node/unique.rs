@@ -17,6 +17,7 @@ use crate::broker::held::Hold;
 use crate::broker::near::NearDue;
 use crate::broker::owner::{Broker, Core};
 use crate::broker::unique::UniqueHead;
+use crate::config::Mutant;
 use crate::consume::dedup::First;
 use crate::consume::delay::{is_slot, slot_of, slot_queue, slot_start};
 use crate::record::EncodedRecords;
@@ -70,7 +71,9 @@ impl StorageNode {
         }
         let mut core = broker.lock()?;
         let now = self.now().max(core.state.last_time);
-        if let Some(first) = core.state.dedup.first(one.id, now) {
+        let forgets = self.config.mutant == Some(Mutant::ForgetIds);
+        let first = core.state.dedup.first(one.id, now);
+        if let Some(first) = first.filter(|_| !forgets) {
             return Ok(Outcome::Repeat(first));
         }
         if core.state.dedup.is_full(now) {
