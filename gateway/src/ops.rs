@@ -9,6 +9,7 @@ pub(crate) mod give_back;
 pub(crate) mod lag;
 pub(crate) mod page;
 pub(crate) mod parked;
+pub(crate) mod purge;
 pub(crate) mod recall;
 pub(crate) mod receive;
 pub(crate) mod redrive;

@@ -195,6 +195,12 @@ async fn rights_by_caller_and_route() {
             [404, 404, 403, 404, 403, 404, 404, 404],
         ),
         (
+            "POST",
+            "/v1/instances/demo/topics/orders/purge",
+            json!({}),
+            [200, 200, 403, 200, 403, 404, 404, 404],
+        ),
+        (
             "GET",
             "/v1/instances/demo/topics/orders/messages?key=k",
             Value::Null,

@@ -70,6 +70,14 @@ impl FakeStorage {
         &self.clock
     }
 
+    /// Empties the queues of a topic; the fake looks at no times.
+    pub(crate) fn purge_queues(&self, broker: BrokerId, topic: TopicKey) -> u64 {
+        let mut inner = self.inner.lock();
+        let own = inner.queues.iter_mut();
+        let own = own.filter(|((b, queue), _)| *b == broker && queue.topic == topic);
+        own.map(|(_, list)| std::mem::take(list).len() as u64).sum()
+    }
+
     /// Lets go of all messages.
     pub(crate) fn forget(&self) {
         self.inner.lock().queues.clear();

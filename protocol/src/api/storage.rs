@@ -4,8 +4,8 @@
 
 use async_trait::async_trait;
 
+use super::admin::AdminApi;
 use super::hold::HoldApi;
-use super::parked::ParkedApi;
 use crate::catalogue::{OnPoison, StartPosition};
 use crate::context::RequestContext;
 use crate::error::{ApiError, ApiResult};
@@ -221,7 +221,7 @@ pub struct RedriveRequest {
 }
 
 #[async_trait]
-pub trait StorageApi: HoldApi + ParkedApi {
+pub trait StorageApi: HoldApi + AdminApi {
     /// Appends; answered when the messages are durable as the class promises.
     async fn append(&self, ctx: &RequestContext, request: AppendRequest) -> ApiResult<Appended>;
 

@@ -24,6 +24,7 @@ mod ordered;
 mod pace;
 mod places;
 mod power;
+mod purge;
 mod quota;
 mod races;
 mod retention;
