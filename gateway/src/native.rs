@@ -16,6 +16,7 @@ mod json;
 mod listing;
 mod messages;
 mod parked;
+mod peek;
 mod purge;
 mod queries;
 mod query;

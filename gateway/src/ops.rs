@@ -9,6 +9,7 @@ pub(crate) mod give_back;
 pub(crate) mod lag;
 pub(crate) mod page;
 pub(crate) mod parked;
+pub(crate) mod peek;
 pub(crate) mod purge;
 pub(crate) mod recall;
 pub(crate) mod receive;
@@ -115,9 +116,4 @@ impl Scope {
 
 pub(crate) fn not_found(text: String) -> ApiError {
     ApiError::new(ErrorCode::NotFound, text)
-}
-
-/// A feature that requests can name but this version does not have.
-pub(crate) fn not_available(field: &str, what: &str) -> ApiError {
-    ApiError::field(field, format!("{what} is not available in this version"))
 }

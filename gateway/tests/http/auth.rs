@@ -195,6 +195,18 @@ async fn rights_by_caller_and_route() {
             [404, 404, 403, 404, 403, 404, 404, 404],
         ),
         (
+            "GET",
+            "/v1/instances/demo/topics/orders/peek?group=workers",
+            Value::Null,
+            [200, 200, 200, 200, 200, 404, 404, 404],
+        ),
+        (
+            "GET",
+            "/v1/instances/demo/topics/secret/peek",
+            Value::Null,
+            [200, 200, 200, 200, 403, 404, 404, 404],
+        ),
+        (
             "POST",
             "/v1/instances/demo/topics/orders/purge",
             json!({}),

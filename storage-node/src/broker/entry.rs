@@ -157,7 +157,8 @@ pub struct Transfer {
     /// The record that leaves: finished for the group, or no longer waiting.
     pub from: QueueKey,
     pub from_offset: u64,
-    /// Where the copy goes: `%RETRY%`, `%DLQ%` or the waiting bodies.
+    /// Where the copy goes: `%RETRY%`, `%DLQ%`, the waiting bodies, or, as a message
+    /// like any other, the topic of its original.
     pub to: QueueKey,
     pub copy: Copy,
     /// When a waiting copy becomes available.

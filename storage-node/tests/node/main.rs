@@ -27,6 +27,7 @@ mod power;
 mod purge;
 mod quota;
 mod races;
+mod redrive;
 mod retention;
 mod spoiled;
 mod stores;

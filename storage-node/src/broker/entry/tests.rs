@@ -227,6 +227,7 @@ fn samples() -> Vec<Head> {
             reason: TrimReason::Purge,
             marks: vec![(original, 130)],
         }),
+        transfer(TransferReason::Redriven, original, None),
     ]
 }
 
@@ -266,6 +267,7 @@ const GOLDEN: &[&str] = &[
     "0110100180808080808080808001ac02016d",
     "011b11031101118085aeffbc3107070707070707070707070707070707",
     "010e0e80d095ffbc3103010005028201",
+    "011307ac0204000502820100050200050282010200",
 ];
 
 fn hex(bytes: &[u8]) -> String {
