@@ -17,6 +17,8 @@ mod json;
 mod listing;
 mod messages;
 mod parked;
+mod peek;
+mod purge;
 mod queries;
 mod query;
 mod router;

@@ -11,6 +11,8 @@ pub(crate) mod in_use;
 pub(crate) mod lag;
 pub(crate) mod page;
 pub(crate) mod parked;
+pub(crate) mod peek;
+pub(crate) mod purge;
 pub(crate) mod recall;
 pub(crate) mod receive;
 pub(crate) mod redrive;
@@ -120,9 +122,4 @@ impl Scope {
 
 pub(crate) fn not_found(text: String) -> ApiError {
     ApiError::new(ErrorCode::NotFound, text)
-}
-
-/// A feature that requests can name but this version does not have.
-pub(crate) fn not_available(field: &str, what: &str) -> ApiError {
-    ApiError::field(field, format!("{what} is not available in this version"))
 }

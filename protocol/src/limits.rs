@@ -114,6 +114,16 @@ pub const NUMBER_MAX: u64 = (1 << 53) - 1;
 
 pub const QUERY_MESSAGES_DEFAULT: usize = 32;
 pub const QUERY_MESSAGES_MAX: usize = 1000;
+/// Records that one peek looks at.
+pub const PEEK_RECORDS_MAX: usize = 4096;
+/// Bytes of messages that one peek looks at.
+pub const PEEK_BYTES_MAX: u64 = 32 * MIB;
+
+/// How long one call sends dead letters back.
+pub const REDRIVE_MS_MAX: u64 = 30_000;
+/// Dead letters a second, when they are paced.
+pub const REDRIVE_RATE_MIN: f64 = 0.1;
+pub const REDRIVE_RATE_MAX: f64 = 10_000.0;
 
 /// How long a `dedupId` is remembered (RULES 23).
 pub const DEDUP_WINDOW_MS: u64 = 600_000;
@@ -149,6 +159,7 @@ const _: () = assert!(
     (TPS_MAX as u128) * (BURST_SECONDS_MAX as u128) * 1000 < u64::MAX as u128,
     "a burst is counted in thousandths of messages"
 );
+const _: () = assert!(PEEK_BYTES_MAX >= ANSWER_BYTES_MAX);
 
 /// The delay of a level; a level above the last is the last, level 0 is none.
 #[must_use]

@@ -124,6 +124,7 @@ impl Metrics {
             TrimReason::Age => "age",
             TrimReason::Quota => "quota",
             TrimReason::Disk => "disk",
+            TrimReason::Purge => "purge",
         };
         self.records_trimmed.with_label_values(&[reason])
     }

@@ -1,6 +1,9 @@
 //! `firn redrive`.
 
+use std::time::Duration;
+
 use clap::Args;
+use firn_protocol::limits::REDRIVE_MS_MAX;
 
 use super::args::name;
 use super::connection::{ConnectionFlags, Prefer};
@@ -30,6 +33,9 @@ pub struct Redrive {
     /// Messages a second.
     #[arg(long, value_name = "N")]
     rate: Option<u64>,
+    /// To all groups of the topic that they came from.
+    #[arg(long)]
+    to_topic: bool,
     #[command(flatten)]
     connection: ConnectionFlags,
 }
@@ -40,7 +46,11 @@ impl Redrive {
         let request = self.request(&session.instance()?);
         if let Some(answer) = session.ask(&request)? {
             let count = shown("redriven", &answer.json["redriven"]);
-            session.out.line(&format!("redriven {count}"))?;
+            let more = match answer.json["more"] == true {
+                true => ", and some are left: run it again",
+                false => "",
+            };
+            session.out.line(&format!("redriven {count}{more}"))?;
         }
         Ok(())
     }
@@ -58,7 +68,10 @@ impl Redrive {
             .maybe("topic", self.topic.as_ref())
             .list("messageIds", &self.message_ids)
             .maybe("max", self.max)
-            .maybe("ratePerSecond", self.rate);
-        Request::post(&path, body)
+            .maybe("ratePerSecond", self.rate)
+            .maybe("toTopic", self.to_topic.then_some(true));
+        let mut request = Request::post(&path, body);
+        request.wait = Duration::from_millis(REDRIVE_MS_MAX);
+        request
     }
 }

@@ -121,10 +121,10 @@ fn consumption() {
     let target = "/v1/instances/demo/groups/workers/dead-letters/redrive";
     asks("redrive workers", Method::Post, target, json!({}));
     asks(
-        "redrive workers --topic orders --message-id A --message-id B --max 7 --rate 2",
+        "redrive workers --topic orders --message-id A --message-id B --max 7 --rate 2 --to-topic",
         Method::Post,
         target,
-        json!({"topic": "orders", "messageIds": ["A", "B"], "max": 7, "ratePerSecond": 2}),
+        json!({"topic": "orders", "messageIds": ["A", "B"], "max": 7, "ratePerSecond": 2, "toTopic": true}),
     );
 }
 

@@ -199,6 +199,7 @@ fn add_entry(fields: &mut Value, entry: &Entry) {
                 TrimReason::Age => "age",
                 TrimReason::Quota => "quota",
                 TrimReason::Disk => "disk",
+                TrimReason::Purge => "purge",
             };
             fields["reason"] = json!(reason);
             let marks = trim.marks.iter();

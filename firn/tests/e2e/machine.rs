@@ -174,3 +174,66 @@ fn the_printed_lines_work_when_pasted() {
         "{metrics}"
     );
 }
+
+/// Blocks of a page that begin with this fence, in order.
+fn blocks<'a>(page: &'a str, fence: &str) -> Vec<&'a str> {
+    let fence = format!("```{fence}\n");
+    let blocks = page.split(&fence).skip(1);
+    let blocks = blocks.filter_map(|part| part.split_once("\n```"));
+    blocks.map(|(block, _)| block).collect()
+}
+
+/// Every piece between ellipses is in the answer, in this order.
+#[track_caller]
+fn check_promise(command: &str, promise: &str, answer: &str) {
+    let mut rest = answer;
+    for piece in promise.split(['…', '\n']).filter(|piece| !piece.is_empty()) {
+        let Some((_, behind)) = rest.split_once(piece) else {
+            panic!("{command}\nanswers\n{answer}\nwithout (or not behind the rest)\n{piece}");
+        };
+        rest = behind;
+    }
+}
+
+#[test]
+fn the_tour_of_the_semantics_works_when_pasted() {
+    if Command::new("curl").arg("--version").output().is_err() {
+        println!("skipped: there is no curl on this machine");
+        return;
+    }
+    let dir = TempDir::new().expect("temporary directory");
+    let process = Process::start(dir.path(), &demo_file(), &[]);
+    let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/guide/semantics.md");
+    let page = std::fs::read_to_string(page).expect("the tour");
+    let (commands, promises) = (blocks(&page, "sh"), blocks(&page, "json"));
+    assert!(
+        commands.len() == promises.len() + 1,
+        "all but the last block promise something"
+    );
+    let mark = "-- the next block --";
+    let script = commands.join(&format!("\necho '{mark}'\n"));
+    let address = format!("http://{}", process.http);
+    let script = script.replace("http://127.0.0.1:8080", &address);
+    let output = Command::new("sh")
+        .args(["-e", "-c", &script])
+        .output()
+        .expect("a shell");
+    let errors = String::from_utf8_lossy(&output.stderr);
+    let answers = String::from_utf8_lossy(&output.stdout);
+    // curl says there what was not answered with success, wherever it stood.
+    assert!(
+        output.status.success() && errors.is_empty(),
+        "{errors}\n{answers}"
+    );
+    let answers: Vec<&str> = answers.split(mark).collect();
+    assert_eq!(answers.len(), commands.len());
+    for ((command, promise), answer) in commands.iter().zip(promises).zip(answers) {
+        check_promise(command, promise, answer);
+    }
+    // It can be taken again.
+    let mut http = Http::user(process.http, "demo", "demo-secret");
+    for kind in ["topics", "groups"] {
+        let left = http.get(&format!("{ACME}/{kind}")).ok();
+        assert_eq!(left["total"], 1, "{left}");
+    }
+}

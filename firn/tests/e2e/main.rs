@@ -1,5 +1,6 @@
 //! Tests of the `firn` binary from outside.
 
+mod admin;
 mod cli;
 mod consume;
 mod held;

@@ -7,6 +7,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use firn_gateway::{Gateway, GatewayConfig};
+use firn_protocol::TenantId;
+use firn_protocol::api::tenant::TenantApi as _;
 use firn_protocol::catalogue::Durability;
 use firn_runtime::{Clock, Stop, Tasks, tasks};
 use firn_storage_node::config::{Mutant, StorageConfig};
@@ -187,6 +189,20 @@ impl Stack {
         let login = json!({"username": "operator", "password": OPERATOR_PASSWORD});
         let token = http.post("/v1/auth/login", &login).ok()["token"].clone();
         http.authorize(&format!("Bearer {}", token.as_str().expect("a token")))
+    }
+
+    /// Rows of acme's audit log, newest first: action, object, detail.
+    pub(crate) fn audit(&self) -> Vec<(String, String, Value)> {
+        let (_, _, tenants) = self.running.as_ref().expect("it runs");
+        let rows = self
+            .runtime
+            .block_on(tenants.audit(Some(TenantId(2)), None, 100));
+        let rows = rows.expect("readable").into_iter();
+        rows.map(|row| {
+            let detail = serde_json::from_str(&row.detail).expect("JSON");
+            (row.action, row.object, detail)
+        })
+        .collect()
     }
 
     pub(crate) fn advance_ms(&self, ms: u64) {

@@ -31,7 +31,7 @@ use super::shapes::paths::{ConsumePath, GroupPath};
 use crate::auth::{Action, Identity};
 use crate::ops::give_back::GiveBack;
 use crate::ops::receive::{self, Consumer};
-use crate::ops::{self, Scope, Target, not_available};
+use crate::ops::{self, Scope, Target};
 
 /// Room for a message without its content.
 const MESSAGE_BYTES: usize = 640;
@@ -304,7 +304,11 @@ pub(super) async fn lag(call: Call) -> Answer {
     answer::ok(&LagAnswer::new(&scope, &group.name, &topics, now))
 }
 
-/// Send dead letters back to their group.
+/// Send dead letters back to their group, or, with `toTopic`, to the topic that they
+/// came from, for all groups. Those that were sent back before go again only when
+/// they are named. With `ratePerSecond` the call answers when all are sent. A call
+/// works for at most 30 seconds; if some are left then, it says `more`, and the same
+/// call goes on with them (named ones: name those that are left).
 #[utoipa::path(
     post, path = "/v1/instances/{instance}/groups/{group}/dead-letters/redrive", tag = "consume",
     params(GroupPath), request_body = RedriveForm,
@@ -321,12 +325,6 @@ pub(super) async fn redrive(mut call: Call) -> Answer {
     let group = call.group(&scope)?;
     identity.require(Action::Manage)?;
     let form = form?;
-    if form.rate_per_second.is_some() {
-        return Err(not_available("ratePerSecond", "a paced redrive"));
-    }
-    if form.to_topic == Some(true) {
-        return Err(not_available("toTopic", "a redrive to all groups"));
-    }
     if form.max == Some(0) {
         return Err(ApiError::field("max", "not 1 or more"));
     }
@@ -342,9 +340,23 @@ pub(super) async fn redrive(mut call: Call) -> Answer {
         topic,
         message_ids,
         max: form.max.unwrap_or(u64::MAX),
+        to_topic: form.to_topic.unwrap_or(false),
+        rate: ops::redrive::check_rate(form.rate_per_second)?,
     };
-    let redriven = ops::redrive::redrive(call.services(), &scope, &group, wanted).await?;
-    answer::ok(&RedriveAnswer { redriven })
+    let done = ops::redrive::redrive(call.services(), &scope, &group, &wanted).await?;
+    let detail = serde_json::json!({
+        "group": group.name, "redriven": done.sent, "toTopic": wanted.to_topic,
+        "complete": done.failed.is_none() && !done.more,
+    });
+    call.note(&scope, &identity, "group.redrive", &group.name, detail)
+        .await?;
+    match done.failed {
+        Some(error) => Err(error),
+        None => answer::ok(&RedriveAnswer {
+            redriven: done.sent,
+            more: done.more,
+        }),
+    }
 }
 
 fn message_ids(ids: &[String]) -> ApiResult<Vec<MessageId>> {

@@ -12,7 +12,7 @@ use super::answer::Answer;
 use super::call::Call;
 use super::{
     admin_groups, admin_instances, admin_tenants, admin_topics, admin_users, auth, consume,
-    messages, parked, queries, sessions, stream, transactions,
+    messages, parked, peek, purge, queries, sessions, stream, transactions,
 };
 
 #[derive(OpenApi)]
@@ -22,7 +22,7 @@ use super::{
         description = "Multi-tenant messaging with RocketMQ semantics over HTTP. Times are ms since 1970 UTC. Every answer has a Firn-Request-Id."
     ),
     paths(
-        messages::send, messages::recall, queries::in_topic, transactions::begin,
+        messages::send, messages::recall, purge::purge, peek::peek, queries::in_topic, transactions::begin,
         transactions::commit, transactions::rollback, transactions::checks, transactions::list,
         consume::receive, consume::ack, consume::visibility,
         stream::stream, consume::seek, consume::lag, consume::redrive, parked::list, parked::release, queries::by_id,

@@ -1,6 +1,6 @@
 //! Parked message groups: seen, and let go.
 
-use firn_protocol::api::parked::{Parked, Release};
+use firn_protocol::api::admin::{Parked, Release};
 use firn_protocol::{Offset, QueueId};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;

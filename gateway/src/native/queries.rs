@@ -224,7 +224,7 @@ impl Wanted {
     }
 }
 
-async fn statuses(
+pub(super) async fn statuses(
     services: &Services,
     scope: &Scope,
     group: Option<&Arc<Group>>,

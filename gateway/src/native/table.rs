@@ -11,7 +11,7 @@ use super::answer::Answer;
 use super::call::Call;
 use super::{
     admin_groups, admin_instances, admin_tenants, admin_topics, admin_users, auth, consume, docs,
-    messages, parked, queries, sessions, stream, transactions,
+    messages, parked, peek, purge, queries, sessions, stream, transactions,
 };
 
 type Work = Pin<Box<dyn Future<Output = Answer>>>;
@@ -38,6 +38,8 @@ where
 }
 
 const TOPIC_MESSAGES: &str = "/v1/instances/{instance}/topics/{topic}/messages";
+const TOPIC_PEEK: &str = "/v1/instances/{instance}/topics/{topic}/peek";
+const TOPIC_PURGE: &str = "/v1/instances/{instance}/topics/{topic}/purge";
 const TRANSACTIONS: &str = "/v1/instances/{instance}/topics/{topic}/transactions";
 const TENANTS: &str = "/v1/tenants";
 const TENANT: &str = "/v1/tenants/{tenant}";
@@ -64,6 +66,8 @@ fn messages() -> Vec<Route> {
     vec![
         route(M::POST, TOPIC_MESSAGES, messages::send),
         route(M::GET, TOPIC_MESSAGES, queries::in_topic),
+        route(M::GET, TOPIC_PEEK, peek::peek),
+        route(M::POST, TOPIC_PURGE, purge::purge),
         route(
             M::POST,
             "/v1/instances/{instance}/topics/{topic}/messages/recall",

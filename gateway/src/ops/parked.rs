@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use firn_protocol::api::parked::{Parked, Release, ReleaseRequest};
+use firn_protocol::api::admin::{Parked, Release, ReleaseRequest};
 use firn_protocol::catalogue::Group;
 use firn_protocol::{ApiResult, Offset, QueueId, QueueKey};
 
@@ -11,7 +11,7 @@ use super::{Scope, Services, Target};
 /// Parked messages of a group, broker by broker.
 ///
 /// # Errors
-/// As `ParkedApi::parked`.
+/// As `AdminApi::parked`.
 pub(crate) async fn list(
     services: &Services,
     scope: &Scope,

@@ -196,6 +196,24 @@ async fn rights_by_caller_and_route() {
         ),
         (
             "GET",
+            "/v1/instances/demo/topics/orders/peek?group=workers",
+            Value::Null,
+            [200, 200, 200, 200, 200, 404, 404, 404],
+        ),
+        (
+            "GET",
+            "/v1/instances/demo/topics/secret/peek",
+            Value::Null,
+            [200, 200, 200, 200, 403, 404, 404, 404],
+        ),
+        (
+            "POST",
+            "/v1/instances/demo/topics/orders/purge",
+            json!({}),
+            [200, 200, 403, 200, 403, 404, 404, 404],
+        ),
+        (
+            "GET",
             "/v1/instances/demo/topics/orders/messages?key=k",
             Value::Null,
             [200, 200, 200, 200, 200, 404, 404, 404],

@@ -401,8 +401,9 @@ async fn dead_letters_are_consumed_like_a_topic() {
     );
     for bad in [
         json!({"max": 0}),
-        json!({"ratePerSecond": 1}),
-        json!({"toTopic": true}),
+        json!({"ratePerSecond": 0}),
+        json!({"ratePerSecond": 10_001}),
+        json!({"toTopic": 1}),
         json!({"messageIds": []}),
         json!({"messageIds": ["x"]}),
         json!({"x": 1}),

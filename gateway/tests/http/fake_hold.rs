@@ -1,8 +1,8 @@
 //! Held messages of the fake: stored, and never heard of again.
 
 use async_trait::async_trait;
+use firn_protocol::api::admin::*;
 use firn_protocol::api::hold::*;
-use firn_protocol::api::parked::*;
 use firn_protocol::message::NewMessage;
 use firn_protocol::receipt::HeldPlace;
 use firn_protocol::*;
@@ -31,7 +31,7 @@ impl FakeStorage {
 }
 
 #[async_trait]
-impl ParkedApi for FakeStorage {
+impl AdminApi for FakeStorage {
     async fn parked(&self, _: &RequestContext, _: BrokerId, _: GroupId) -> ApiResult<Vec<Parked>> {
         self.check()?;
         Ok(Vec::new())
@@ -40,6 +40,11 @@ impl ParkedApi for FakeStorage {
     async fn release(&self, _: &RequestContext, _: ReleaseRequest) -> ApiResult<()> {
         self.check()?;
         Err(ApiError::new(ErrorCode::NotFound, "nothing is parked"))
+    }
+
+    async fn purge(&self, _: &RequestContext, request: PurgeRequest) -> ApiResult<u64> {
+        self.check()?;
+        Ok(self.purge_queues(request.broker, request.topic))
     }
 }
 

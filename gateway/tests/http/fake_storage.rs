@@ -70,6 +70,14 @@ impl FakeStorage {
         &self.clock
     }
 
+    /// Empties the queues of a topic; the fake looks at no times.
+    pub(crate) fn purge_queues(&self, broker: BrokerId, topic: TopicKey) -> u64 {
+        let mut inner = self.inner.lock();
+        let own = inner.queues.iter_mut();
+        let own = own.filter(|((b, queue), _)| *b == broker && queue.topic == topic);
+        own.map(|(_, list)| std::mem::take(list).len() as u64).sum()
+    }
+
     /// Lets go of all messages.
     pub(crate) fn forget(&self) {
         self.inner.lock().queues.clear();
@@ -549,7 +557,7 @@ impl StorageApi for FakeStorage {
         Ok(statuses.collect())
     }
 
-    async fn redrive(&self, _: &RequestContext, request: RedriveRequest) -> ApiResult<u64> {
+    async fn redrive(&self, _: &RequestContext, request: RedriveRequest) -> ApiResult<Redriven> {
         self.check()?;
         let dead = TopicKey::DeadLetter(request.group.id);
         let inner = self.inner.lock();
@@ -557,7 +565,12 @@ impl StorageApi for FakeStorage {
             .queues
             .iter()
             .filter(|((b, q), _)| *b == request.broker && q.topic == dead);
-        Ok((own.map(|(_, list)| list.len() as u64).sum::<u64>()).min(request.max))
+        let count: u64 = own.map(|(_, list)| list.len() as u64).sum();
+        let end = count.min(request.from.0.saturating_add(request.max));
+        Ok(Redriven {
+            sent: end.saturating_sub(request.from.0),
+            next: (end < count).then_some(Offset(end)),
+        })
     }
 
     async fn drop_topic(&self, _: &RequestContext, b: BrokerId, topic: TopicKey) -> ApiResult<()> {

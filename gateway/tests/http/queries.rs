@@ -239,3 +239,59 @@ async fn by_time_in_one_order() {
             .is_empty()
     );
 }
+
+const PEEK: &str = "/v1/instances/demo/topics/orders/peek";
+
+#[actix_web::test]
+async fn a_peek_looks_at_a_bounded_number_of_records() {
+    let world = World::new().await;
+    for batch in 0..10 {
+        let entries: Vec<Value> = (0..1000)
+            .map(|n| json!({"tag": if batch == 9 && n == 999 { "rare" } else { "usual" }}))
+            .collect();
+        let path = "/v1/instances/demo/topics/secret/messages";
+        world
+            .post(path, json!({"messages": entries}))
+            .await
+            .expect(200);
+    }
+    let path = PEEK.replace("orders", "secret");
+    let (mut found, mut calls, mut at) = (0, 0, String::new());
+    loop {
+        let page = world
+            .get(&format!("{path}?filter=rare{at}"))
+            .await
+            .expect(200)
+            .json();
+        calls += 1;
+        found += page["messages"].as_array().expect("messages").len();
+        match page["cursor"].as_str() {
+            Some(cursor) => at = format!("&cursor={cursor}"),
+            None => break,
+        }
+    }
+    assert_eq!((found, calls), (1, 3), "10000 records, 4096 a call");
+    let query = format!("{path}?filter=other{at}");
+    world.get(&query).await.expect(400);
+}
+
+#[actix_web::test]
+async fn a_peek_reads_its_fields_strictly() {
+    let world = World::new().await;
+    for (query, code) in [
+        ("from=now", "BAD_REQUEST"),
+        ("from=-1", "BAD_REQUEST"),
+        ("from=", "BAD_REQUEST"),
+        ("max=0", "BAD_REQUEST"),
+        ("max=1001", "BAD_REQUEST"),
+        ("cursor=x", "BAD_REQUEST"),
+        ("to=1", "BAD_REQUEST"),
+        ("filter=a%7C%7C", "INVALID_FILTER"),
+        ("filterType=SQL92&filter=(", "INVALID_FILTER"),
+    ] {
+        let reply = world.get(&format!("{PEEK}?{query}")).await.expect(400);
+        assert_eq!(reply.code(), code, "{query}");
+    }
+    let reply = world.get(&format!("{PEEK}?group=nobody")).await.expect(404);
+    assert_eq!(reply.code(), "GROUP_NOT_FOUND");
+}

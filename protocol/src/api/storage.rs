@@ -4,8 +4,8 @@
 
 use async_trait::async_trait;
 
+use super::admin::AdminApi;
 use super::hold::HoldApi;
-use super::parked::ParkedApi;
 use crate::catalogue::{OnPoison, StartPosition};
 use crate::context::RequestContext;
 use crate::error::{ApiError, ApiResult};
@@ -217,11 +217,23 @@ pub struct RedriveRequest {
     pub topic: Option<TopicKey>,
     /// Only these; they are sent again even if they were before (RULES 22).
     pub message_ids: Option<Vec<MessageId>>,
+    /// To the topic that they came from, for all groups; else to the group alone.
+    pub to_topic: bool,
+    /// Of the first dead letter that is looked at.
+    pub from: Offset,
     pub max: u64,
 }
 
+/// What became of a [`RedriveRequest`].
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Redriven {
+    pub sent: u64,
+    /// Where to go on; `None` when all were looked at.
+    pub next: Option<Offset>,
+}
+
 #[async_trait]
-pub trait StorageApi: HoldApi + ParkedApi {
+pub trait StorageApi: HoldApi + AdminApi {
     /// Appends; answered when the messages are durable as the class promises.
     async fn append(&self, ctx: &RequestContext, request: AppendRequest) -> ApiResult<Appended>;
 
@@ -333,8 +345,8 @@ pub trait StorageApi: HoldApi + ParkedApi {
         records: Vec<(QueueKey, Offset)>,
     ) -> ApiResult<Vec<ConsumeStatus>>;
 
-    /// Sends dead letters back; the number sent.
-    async fn redrive(&self, ctx: &RequestContext, request: RedriveRequest) -> ApiResult<u64>;
+    /// Sends dead letters back, in their order.
+    async fn redrive(&self, ctx: &RequestContext, request: RedriveRequest) -> ApiResult<Redriven>;
 
     /// Forgets a topic's queues and every group's progress on them.
     async fn drop_topic(

@@ -323,7 +323,7 @@ impl BrokerState {
                     offset: to_offset,
                 });
             }
-            // A dead letter is finished for its group; its topic is read like any other.
+            // Nobody's copy: these topics are read like any other.
             TopicKey::DeadLetter(_) | TopicKey::User(_) => {}
         }
         if matches!(transfer.reason, TransferReason::Exhausted) {

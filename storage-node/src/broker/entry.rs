@@ -101,6 +101,8 @@ pub enum TrimReason {
     Quota,
     /// The disk is nearly full.
     Disk,
+    /// Somebody wants them gone. Retries of them go, too.
+    Purge,
 }
 
 /// Low marks rise. Bodies that still wait for their time stay, whatever is said.
@@ -155,7 +157,8 @@ pub struct Transfer {
     /// The record that leaves: finished for the group, or no longer waiting.
     pub from: QueueKey,
     pub from_offset: u64,
-    /// Where the copy goes: `%RETRY%`, `%DLQ%` or the waiting bodies.
+    /// Where the copy goes: `%RETRY%`, `%DLQ%`, the waiting bodies, or, as a message
+    /// like any other, the topic of its original.
     pub to: QueueKey,
     pub copy: Copy,
     /// When a waiting copy becomes available.
@@ -257,6 +260,7 @@ impl Head {
             | Self::DropGroup { .. }
             | Self::Unique(_) => true,
             Self::Held(held) => held.is_awaited(),
+            Self::Trim(trim) => trim.reason == TrimReason::Purge,
             Self::Transfer(transfer) => matches!(
                 transfer.reason,
                 TransferReason::Failed | TransferReason::Redriven
@@ -266,8 +270,7 @@ impl Head {
             | Self::GiveBack { .. }
             | Self::Carry(_)
             | Self::Again { .. }
-            | Self::Class(_)
-            | Self::Trim(_) => false,
+            | Self::Class(_) => false,
             Self::InPlace(in_place) => matches!(in_place, InPlaceHead::Again(_)),
         }
     }

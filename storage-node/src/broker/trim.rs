@@ -1,11 +1,12 @@
 //! What a trim does to a broker: low marks rise, and no group waits for, counts
-//! or holds what is gone.
+//! or holds what is gone. Copies of it in `%RETRY%` have an age of their own; only
+//! a purge takes them along.
 
 use std::cmp::Reverse;
 
 use firn_protocol::ids::{GroupId, QueueId, QueueKey, TopicKey};
 
-use super::entry::Trim;
+use super::entry::{Trim, TrimReason};
 use super::state::BrokerState;
 use crate::consume::group::{GroupState, WAITING_QUEUE};
 use crate::consume::transaction::HALVES_QUEUE;
@@ -64,6 +65,9 @@ impl BrokerState {
     pub(super) fn trim(&mut self, trim: &Trim) {
         self.last_time = self.last_time.max(trim.time);
         for &(queue, upto) in &trim.marks {
+            if trim.reason == TrimReason::Purge {
+                self.drop_copies(queue, upto);
+            }
             let floor = match queue.topic {
                 TopicKey::Waiting => self.waiting_floor(queue.queue),
                 TopicKey::User(_) | TopicKey::Retry(_) | TopicKey::DeadLetter(_) => u64::MAX,
@@ -82,6 +86,20 @@ impl BrokerState {
                     self.trim_groups(queue, min);
                 }
             }
+        }
+    }
+
+    /// No group gets copies again of records of a queue below `upto`.
+    fn drop_copies(&mut self, queue: QueueKey, upto: u64) {
+        let groups: Vec<GroupId> = self.groups.keys().copied().collect();
+        for id in groups {
+            let state = self.groups.get_mut(&id);
+            let ended = state.map_or_else(Vec::new, |state| {
+                state.drop_copies(id, |copy| {
+                    (copy.topic, copy.queue) == (queue.topic, queue.queue) && copy.offset < upto
+                })
+            });
+            self.forget_due(id, &ended);
         }
     }
 

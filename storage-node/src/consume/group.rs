@@ -179,6 +179,11 @@ impl GroupState {
 
     /// Drops all retries of a topic: the leases and waits that end, for the due index.
     pub fn drop_retries_of(&mut self, group: GroupId, topic: TopicKey) -> Vec<Ended> {
+        self.drop_copies(group, |copy| copy.topic == topic)
+    }
+
+    /// Drops the retries that are chosen; what ends, for the due index.
+    pub fn drop_copies(&mut self, group: GroupId, goes: impl Fn(&Copy) -> bool) -> Vec<Ended> {
         let mut ended = Vec::new();
         let queue = QueueKey {
             topic: TopicKey::Retry(group),
@@ -188,7 +193,7 @@ impl GroupState {
             .retry
             .copies
             .iter()
-            .filter(|(_, c)| c.topic == topic)
+            .filter(|(_, copy)| goes(copy))
             .map(|(&o, _)| o)
             .collect();
         for offset in copies {
@@ -200,17 +205,18 @@ impl GroupState {
                 });
             }
         }
-        self.retry.waiting.retain(|&offset, waiting| {
-            let goes = waiting.copy.topic == topic;
-            if goes {
+        let waiting = self.retry.waiting.iter();
+        let waiting = waiting.filter(|(_, waiting)| goes(&waiting.copy));
+        let waiting: Vec<u64> = waiting.map(|(&offset, _)| offset).collect();
+        for offset in waiting {
+            if let Some(deadline) = self.forget_waiting(offset) {
                 ended.push(Ended {
-                    deadline: waiting.due,
+                    deadline,
                     queue: WAITING_QUEUE,
                     offset,
                 });
             }
-            !goes
-        });
+        }
         ended
     }
 

@@ -3,8 +3,8 @@
 use async_trait::async_trait;
 use firn_protocol::api::storage::{
     AckStatus, AppendRequest, Appended, GroupSpec, KeyQuery, QueryPage, QueueLag, ReceiveRequest,
-    Received, RedriveRequest, SeekRequest, SeekRow, StorageApi, TopicSpec, VisibilityAnswer,
-    VisibilityRequest, WaitRequest,
+    Received, RedriveRequest, Redriven, SeekRequest, SeekRow, StorageApi, TopicSpec,
+    VisibilityAnswer, VisibilityRequest, WaitRequest,
 };
 use firn_protocol::context::RequestContext;
 use firn_protocol::error::{ApiError, ApiResult, ErrorCode};
@@ -150,7 +150,7 @@ impl StorageApi for StorageNode {
         self.record_status(ctx, broker, group, &records).await
     }
 
-    async fn redrive(&self, ctx: &RequestContext, request: RedriveRequest) -> ApiResult<u64> {
+    async fn redrive(&self, ctx: &RequestContext, request: RedriveRequest) -> ApiResult<Redriven> {
         self.redrive_group(ctx, request).await
     }
 

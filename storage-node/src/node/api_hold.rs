@@ -1,11 +1,11 @@
-//! [`HoldApi`] and [`ParkedApi`] for a node in this process.
+//! [`HoldApi`] and [`AdminApi`] for a node in this process.
 
 use async_trait::async_trait;
+use firn_protocol::api::admin::{AdminApi, Parked, PurgeRequest, ReleaseRequest};
 use firn_protocol::api::hold::{
     ChecksRequest, Decided, HalfMessage, Held, HoldApi, HoldRequest, PrepareRequest, Recalled,
     StoredOnce, UniqueRequest,
 };
-use firn_protocol::api::parked::{Parked, ParkedApi, ReleaseRequest};
 use firn_protocol::context::RequestContext;
 use firn_protocol::error::ApiResult;
 use firn_protocol::ids::{BrokerId, GroupId, Offset, TopicKey};
@@ -15,7 +15,7 @@ use firn_protocol::time::Timestamp;
 use super::StorageNode;
 
 #[async_trait]
-impl ParkedApi for StorageNode {
+impl AdminApi for StorageNode {
     async fn parked(
         &self,
         ctx: &RequestContext,
@@ -27,6 +27,10 @@ impl ParkedApi for StorageNode {
 
     async fn release(&self, ctx: &RequestContext, request: ReleaseRequest) -> ApiResult<()> {
         self.release_parked(ctx, request).await
+    }
+
+    async fn purge(&self, ctx: &RequestContext, request: PurgeRequest) -> ApiResult<u64> {
+        self.purge_topic(ctx, request).await
     }
 }
 

@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use firn_protocol::api::parked::{Parked, Release, ReleaseRequest};
+use firn_protocol::api::admin::{Parked, Release, ReleaseRequest};
 use firn_protocol::context::RequestContext;
 use firn_protocol::error::{ApiError, ErrorCode};
 use firn_protocol::ids::{BrokerId, GroupId, Offset, QueueKey};

@@ -20,6 +20,7 @@ mod object_class;
 mod open;
 mod ordered;
 mod pace;
+mod purge;
 mod quota;
 mod read;
 mod rebuild;

@@ -35,11 +35,11 @@ pub(super) fn wake(broker: BrokerId, core: &mut Core, head: &Head, run: &Bytes) 
                 let topic = transfer.copy.topic;
                 core.waiters.wake_one(broker, group, topic, &matches);
             }
-            TopicKey::DeadLetter(_) => {
+            TopicKey::DeadLetter(_) | TopicKey::User(_) => {
                 core.waiters
                     .wake_each_group(broker, transfer.to.topic, &matches);
             }
-            TopicKey::Waiting | TopicKey::User(_) => {}
+            TopicKey::Waiting => {}
         },
         Head::Subscribe(_)
         | Head::Unsubscribe { .. }

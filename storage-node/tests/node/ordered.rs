@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use firn_protocol::api::parked::{ParkedApi, Release, ReleaseRequest};
+use firn_protocol::api::admin::{AdminApi, Release, ReleaseRequest};
 use firn_protocol::api::storage::*;
 use firn_protocol::catalogue::OnPoison;
 use firn_protocol::filter::Filter;

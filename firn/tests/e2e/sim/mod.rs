@@ -14,6 +14,10 @@ use world::World;
 const SEEDS_FROM: u64 = 0x0F17_0004;
 const STEPS: usize = 120;
 
+#[allow(
+    clippy::disallowed_methods,
+    reason = "a test's own knob, not a setting"
+)]
 fn seeds() -> u64 {
     let given = std::env::var("FIRN_SIM_SEEDS");
     given.ok().and_then(|text| text.parse().ok()).unwrap_or(50)

@@ -255,13 +255,16 @@ pub(in crate::native) struct RedriveForm {
     pub(in crate::native) message_ids: Option<Vec<String>>,
     /// At most this many; default all.
     pub(in crate::native) max: Option<u64>,
-    /// Not available in this version.
+    /// 0.1 to 10000; default: as fast as it goes.
     pub(in crate::native) rate_per_second: Option<f64>,
-    /// Only false.
+    /// To all groups of the topic; default false.
     pub(in crate::native) to_topic: Option<bool>,
 }
 
 #[derive(Serialize, ToSchema)]
 pub(in crate::native) struct RedriveAnswer {
     pub(in crate::native) redriven: u64,
+    /// True when time was up before all were looked at.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub(in crate::native) more: bool,
 }

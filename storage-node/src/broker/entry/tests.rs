@@ -222,6 +222,12 @@ fn samples() -> Vec<Head> {
             }),
             id: UniqueId([7; 16]),
         }),
+        Head::Trim(Trim {
+            time: Timestamp(1_700_000_000_000),
+            reason: TrimReason::Purge,
+            marks: vec![(original, 130)],
+        }),
+        transfer(TransferReason::Redriven, original, None),
     ]
 }
 
@@ -260,6 +266,8 @@ const GOLDEN: &[&str] = &[
     "010b1003ac0201000502820101",
     "0110100180808080808080808001ac02016d",
     "011b11031101118085aeffbc3107070707070707070707070707070707",
+    "010e0e80d095ffbc3103010005028201",
+    "011307ac0204000502820100050200050282010200",
 ];
 
 fn hex(bytes: &[u8]) -> String {

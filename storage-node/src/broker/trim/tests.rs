@@ -51,6 +51,10 @@ enum Op {
         queue: u8,
         upto: u64,
     },
+    Purge {
+        queue: u16,
+        upto: u64,
+    },
 }
 
 fn op() -> impl Strategy<Value = Op> {
@@ -67,6 +71,7 @@ fn op() -> impl Strategy<Value = Op> {
         1 => (group.clone(), 0..20_u64).prop_map(|(group, to)| Op::Seek { group, to }),
         3 => (group, 0..5_u8, 0..30_u64)
             .prop_map(|(group, queue, upto)| Op::Trim { group, queue, upto }),
+        1 => (0..2_u16, 0..30_u64).prop_map(|(queue, upto)| Op::Purge { queue, upto }),
     ]
 }
 
@@ -222,6 +227,7 @@ impl Script {
                 };
                 self.apply(&head, 0);
             }
+            Op::Purge { queue, upto } => self.purge(user_queue(queue), upto),
             Op::Trim { .. } => {}
         }
     }
@@ -285,6 +291,24 @@ impl Script {
         for missed in missed {
             assert!(missed.first <= missed.last && missed.last < upto);
             assert!(missed.records <= missed.last - missed.first + 1);
+        }
+    }
+
+    /// Everything below is gone for every group, and no copy of it is left.
+    fn purge(&mut self, queue: QueueKey, upto: u64) {
+        let trim = Trim {
+            time: Timestamp(1),
+            reason: TrimReason::Purge,
+            marks: vec![(queue, upto)],
+        };
+        self.apply(&Head::Trim(trim), 0);
+        let is_gone = |copy: &Copy| copy.queue == queue.queue && copy.offset < upto;
+        for group in self.0.groups.values() {
+            let waiting = group.retry.waiting.values().map(|waiting| &waiting.copy);
+            let mut copies = group.retry.copies.values().chain(waiting);
+            assert!(!copies.any(is_gone));
+            let mut moved = group.topics[&TOPIC].moved.keys();
+            assert!(moved.all(|&(id, offset)| id != queue.queue || offset >= upto));
         }
     }
 

@@ -20,7 +20,7 @@ pub(super) struct Facts {
     /// When the next part of each topic is complete in age: the latest store time
     /// of the oldest part of a queue, the earliest of its queues.
     pub(super) oldest: BTreeMap<TopicKey, Timestamp>,
-    /// A segment holds nothing that is still to be read.
+    /// A segment holds nothing that is still to be read, or may do so.
     pub(super) has_dead: bool,
     /// Where waiting bodies end that alone keep a segment, queue by queue; one
     /// list for each such segment.
@@ -40,7 +40,7 @@ pub(super) struct Facts {
 
 /// The facts of all brokers whose manifest was seen in this life of the process.
 #[derive(Default)]
-pub(super) struct KnownFacts {
+pub(in crate::node) struct KnownFacts {
     facts: Mutex<FxHashMap<BrokerKey, Facts>>,
     /// Brokers at which something failed, and when to try again: those that fail
     /// for ever must not keep others from their turn.
@@ -72,6 +72,14 @@ impl KnownFacts {
         let all = self.facts.lock();
         let facts = all.get(&broker);
         facts.filter(|facts| facts.manifest == manifest).map(ask)
+    }
+
+    /// Records of a broker are gone by an entry: whether segments hold nothing else
+    /// is found out at the next look.
+    pub(in crate::node) fn note_trimmed(&self, broker: BrokerKey) {
+        if let Some(facts) = self.facts.lock().get_mut(&broker) {
+            facts.has_dead = true;
+        }
     }
 
     /// The segments that a manifest names do not fit together.

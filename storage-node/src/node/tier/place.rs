@@ -50,7 +50,7 @@ pub(in crate::node) struct Cold {
     readers: Cache<(BrokerKey, QueueKey), Arc<Mutex<ReadAhead>>>,
     /// Manifests whose commit was begun and is not known to have ended.
     pub(super) attempts: Attempts,
-    pub(super) facts: KnownFacts,
+    pub(in crate::node) facts: KnownFacts,
     /// When to look next what has expired, in ms.
     next_look: AtomicU64,
     /// When to free the disk again, in ms.

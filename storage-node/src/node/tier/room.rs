@@ -91,7 +91,7 @@ impl StorageNode {
             }
             found += match reason {
                 TrimReason::Disk => candidate.object_bytes,
-                TrimReason::Age | TrimReason::Quota => candidate.record_bytes,
+                TrimReason::Age | TrimReason::Quota | TrimReason::Purge => candidate.record_bytes,
             };
             let id = candidate.broker.key.broker;
             let (_, of): &mut (_, Marks) = marks

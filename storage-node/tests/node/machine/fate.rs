@@ -53,13 +53,15 @@ impl System {
             group: spec,
             topic: topic.map(|topic| TopicKey::User(TopicId(topic))),
             message_ids,
+            to_topic: false,
+            from: Offset(0),
             max,
         };
         let node = self.bench.node().clone();
         let sent = self
             .wait(node.redrive(&context(1), request))
             .expect("redriven");
-        assert_eq!(sent, letters.len() as u64, "redriven");
+        assert_eq!(sent.sent, letters.len() as u64, "redriven");
         for letter in letters {
             self.models[broker].redrive(spec.id.0, letter);
         }

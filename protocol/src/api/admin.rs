@@ -1,11 +1,12 @@
-//! Message groups of ordered consumer groups that are parked (RULES 19). A part
-//! of what a storage node does, see [`super::storage`].
+//! What people decide about stored messages: how message groups that are parked go
+//! on (RULES 19), and which records are purged. A part of what a storage node does,
+//! see [`super::storage`].
 
 use async_trait::async_trait;
 
 use crate::context::RequestContext;
 use crate::error::ApiResult;
-use crate::ids::{BrokerId, GroupId, Offset, QueueKey};
+use crate::ids::{BrokerId, GroupId, Offset, QueueKey, TopicKey};
 use crate::message::Message;
 use crate::time::Timestamp;
 
@@ -37,8 +38,18 @@ pub struct ReleaseRequest {
     pub how: Release,
 }
 
+/// Lets records of a topic go before their time.
+#[derive(Clone, Copy, Debug)]
+pub struct PurgeRequest {
+    pub broker: BrokerId,
+    /// A topic or dead letters.
+    pub topic: TopicKey,
+    /// Only records stored before it.
+    pub before: Option<Timestamp>,
+}
+
 #[async_trait]
-pub trait ParkedApi: Send + Sync + 'static {
+pub trait AdminApi: Send + Sync + 'static {
     /// Parked messages of a group on a broker, at most 1000, in order of their place.
     async fn parked(
         &self,
@@ -49,4 +60,9 @@ pub trait ParkedApi: Send + Sync + 'static {
 
     /// `NOT_FOUND` when nothing is parked there.
     async fn release(&self, ctx: &RequestContext, request: ReleaseRequest) -> ApiResult<()>;
+
+    /// Records of a topic are gone for every group, with all retries of them; how
+    /// many records. Untouched stay delayed messages that are not due, half
+    /// messages that are not decided, and dead letters that came from the topic.
+    async fn purge(&self, ctx: &RequestContext, request: PurgeRequest) -> ApiResult<u64>;
 }
