@@ -77,6 +77,17 @@ fn absolute(program: &Path) -> PathBuf {
         .unwrap_or_else(|_| program.to_owned())
 }
 
+/// Where data and figures go.
+#[derive(Args)]
+pub(crate) struct Output {
+    /// Folder for the servers' data; emptied of it at the end.
+    #[arg(long, default_value = "./bench-data")]
+    pub(crate) data: PathBuf,
+    /// Also write everything measured to this file.
+    #[arg(long)]
+    pub(crate) json: Option<PathBuf>,
+}
+
 #[derive(Args)]
 pub(crate) struct Run {
     /// The workload file [default: the built-in standard workload].
@@ -97,12 +108,8 @@ pub(crate) struct Run {
     /// Number of rounds, instead of the workload's.
     #[arg(long)]
     rounds: Option<usize>,
-    /// Folder for the servers' data; emptied of it at the end.
-    #[arg(long, default_value = "./bench-data")]
-    pub(crate) data: PathBuf,
-    /// Also write everything measured to this file.
-    #[arg(long)]
-    pub(crate) json: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) output: Output,
     #[command(flatten)]
     pub(crate) programs: ProgramArgs,
 }
@@ -133,12 +140,8 @@ pub(crate) struct Idle {
     /// How long to leave it alone.
     #[arg(long, default_value_t = 10)]
     seconds: u64,
-    /// Folder for the server's data; emptied of it at the end.
-    #[arg(long, default_value = "./bench-data")]
-    pub(crate) data: PathBuf,
-    /// Also write what was measured to this file.
-    #[arg(long)]
-    pub(crate) json: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) output: Output,
     #[command(flatten)]
     pub(crate) programs: ProgramArgs,
 }
@@ -181,12 +184,8 @@ pub(crate) struct Tier {
     /// Length of each measurement of the class `object`; 0 for none.
     #[arg(long, default_value_t = 5)]
     seconds: u64,
-    /// Folder for the servers' data; emptied of it at the end.
-    #[arg(long, default_value = "./bench-data")]
-    pub(crate) data: PathBuf,
-    /// Also write what was measured to this file.
-    #[arg(long)]
-    pub(crate) json: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) output: Output,
     #[command(flatten)]
     pub(crate) programs: ProgramArgs,
 }
@@ -227,12 +226,8 @@ pub(crate) struct Waiting {
     /// one does not wait for the one before.
     #[arg(long, default_value_t = 100)]
     neighbour_rate: u64,
-    /// Folder for the server's data; emptied of it at the end.
-    #[arg(long, default_value = "./bench-data")]
-    pub(crate) data: PathBuf,
-    /// Also write what was measured to this file.
-    #[arg(long)]
-    pub(crate) json: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) output: Output,
     #[command(flatten)]
     pub(crate) programs: ProgramArgs,
 }

@@ -48,9 +48,15 @@ async fn measure(arguments: cli::Run) -> Result<ExitCode> {
     arguments.apply(&mut workload);
     workload.check()?;
     let programs = arguments.programs.resolve();
-    let outcome = run::run(workload, &arguments.systems, &programs, &arguments.data).await?;
+    let outcome = run::run(
+        workload,
+        &arguments.systems,
+        &programs,
+        &arguments.output.data,
+    )
+    .await?;
     println!("{}", report::render(&outcome));
-    cli::write_json(arguments.json.as_deref(), &outcome)?;
+    cli::write_json(arguments.output.json.as_deref(), &outcome)?;
     Ok(if outcome.has_faults() {
         ExitCode::FAILURE
     } else {
@@ -64,27 +70,27 @@ async fn rest(arguments: cli::Idle) -> Result<ExitCode> {
         arguments.census(),
         arguments.rest(),
         &programs,
-        &arguments.data,
+        &arguments.output.data,
     )
     .await?;
     println!("{}", idle::render(&outcome));
-    cli::write_json(arguments.json.as_deref(), &outcome)?;
+    cli::write_json(arguments.output.json.as_deref(), &outcome)?;
     Ok(ExitCode::SUCCESS)
 }
 
 async fn wait(arguments: cli::Waiting) -> Result<ExitCode> {
     let programs = arguments.programs.resolve();
-    let outcome = waiting::run(arguments.plan(), &programs, &arguments.data).await?;
+    let outcome = waiting::run(arguments.plan(), &programs, &arguments.output.data).await?;
     println!("{}", waiting::render(&outcome));
-    cli::write_json(arguments.json.as_deref(), &outcome)?;
+    cli::write_json(arguments.output.json.as_deref(), &outcome)?;
     Ok(ExitCode::SUCCESS)
 }
 
 async fn cold(arguments: cli::Tier) -> Result<ExitCode> {
     let (plan, programs) = (arguments.plan()?, arguments.programs.resolve());
-    let outcome = tier::run(plan, &programs, &arguments.data).await?;
+    let outcome = tier::run(plan, &programs, &arguments.output.data).await?;
     println!("{}", tier::render(&outcome));
-    cli::write_json(arguments.json.as_deref(), &outcome)?;
+    cli::write_json(arguments.output.json.as_deref(), &outcome)?;
     Ok(if outcome.has_faults() {
         ExitCode::FAILURE
     } else {
