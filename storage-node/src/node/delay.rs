@@ -154,8 +154,21 @@ impl StorageNode {
         Ok(recalled)
     }
 
+    /// Sends what is due on its way before somebody asks for messages, as far as that
+    /// needs no object store. Nobody's receive waits for one, or fails because a due
+    /// message cannot be stored now: the timers try again.
+    pub(super) async fn fire_at_hand(&self, broker: &Arc<Broker>) {
+        if let Err(error) = self.fire(broker, Reach::AtHand).await {
+            tracing::debug!(%error, broker = %broker.key.broker, "delayed messages have to wait");
+        }
+    }
+
     /// Sends the oldest [`BATCH`] of what is due on its way.
     pub(super) async fn fire_due(&self, broker: &Arc<Broker>) -> Result<(), ApiError> {
+        self.fire(broker, Reach::Anywhere).await
+    }
+
+    async fn fire(&self, broker: &Arc<Broker>, reach: Reach) -> Result<(), ApiError> {
         let mut now = self.now();
         if self.config.mutant == Some(Mutant::FireEarly) {
             now = now.plus_ms(1000);
@@ -163,10 +176,12 @@ impl StorageNode {
         if broker.lock()?.near.wake().is_none_or(|wake| wake > now) {
             return Ok(());
         }
-        self.load_near(broker, now).await?;
+        self.load_near(broker, now, reach).await?;
         let (ripe, mark) = {
             let core = broker.lock()?;
-            (core.near.ripe(now, BATCH), core.mark())
+            let mut ripe = core.near.ripe(now, BATCH);
+            ripe.retain(|one| reach.has(&core, one.slot, one.offset));
+            (ripe, core.mark())
         };
         if !ripe.is_empty() {
             // What became due before it was durable is not lost.
@@ -217,7 +232,7 @@ impl StorageNode {
                 gone.extend(messages.iter().map(|(one, _)| *one));
                 continue;
             }
-            self.fire(broker, &mut core, target, messages)?;
+            self.deliver_held(broker, &mut core, target, messages)?;
         }
         let mut core = broker.lock()?;
         for one in gone {
@@ -229,7 +244,7 @@ impl StorageNode {
         Ok(())
     }
 
-    fn fire(
+    fn deliver_held(
         &self,
         broker: &Broker,
         core: &mut Core,
@@ -265,7 +280,12 @@ impl StorageNode {
     }
 
     /// Reads when the records of slots are due whose time comes near.
-    async fn load_near(&self, broker: &Arc<Broker>, now: Timestamp) -> Result<(), ApiError> {
+    async fn load_near(
+        &self,
+        broker: &Arc<Broker>,
+        now: Timestamp,
+        reach: Reach,
+    ) -> Result<(), ApiError> {
         loop {
             let (slot, range, mark, life) = {
                 let mut core = broker.lock()?;
@@ -274,6 +294,9 @@ impl StorageNode {
                 let Some(slot) = core.near.to_load(&core.state.delayed, now, ends) else {
                     return Ok(());
                 };
+                if !reach.has(core, slot, core.state.delayed.low(slot)) {
+                    return Ok(());
+                }
                 core.near.begin_load(slot);
                 let range = core.state.delayed.low(slot)..ends(slot);
                 (slot, range, core.mark(), core.life)
@@ -356,6 +379,23 @@ impl StorageNode {
                 (false, false) => Some(DelayedMessage::Delivered(message.message_id)),
             },
         )
+    }
+}
+
+/// Which slots are looked at.
+#[derive(Clone, Copy)]
+enum Reach {
+    /// What is in memory, the log or the hot store.
+    AtHand,
+    Anywhere,
+}
+
+impl Reach {
+    fn has(self, core: &Core, slot: QueueId, offset: u64) -> bool {
+        match self {
+            Self::AtHand => offset >= core.state.tier.end(slot_queue(slot)),
+            Self::Anywhere => true,
+        }
     }
 }
 

@@ -69,6 +69,7 @@ impl StorageNode {
     ) -> Result<Received, ApiError> {
         let broker = self.broker_to_change(ctx, request.broker).await?;
         self.settle(&broker).await?;
+        self.fire_at_hand(&broker).await;
         let (group, topic) = (request.group, request.topic);
         self.join(&broker, &request)?;
         self.note_filter(&broker, &mut *broker.lock()?, &request)?;

@@ -1,7 +1,13 @@
 //! A full disk stops sends and nothing else, and ends by itself.
 
+use std::time::Duration;
+
+use firn_protocol::api::hold::{HoldApi, HoldRequest};
 use firn_protocol::api::storage::{AckStatus, AppendRequest, StorageApi, VisibilityRequest};
 use firn_protocol::error::{ApiError, ErrorCode};
+use firn_protocol::ids::{QueueId, QueueKey, TopicId, TopicKey};
+use firn_protocol::message::NewMessage;
+use firn_protocol::time::Timestamp;
 
 use crate::history::{History, receive};
 use crate::power::{BROKERS, GROUP, Life, World, ctx, pause, queue};
@@ -26,6 +32,31 @@ async fn send(life: &Life, history: &mut History) -> Result<(), ApiError> {
             Err(error)
         }
     }
+}
+
+/// Holds a message until a time; the topic that it goes to.
+async fn hold(life: &Life, due: u64) -> TopicKey {
+    let queue = QueueKey {
+        topic: TopicKey::User(TopicId(77)),
+        queue: QueueId(0),
+    };
+    let request = HoldRequest {
+        broker: BROKER,
+        queue,
+        messages: vec![NewMessage {
+            deliver_at: Some(Timestamp(due)),
+            ..NewMessage::default()
+        }],
+    };
+    let held = life.node.hold(&ctx(), request).await;
+    held.expect("held").remove(0).expect("held");
+    queue.topic
+}
+
+/// Messages of a topic.
+async fn delivered(life: &Life, topic: TopicKey) -> usize {
+    let bounds = life.node.bounds(&ctx(), BROKER, topic).await;
+    bounds.expect("answered").len()
 }
 
 async fn fill(life: &Life, history: &mut History) -> usize {
@@ -83,11 +114,14 @@ async fn a_full_disk_stops_sends_and_nothing_else() {
     life.start();
     let mut history = History::default();
     send(&life, &mut history).await.expect("well");
+    let later = hold(&life, world.clock.now_ms() + 10_000).await;
     world.disk.set_budget(Some(world.disk.used() + 40_000));
     let sent = fill(&life, &mut history).await;
     assert!(sent > 20, "{sent}");
     let health = life.node.health().expect_err("a full disk shows");
     assert_eq!(health.code, ErrorCode::DiskFull);
+    // A delayed message that is due cannot be stored now, and keeps nobody waiting.
+    world.clock.advance(Duration::from_secs(10));
     for _ in 0..5 {
         consume(&life, &mut history).await;
         assert!(send(&life, &mut history).await.is_err());
@@ -120,6 +154,13 @@ async fn a_full_disk_stops_sends_and_nothing_else() {
         pause().await;
     }
     life.node.health().expect("well again");
+    tries = 0;
+    while delivered(&life, later).await == 0 {
+        tries += 1;
+        assert!(tries < 10_000, "the delayed message does not come");
+        world.clock.advance(Duration::from_secs(1));
+        pause().await;
+    }
     history
         .verify(&life.node)
         .await

@@ -47,6 +47,7 @@ async fn prepare(bench: &Bench, n: u64) -> HeldPlace {
 async fn get(bench: &Bench) -> Vec<u64> {
     let mut numbers = Vec::new();
     for _ in 0..3 {
+        bench.node().timer_step().await;
         loop {
             let received = bench.take(256, &Filter::All).await;
             if received.deliveries.is_empty() {
