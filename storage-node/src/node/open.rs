@@ -126,7 +126,7 @@ impl StorageNode {
         let filler =
             Filler::start(parts, FillSettings::default(), end).map_err(OpenError::Thread)?;
         let filler = Arc::new(filler);
-        node.shared.set_filler(filler.clone());
+        node.shared.set_filler(&filler);
         let _ = node.filler.set(filler);
         Ok(Opened {
             node,

@@ -2,8 +2,8 @@
 //! their tails, and who waits for durability.
 
 use std::collections::VecDeque;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Weak};
 
 use bytes::Bytes;
 use firn_protocol::ids::{BrokerId, Generation, QueueKey};
@@ -44,7 +44,8 @@ pub(super) struct Shared {
     tails: Mutex<TailBudget>,
     /// How many runs are out of memory and not in the hot store.
     unfilled_runs: AtomicU64,
-    filler: std::sync::OnceLock<Arc<Filler>>,
+    /// Weak, because it holds the log, which holds this.
+    filler: std::sync::OnceLock<Weak<Filler>>,
     /// The hot store has everything before this place.
     filled: AtomicU64,
     filled_changed: Notify,
@@ -93,8 +94,12 @@ impl Shared {
         }
     }
 
-    pub(super) fn set_filler(&self, filler: Arc<Filler>) {
-        let _ = self.filler.set(filler);
+    fn filler(&self) -> Option<Arc<Filler>> {
+        self.filler.get().and_then(Weak::upgrade)
+    }
+
+    pub(super) fn set_filler(&self, filler: &Arc<Filler>) {
+        let _ = self.filler.set(Arc::downgrade(filler));
     }
 
     pub(super) fn filled(&self) -> Lsn {
@@ -134,7 +139,7 @@ impl Shared {
     /// committed.
     pub(super) async fn wait_filled(&self, upto: Lsn) {
         if self.filled() < upto
-            && let Some(filler) = self.filler.get()
+            && let Some(filler) = self.filler()
         {
             filler.hurry();
         }
@@ -364,7 +369,7 @@ impl CommitSink for Shared {
             });
         }
         self.object.push(riding, is_urgent);
-        if let Some(filler) = self.filler.get() {
+        if let Some(filler) = self.filler() {
             filler.push(items, reached);
         }
     }
