@@ -117,6 +117,36 @@ impl fmt::Display for OffsetMessageId {
     }
 }
 
+/// How the producer packed a body. It is stored, counted and handed out as it came;
+/// whoever reads it unpacks it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum BodyEncoding {
+    #[default]
+    Identity,
+    /// RFC 1952.
+    Gzip,
+}
+
+impl BodyEncoding {
+    /// Reads the name of a content coding (RFC 9110, section 8.4.1).
+    #[must_use]
+    pub fn parse(name: &str) -> Option<Self> {
+        match name {
+            "identity" => Some(Self::Identity),
+            "gzip" => Some(Self::Gzip),
+            _ => None,
+        }
+    }
+
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Identity => "identity",
+            Self::Gzip => "gzip",
+        }
+    }
+}
+
 /// What a producer sends, checked against the limits.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct NewMessage {
@@ -132,6 +162,7 @@ pub struct NewMessage {
     pub born_at: Timestamp,
     /// `ip:port` of the sender.
     pub born_host: String,
+    pub encoding: BodyEncoding,
     pub body: Bytes,
 }
 

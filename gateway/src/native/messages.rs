@@ -26,7 +26,8 @@ const PROPERTY_PREFIX: &str = "firn-property-";
 /// Send 1 to 1000 messages. A content type other than `application/json` makes
 /// the request body the body of one message, with attributes in `Firn-Tag`,
 /// `Firn-Keys`, `Firn-Property-*`, `Firn-Message-Group`, `Firn-Deliver-At`,
-/// `Firn-Delay-Level`, `Firn-Message-Id`.
+/// `Firn-Delay-Level`, `Firn-Dedup-Id`, `Firn-Message-Id`, and `Firn-Content-Encoding`
+/// for a body that is to be stored packed.
 /// Messages over a limit of messages a second: `RATE_LIMITED`; all of them: 429.
 #[utoipa::path(
     post, path = "/v1/instances/{instance}/topics/{topic}/messages", tag = "messages",
@@ -103,6 +104,7 @@ enum Form<'a> {
 fn raw_draft(headers: &HeaderMap, body: Bytes) -> ApiResult<Draft<'_>> {
     let mut draft = Draft {
         body: Body::Raw(body),
+        encoding: None,
         tag: None,
         keys: Vec::new(),
         properties: Vec::new(),
@@ -139,6 +141,7 @@ fn raw_draft(headers: &HeaderMap, body: Bytes) -> ApiResult<Draft<'_>> {
                 name.as_str(),
                 number(name.as_str(), value)?,
             )?,
+            "content-encoding" => set(&mut draft.encoding, name.as_str(), text()?)?,
             "dedup-id" => set(&mut draft.dedup_id, name.as_str(), text()?)?,
             "message-id" => set(&mut draft.message_id, name.as_str(), text()?)?,
             "request-id" => {}

@@ -11,7 +11,7 @@ use firn_protocol::limits::{
     DEDUP_ID_BYTES_MAX, DELAY_MS_MAX, KEY_BYTES_MAX, KEYS_MAX, MESSAGE_GROUP_BYTES_MAX,
     PROPERTIES_BYTES_MAX, PROPERTIES_MAX, TAG_BYTES_MAX, delay_level_ms,
 };
-use firn_protocol::message::{MessageId, NewMessage};
+use firn_protocol::message::{BodyEncoding, MessageId, NewMessage};
 use firn_protocol::{ApiError, ApiResult, ErrorCode, Timestamp};
 
 /// Property names that RocketMQ's clients and brokers use themselves.
@@ -92,6 +92,8 @@ pub(crate) enum Body<'a> {
 /// A message as it came; an empty text counts as absent.
 pub(crate) struct Draft<'a> {
     pub(crate) body: Body<'a>,
+    /// How the body is packed.
+    pub(crate) encoding: Option<Cow<'a, str>>,
     pub(crate) tag: Option<Cow<'a, str>>,
     pub(crate) keys: Vec<Cow<'a, str>>,
     pub(crate) properties: Vec<(Cow<'a, str>, Cow<'a, str>)>,
@@ -152,6 +154,7 @@ impl Draft<'_> {
             .transpose()?;
         let dedup_id = present(self.dedup_id).map(Cow::into_owned);
         check_dedup(dedup_id.as_deref(), rules.kind)?;
+        let encoding = check_encoding(self.encoding.as_deref(), &self.body)?;
         let body = decode_body(self.body, rules.message_bytes)?;
         let deliver_at = check_type(
             rules,
@@ -172,6 +175,7 @@ impl Draft<'_> {
             deliver_at,
             born_at: rules.now,
             born_host: rules.born_host.to_owned(),
+            encoding,
             body,
         };
         Ok(Checked { message, dedup_id })
@@ -263,6 +267,24 @@ fn check_dedup(dedup_id: Option<&str>, kind: Kind) -> ApiResult<()> {
         )),
         Some(_) if kind == Kind::Half => Err(ApiError::field("dedupId", "a transaction has none")),
         Some(_) => Ok(()),
+    }
+}
+
+/// A packed body is no text.
+fn check_encoding(name: Option<&str>, body: &Body<'_>) -> ApiResult<BodyEncoding> {
+    let Some(name) = name else {
+        return Ok(BodyEncoding::Identity);
+    };
+    match BodyEncoding::parse(name) {
+        None => Err(ApiError::field(
+            "contentEncoding",
+            "neither identity nor gzip",
+        )),
+        Some(BodyEncoding::Gzip) if matches!(body, Body::Text(_)) => Err(ApiError::field(
+            "contentEncoding",
+            "a packed body comes as bodyBase64",
+        )),
+        Some(encoding) => Ok(encoding),
     }
 }
 

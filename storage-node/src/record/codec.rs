@@ -3,7 +3,7 @@
 
 use bytes::Bytes;
 use firn_protocol::ids::{Offset, Position, QueueId, QueueKey, TopicKey};
-use firn_protocol::message::{MessageId, NewMessage, Origin};
+use firn_protocol::message::{BodyEncoding, MessageId, NewMessage, Origin};
 use firn_protocol::time::Timestamp;
 
 use super::{RecordError, RecordSummary};
@@ -21,7 +21,11 @@ const KNOWN: u8 = 127;
 
 const HAS_DELIVER_AT: u64 = 1;
 const HAS_TARGET: u64 = 2;
-const MORE_KNOWN: u64 = 3;
+/// The body is packed; a number says how.
+const HAS_ENCODING: u64 = 4;
+const MORE_KNOWN: u64 = 7;
+
+const GZIP: u64 = 1;
 
 pub(super) fn encode_record(
     out: &mut Vec<u8>,
@@ -34,11 +38,14 @@ pub(super) fn encode_record(
     let start = out.len();
     out.extend_from_slice(&[0; 4]);
     let flag = |present: bool, bit: u8| if present { bit } else { 0 };
-    let more = if content.deliver_at.is_some() {
-        HAS_DELIVER_AT
-    } else {
-        0
-    } | if target.is_some() { HAS_TARGET } else { 0 };
+    let encoding = match content.encoding {
+        BodyEncoding::Identity => None,
+        BodyEncoding::Gzip => Some(GZIP),
+    };
+    let further = |present: bool, bit: u64| if present { bit } else { 0 };
+    let more = further(content.deliver_at.is_some(), HAS_DELIVER_AT)
+        | further(target.is_some(), HAS_TARGET)
+        | further(encoding.is_some(), HAS_ENCODING);
     out.push(
         flag(id.is_some(), HAS_ID)
             | flag(content.tag.is_some(), HAS_TAG)
@@ -72,6 +79,9 @@ pub(super) fn encode_record(
         out.push(target.topic.kind());
         varint::put(out, target.topic.number());
         varint::put(out, u64::from(target.queue.0));
+    }
+    if let Some(encoding) = encoding {
+        varint::put(out, encoding);
     }
     if let Some(tag) = &content.tag {
         varint::put_bytes(out, tag.as_bytes());
@@ -139,6 +149,7 @@ struct Head<'a> {
     summary: RecordSummary<'a>,
     born_at: u64,
     born_host: &'a str,
+    encoding: BodyEncoding,
 }
 
 pub(super) fn summary(bytes: &[u8]) -> Result<RecordSummary<'_>, RecordError> {
@@ -161,6 +172,7 @@ pub(super) fn decode_record(bytes: &Bytes) -> Result<(NewMessage, RecordSummary<
         deliver_at: head.summary.deliver_at,
         born_at: Timestamp(head.born_at),
         born_host: head.born_host.to_owned(),
+        encoding: head.encoding,
         body: bytes.slice(head.summary.body_at..),
     };
     Ok((content, head.summary))
@@ -194,6 +206,7 @@ fn head(bytes: &[u8]) -> Result<Head<'_>, RecordError> {
         (1, None)
     };
     let (deliver_at, target) = held_parts(&mut reader, more)?;
+    let encoding = encoding(&mut reader, more)?;
     let tag = if has(HAS_TAG) {
         Some(reader.text().ok_or(RecordError("tag is cut"))?)
     } else {
@@ -230,6 +243,7 @@ fn head(bytes: &[u8]) -> Result<Head<'_>, RecordError> {
         summary,
         born_at,
         born_host,
+        encoding,
     })
 }
 
@@ -248,6 +262,17 @@ fn held_parts(
         goes_to = Some(target(reader).ok_or(RecordError("target is malformed"))?);
     }
     Ok((deliver_at, goes_to))
+}
+
+/// How the body is packed.
+fn encoding(reader: &mut Reader<'_>, more: u64) -> Result<BodyEncoding, RecordError> {
+    if more & HAS_ENCODING == 0 {
+        return Ok(BodyEncoding::Identity);
+    }
+    match reader.number() {
+        Some(GZIP) => Ok(BodyEncoding::Gzip),
+        _ => Err(RecordError("body encoding is unknown")),
+    }
 }
 
 fn target(reader: &mut Reader<'_>) -> Option<QueueKey> {

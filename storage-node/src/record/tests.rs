@@ -1,7 +1,7 @@
 use bytes::Bytes;
 use firn_protocol::filter::Facts;
 use firn_protocol::ids::*;
-use firn_protocol::message::{MessageId, NewMessage, Origin};
+use firn_protocol::message::{BodyEncoding, MessageId, NewMessage, Origin};
 use firn_protocol::time::Timestamp;
 use proptest::prelude::*;
 
@@ -16,21 +16,29 @@ fn message() -> impl Strategy<Value = NewMessage> {
         proptest::option::of("[a-z]{1,8}"),
         any::<u64>(),
         proptest::option::of(any::<u64>()),
+        encoding(),
         proptest::collection::vec(any::<u8>(), 0..64),
     )
         .prop_map(
-            |(id, tag, keys, properties, message_group, born_at, deliver_at, body)| NewMessage {
-                message_id: id.and_then(|id| MessageId::from_bytes(&id)),
-                tag,
-                keys,
-                properties,
-                message_group,
-                deliver_at: deliver_at.map(Timestamp),
-                born_at: Timestamp(born_at),
-                born_host: "127.0.0.1:9".into(),
-                body: Bytes::from(body),
+            |(id, tag, keys, properties, message_group, born_at, deliver_at, encoding, body)| {
+                NewMessage {
+                    message_id: id.and_then(|id| MessageId::from_bytes(&id)),
+                    tag,
+                    keys,
+                    properties,
+                    message_group,
+                    deliver_at: deliver_at.map(Timestamp),
+                    born_at: Timestamp(born_at),
+                    born_host: "127.0.0.1:9".into(),
+                    encoding,
+                    body: Bytes::from(body),
+                }
             },
         )
+}
+
+fn encoding() -> impl Strategy<Value = BodyEncoding> {
+    prop_oneof![Just(BodyEncoding::Identity), Just(BodyEncoding::Gzip)]
 }
 
 fn queue() -> QueueKey {
@@ -153,6 +161,7 @@ fn golden_bytes_of_version_1() {
         deliver_at: None,
         born_at: Timestamp(300),
         born_host: "h:1".into(),
+        encoding: BodyEncoding::Identity,
         body: Bytes::from_static(b"body"),
     };
     let mut records = EncodedRecords::default();
@@ -208,4 +217,38 @@ fn golden_bytes_of_a_held_record() {
     };
     assert_eq!(read(&held), (Some(queue()), Some(Timestamp(300))));
     assert_eq!(read(&fired), (None, Some(Timestamp(300))));
+}
+
+/// A packed body stays packed, and an encoding of a later version is refused.
+#[test]
+fn golden_bytes_of_a_packed_body() {
+    let message = NewMessage {
+        born_host: "h:1".into(),
+        encoding: BodyEncoding::Gzip,
+        body: Bytes::from_static(b"body"),
+        ..NewMessage::default()
+    };
+    let mut records = EncodedRecords::default();
+    records.push_original(&message);
+    let golden = [
+        12, 0, 0, 0, 64, 4, 0, 3, b'h', b':', b'1', 1, b'b', b'o', b'd', b'y',
+    ];
+    assert_eq!(records.bytes, golden);
+    let read = |bytes: &[u8]| {
+        let record = StoredRecord {
+            offset: Offset(0),
+            position: Position(0),
+            stored_at: Timestamp(1),
+            bytes: Bytes::copy_from_slice(&bytes[4..]),
+        };
+        record.to_message(BrokerId(3), queue())
+    };
+    let content = read(&golden).expect("a message").content;
+    assert_eq!(
+        (content.encoding, content.body),
+        (BodyEncoding::Gzip, message.body)
+    );
+    let mut later = golden;
+    later[11] = 2;
+    assert!(read(&later).is_err());
 }

@@ -13,7 +13,7 @@ use std::collections::BTreeMap;
 
 use bytes::Bytes;
 use firn_protocol::ids::*;
-use firn_protocol::message::{Message, MessageId, NewMessage};
+use firn_protocol::message::{BodyEncoding, Message, MessageId, NewMessage};
 use firn_protocol::time::Timestamp;
 use proptest::prelude::*;
 
@@ -238,6 +238,7 @@ fn any_message() -> impl Strategy<Value = NewMessage> {
             deliver_at: None,
             born_at: Timestamp(5),
             born_host: "h:1".into(),
+            encoding: BodyEncoding::Identity,
             body: body.into(),
         })
 }

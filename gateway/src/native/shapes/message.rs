@@ -3,7 +3,7 @@
 use base64::display::Base64Display;
 use base64::engine::general_purpose::STANDARD;
 use firn_protocol::api::storage::Delivery;
-use firn_protocol::message::{ConsumeStatus, Message, MessageId, OffsetMessageId};
+use firn_protocol::message::{BodyEncoding, ConsumeStatus, Message, MessageId, OffsetMessageId};
 use firn_protocol::{BrokerId, Offset, QueueId, TopicKey};
 use serde::Serialize;
 use serde::ser::Serializer;
@@ -39,6 +39,9 @@ pub(in crate::native) struct MessageJson<'a> {
     #[serde(skip_serializing_if = "Option::is_none", serialize_with = "as_base64")]
     #[schema(value_type = Option<String>)]
     body_base64: Option<&'a [u8]>,
+    /// How the producer packed the body, if it did.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    content_encoding: Option<&'static str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     message_group: Option<&'a str>,
     /// Of a delayed message: when it was, or is, due.
@@ -133,7 +136,8 @@ impl<'a> MessageJson<'a> {
 
     fn stored(scope: &'a Scope, topic: &'a str, message: &'a Message, force_base64: bool) -> Self {
         let content = &message.content;
-        let body = if force_base64 {
+        let is_packed = content.encoding != BodyEncoding::Identity;
+        let body = if force_base64 || is_packed {
             None
         } else {
             std::str::from_utf8(&content.body).ok()
@@ -150,6 +154,7 @@ impl<'a> MessageJson<'a> {
             properties: &content.properties,
             body,
             body_base64: body.is_none().then_some(&content.body[..]),
+            content_encoding: is_packed.then_some(content.encoding.as_str()),
             message_group: content.message_group.as_deref(),
             deliver_at: content.deliver_at.map(|at| at.0),
             born_timestamp: content.born_at.0,

@@ -32,6 +32,9 @@ pub(in crate::native) struct SendEntry<'a> {
     pub(super) body: Option<Text<'a>>,
     #[schema(value_type = Option<String>)]
     pub(super) body_base64: Option<Text<'a>>,
+    /// `identity` (default), or `gzip`: the body is stored and handed out as it came.
+    #[schema(value_type = Option<String>)]
+    pub(super) content_encoding: Option<Text<'a>>,
     /// At most 127 bytes, no `|`.
     #[schema(value_type = Option<String>)]
     pub(super) tag: Option<Text<'a>>,
@@ -67,6 +70,7 @@ impl<'a> SendEntry<'a> {
         };
         Draft {
             body,
+            encoding: inner(self.content_encoding),
             tag: inner(self.tag),
             keys: self.keys.into_iter().map(|Text(key)| key).collect(),
             properties: self.properties.0,

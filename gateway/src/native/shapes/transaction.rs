@@ -22,6 +22,8 @@ pub(in crate::native) struct BeginForm<'a> {
     #[schema(value_type = Option<String>)]
     body_base64: Option<Text<'a>>,
     #[schema(value_type = Option<String>)]
+    content_encoding: Option<Text<'a>>,
+    #[schema(value_type = Option<String>)]
     tag: Option<Text<'a>>,
     #[serde(default)]
     #[schema(value_type = Vec<String>)]
@@ -49,6 +51,7 @@ impl<'a> BeginForm<'a> {
         let entry = SendEntry {
             body: self.body,
             body_base64: self.body_base64,
+            content_encoding: self.content_encoding,
             tag: self.tag,
             keys: self.keys,
             properties: self.properties,
