@@ -3,7 +3,6 @@
 
 pub(crate) mod ack;
 pub(crate) mod draft;
-pub(crate) mod drained;
 pub(crate) mod drop;
 pub(crate) mod find;
 pub(crate) mod give_back;
@@ -16,6 +15,7 @@ pub(crate) mod purge;
 pub(crate) mod recall;
 pub(crate) mod receive;
 pub(crate) mod redrive;
+pub(crate) mod reshape;
 pub(crate) mod seek;
 pub(crate) mod send;
 pub(crate) mod stream;

@@ -162,6 +162,16 @@ pub struct Topic {
     /// Groups that may consume it; empty means any.
     pub allowed_groups: Vec<String>,
     pub created_at: Timestamp,
+    /// Rises when its queues change, so that who sends by an older copy is found out.
+    pub version: u64,
+}
+
+impl Topic {
+    /// Whether messages keep an order that depends on the queues they are sent to.
+    #[must_use]
+    pub fn keeps_order(&self) -> bool {
+        self.ordered || matches!(self.topic_type, TopicType::Fifo | TopicType::Mixed)
+    }
 }
 
 /// What a poison message does to its message group (RULES 19).

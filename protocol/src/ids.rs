@@ -83,6 +83,19 @@ impl UniqueId {
     }
 }
 
+/// What stands for an attempt id, by which a member asks again for an answer that it
+/// may have missed (RULES 20).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct AttemptId(pub [u8; 16]);
+
+impl AttemptId {
+    #[must_use]
+    pub fn of(text: &str) -> Self {
+        let hash = blake3::hash(text.as_bytes());
+        Self(std::array::from_fn(|i| hash.as_bytes()[i]))
+    }
+}
+
 /// Numbers of groups of the catalogue lie below, those of members above.
 const MEMBER: u64 = 1 << 63;
 

@@ -16,12 +16,13 @@ pub mod limits;
 pub mod message;
 pub mod names;
 pub mod receipt;
+pub mod routing;
 pub mod time;
 
 pub use context::{Caller, RequestContext};
 pub use error::{ApiError, ApiResult, ErrorCode};
 pub use ids::{
-    BrokerId, Generation, GroupId, InstanceId, Offset, Position, QueueId, QueueKey, TenantId,
-    TopicId, TopicKey, UniqueId,
+    AttemptId, BrokerId, Generation, GroupId, InstanceId, Offset, Position, QueueId, QueueKey,
+    TenantId, TopicId, TopicKey, UniqueId,
 };
 pub use time::Timestamp;

@@ -32,6 +32,7 @@ pub const PROPERTIES_BYTES_MAX: usize = 16 * KIB as usize;
 pub const MESSAGE_GROUP_BYTES_MAX: usize = 64;
 pub const DEDUP_ID_BYTES_MAX: usize = 128;
 pub const CONSUMER_ID_BYTES_MAX: usize = 255;
+pub const ATTEMPT_ID_BYTES_MAX: usize = 128;
 pub const FILTER_BYTES_MAX: usize = 4 * KIB as usize;
 pub const FILTER_TAGS_MAX: usize = 64;
 /// An expression in the form that is stored: blanks are put around its operators.

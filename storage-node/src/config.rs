@@ -52,6 +52,8 @@ pub enum Mutant {
     ForgetHalf,
     /// A message is stored however often it was sent under its id.
     ForgetIds,
+    /// Whoever sends is believed to know the queues.
+    TrustRoute,
 }
 
 /// When brokers go into object storage, and how (DESIGN 4, RULES 5).

@@ -130,7 +130,7 @@ fn add_header(fields: &mut Value, header: &FrameHeader) {
 
 /// The name of an entry's kind.
 pub(super) fn kind_name(kind: u8) -> String {
-    const NAMES: [&str; 26] = [
+    const NAMES: [&str; 28] = [
         "append",
         "subscribe",
         "unsubscribe",
@@ -157,6 +157,8 @@ pub(super) fn kind_name(kind: u8) -> String {
         "ready",
         "join",
         "unique",
+        "shape",
+        "usage",
     ];
     let name = usize::from(kind)
         .checked_sub(1)
@@ -175,10 +177,8 @@ pub(super) fn queue_name(queue: QueueKey) -> String {
     format!("{topic}/{}", queue.queue)
 }
 
-fn add_entry(fields: &mut Value, entry: &Entry) {
-    if let Some(queue) = entry.head.run_queue() {
-        fields["queue"] = json!(queue_name(queue));
-    }
+/// The records that it stores, and what it counts for the bill.
+fn add_run(fields: &mut Value, entry: &Entry) {
     match entry.run_header() {
         Ok(Some(run)) => {
             fields["firstOffset"] = json!(run.first_offset.0);
@@ -188,8 +188,27 @@ fn add_entry(fields: &mut Value, entry: &Entry) {
         Ok(None) => {}
         Err(error) => fields["problem"] = json!(error.to_string()),
     }
+    if let Some(metered) = &entry.metered {
+        let counts = metered.counts;
+        fields["counts"] = json!([counts.messages, counts.units, counts.bytes]);
+    }
+}
+
+fn add_entry(fields: &mut Value, entry: &Entry) {
+    if let Some(queue) = entry.head.run_queue() {
+        fields["queue"] = json!(queue_name(queue));
+    }
+    add_run(fields, entry);
     let group = match &entry.head {
-        Head::Append { .. } | Head::Again { .. } | Head::DropTopic { .. } | Head::Unique(_) => None,
+        Head::Append { .. }
+        | Head::Again { .. }
+        | Head::DropTopic { .. }
+        | Head::Unique(_)
+        | Head::Usage(_) => None,
+        Head::Shape { version, .. } => {
+            fields["version"] = json!(version);
+            None
+        }
         Head::Held(held) => {
             add_held(fields, held);
             None

@@ -105,6 +105,95 @@ fn a_repeated_send_is_one_message() {
     assert_ne!(theirs[0]["messageId"], later[0]["messageId"]);
 }
 
+/// RULES 20: whoever did not see an answer asks for it again.
+#[test]
+fn a_receive_made_again_under_its_attempt_id_has_the_same_answer() {
+    let stack = Stack::start();
+    let mut http = stack.demo();
+    // Over both brokers of the topic.
+    let all: Vec<Value> = (0..6).map(|n| json!({"body": n.to_string()})).collect();
+    for one in &all {
+        send(&mut http, "orders", &json!([one]));
+    }
+    let ask = |http: &mut Http, attempt: &str| {
+        let form = json!({"max": 3, "attemptId": attempt, "invisibleSeconds": 30});
+        receive(http, "workers", "orders", &form)
+    };
+    let first = ask(&mut http, "a");
+    assert_eq!(ask(&mut http, "a"), first);
+    let mut given: Vec<Vec<Value>> = vec![first.clone()];
+    for attempt in ["b", "c", "d", "e"] {
+        given.push(ask(&mut http, attempt));
+    }
+    let mut seen: Vec<String> = given
+        .iter()
+        .flat_map(|one| bodies(one))
+        .map(str::to_owned)
+        .collect();
+    seen.sort();
+    assert_eq!(seen, ["0", "1", "2", "3", "4", "5"], "nothing comes twice");
+    ack(&mut http, "workers", "orders", &first);
+    assert!(ask(&mut http, "a").is_empty(), "all of it is finished");
+    for attempt in ["", &"x".repeat(129)] {
+        let form = json!({"attemptId": attempt});
+        let path = format!("{ACME}/groups/workers/topics/orders/receive");
+        http.post(&path, &form).error(400, "BAD_REQUEST");
+    }
+}
+
+#[test]
+fn a_packed_body_is_handed_out_as_it_came() {
+    let mut stack = Stack::start();
+    let mut http = stack.demo();
+    let packed = "H4sIAAAAAAAAA8tIzcnJBwCGphA2BQAAAA==";
+    let entry = json!({"bodyBase64": packed, "contentEncoding": "gzip", "tag": "a"});
+    send(&mut http, "orders", &json!([entry, {"body": "plain"}]));
+    let raw = http.call(
+        "POST",
+        &format!("{ACME}/topics/orders/messages"),
+        &[
+            ("content-type", "application/octet-stream"),
+            ("firn-content-encoding", "gzip"),
+        ],
+        b"no gzip, but nobody looks",
+    );
+    raw.ok();
+    stack.restart();
+    let mut http = stack.demo();
+    let got = consume(&mut http, "workers", "orders");
+    let more = consume(&mut http, "workers", "orders");
+    let mut all: Vec<(String, String)> = got
+        .iter()
+        .chain(&more)
+        .map(|one| {
+            let body = one.get("body").or_else(|| one.get("bodyBase64"));
+            let body = body.and_then(Value::as_str).expect("a body").to_owned();
+            let encoding = one.get("contentEncoding").and_then(Value::as_str);
+            (body, encoding.unwrap_or("none").to_owned())
+        })
+        .collect();
+    all.sort();
+    let own = |body: &str, encoding: &str| (body.to_owned(), encoding.to_owned());
+    let blind = "bm8gZ3ppcCwgYnV0IG5vYm9keSBsb29rcw==";
+    assert_eq!(
+        all,
+        [
+            own(packed, "gzip"),
+            own(blind, "gzip"),
+            own("plain", "none")
+        ]
+    );
+    let path = format!("{ACME}/topics/orders/messages");
+    for entry in [
+        json!({"body": "text", "contentEncoding": "gzip"}),
+        json!({"bodyBase64": packed, "contentEncoding": "br"}),
+    ] {
+        let refused = http.post(&path, &json!({"messages": [entry]}));
+        let text = refused.error(400, "BAD_REQUEST");
+        assert!(text.contains("contentEncoding"), "{text}");
+    }
+}
+
 #[test]
 fn s_09_the_lowest_unacknowledged_message_is_the_progress() {
     let mut stack = Stack::start();

@@ -92,14 +92,9 @@ pub(super) async fn change(mut call: Call) -> Answer {
     let scope = call.scope(&identity)?;
     let topic = call.topic(&scope)?;
     identity.require(Action::Manage)?;
-    let mut fields = form?.into_change()?;
-    let drained = ops::drained::require(call.services(), &scope, &topic, &fields).await?;
-    fields.is_drained = drained;
+    let fields = form?.into_change()?;
     let caller = call.caller(&identity);
-    let tenants = &call.services().tenants;
-    let topic = tenants
-        .change_topic(&caller, scope.instance.id, &topic.name, fields)
-        .await?;
+    let topic = ops::reshape::change(call.services(), &scope, &caller, &topic, fields).await?;
     answer::ok(&TopicJson::new(&scope.instance, &topic))
 }
 

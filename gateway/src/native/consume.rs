@@ -98,6 +98,7 @@ pub(super) async fn receive(mut call: Call) -> Answer {
         )?,
         member: receive::check_member(form.consumer_id.unwrap_or_else(|| call.peer()))?,
         run_max,
+        attempt: receive::check_attempt(form.attempt_id.as_deref())?,
         is_broadcast,
         group: place.group,
         topic: place.topic,

@@ -57,6 +57,7 @@ pub(super) async fn stream(call: Call) -> Answer {
         invisible_ms: receive::check_invisible(invisible)?,
         member: receive::check_member(name.unwrap_or_else(|| call.peer()))?,
         run_max: 1,
+        attempt: None,
         group: place.group,
         topic: place.topic,
     };

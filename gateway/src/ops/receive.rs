@@ -2,13 +2,18 @@
 
 use std::sync::Arc;
 
-use firn_protocol::api::storage::{Delivery, GroupMode, GroupSpec, ReceiveRequest, WaitRequest};
+use firn_protocol::api::storage::{
+    Delivery, GroupMode, GroupSpec, ReceiveRequest, RepeatRequest, WaitRequest,
+};
 use firn_protocol::catalogue::Group;
 use firn_protocol::filter::Filter;
 use firn_protocol::limits::{
-    CONSUMER_ID_BYTES_MAX, INVISIBLE_SECONDS_MAX, INVISIBLE_SECONDS_MIN, RECEIVE_MESSAGES_MAX,
+    ATTEMPT_ID_BYTES_MAX, CONSUMER_ID_BYTES_MAX, INVISIBLE_SECONDS_MAX, INVISIBLE_SECONDS_MIN,
+    RECEIVE_MESSAGES_MAX,
 };
-use firn_protocol::{ApiError, ApiResult, BrokerId, ErrorCode, GroupId, Timestamp, TopicKey};
+use firn_protocol::{
+    ApiError, ApiResult, AttemptId, BrokerId, ErrorCode, GroupId, Timestamp, TopicKey,
+};
 use futures_util::future::try_join_all;
 use moka::sync::Cache;
 
@@ -39,6 +44,8 @@ pub(crate) struct Consumer {
     pub(crate) run_max: usize,
     /// The member gets every message, with a progress of its own.
     pub(crate) is_broadcast: bool,
+    /// Under which the answer can be had again (RULES 20).
+    pub(crate) attempt: Option<AttemptId>,
 }
 
 /// Deliveries on their way to the member.
@@ -179,6 +186,18 @@ pub(crate) fn check_member(member: String) -> ApiResult<String> {
     ))
 }
 
+/// # Errors
+/// `BAD_REQUEST` naming `attemptId`.
+pub(crate) fn check_attempt(attempt: Option<&str>) -> ApiResult<Option<AttemptId>> {
+    match attempt {
+        Some(id) if !(1..=ATTEMPT_ID_BYTES_MAX).contains(&id.len()) => Err(ApiError::field(
+            "attemptId",
+            format_args!("not 1 to {ATTEMPT_ID_BYTES_MAX} bytes"),
+        )),
+        attempt => Ok(attempt.map(AttemptId::of)),
+    }
+}
+
 /// One consumer that asks its brokers in turn.
 pub(crate) struct Receiver<'a> {
     services: &'a Services,
@@ -228,6 +247,31 @@ impl<'a> Receiver<'a> {
             seen: Vec::new(),
             next,
         })
+    }
+
+    /// What an earlier call with the same attempt id was answered, if its leases
+    /// still hold. It costs nothing, as it was paid for then.
+    ///
+    /// # Errors
+    /// As `StorageApi::repeat`.
+    async fn repeat(&self) -> ApiResult<Batch> {
+        let mut batch = self.empty();
+        let Some(attempt) = self.consumer.attempt else {
+            return Ok(batch);
+        };
+        let (group, topic) = (self.consumer.spec().id, self.consumer.topic.key());
+        let work = self.brokers.iter().map(|&broker| {
+            let request = RepeatRequest {
+                broker,
+                group,
+                topic,
+                attempt,
+            };
+            self.services.storage.repeat(&self.scope.ctx, request)
+        });
+        batch.deliveries = try_join_all(work).await?.concat();
+        batch.give_back.hold(&batch.deliveries);
+        Ok(batch)
     }
 
     /// What is there now, from the first broker that has something.
@@ -311,6 +355,7 @@ impl<'a> Receiver<'a> {
             filter: self.consumer.filter.clone(),
             member: self.consumer.member.clone(),
             run_max: self.consumer.run_max,
+            attempt: self.consumer.attempt,
         };
         let (storage, ctx) = (self.services.storage.clone(), self.scope.ctx.clone());
         let mut batch = self.empty();
@@ -343,6 +388,10 @@ pub(crate) async fn receive(
     consumer.require_state(scope)?;
     let until = services.now().plus_ms(wait_ms);
     let mut receiver = Receiver::subscribe(services, scope, consumer).await?;
+    let batch = receiver.repeat().await?;
+    if !batch.deliveries.is_empty() {
+        return Ok(batch);
+    }
     let mut batch = receiver.try_receive(max).await?;
     while batch.deliveries.is_empty() && services.now() < until {
         batch = tokio::select! {

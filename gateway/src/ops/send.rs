@@ -3,11 +3,12 @@
 use std::sync::Arc;
 
 use firn_protocol::api::hold::{HoldRequest, UniqueMessage, UniqueRequest};
-use firn_protocol::api::storage::AppendRequest;
+use firn_protocol::api::storage::{AppendRequest, Routed};
 use firn_protocol::catalogue::Topic;
 use firn_protocol::limits::SEND_MESSAGES_MAX;
 use firn_protocol::message::{MessageId, OffsetMessageId};
 use firn_protocol::receipt::HeldKind;
+use firn_protocol::routing::by_group;
 use firn_protocol::{
     ApiError, ApiResult, BrokerId, ErrorCode, Offset, Position, QueueId, QueueKey, Timestamp,
     TopicKey, UniqueId,
@@ -165,7 +166,7 @@ impl Parts {
         let group = message.message_group.as_ref().or(checked.dedup_id.as_ref());
         let (broker, queue) = match group {
             None => self.turn,
-            Some(group) => routing::by_group(group, &self.brokers, self.queues),
+            Some(group) => by_group(group, &self.brokers, self.queues),
         };
         let kind = match (&checked.dedup_id, message.deliver_at) {
             (Some(_), _) => PartKind::Unique,
@@ -213,7 +214,7 @@ async fn append(services: &Services, scope: &Scope, topic: &Topic, part: Part) -
         .map(|one| one.message.content_bytes())
         .collect();
     let sent = match kind {
-        PartKind::Plain => append_plain(services, scope, place, messages).await,
+        PartKind::Plain => append_plain(services, scope, topic, place, messages).await,
         PartKind::Delayed => hold(services, scope, place, messages).await,
         PartKind::Unique => append_unique(services, scope, topic, place, messages).await,
     };
@@ -234,18 +235,34 @@ struct Place {
     queue: QueueKey,
 }
 
+/// What the storage node holds the queue of messages against that keep an order.
+fn routed(topic: &Topic, messages: &[Checked]) -> Option<Routed> {
+    let mut messages = messages.iter();
+    let keep_order = topic.ordered || messages.any(|one| one.message.message_group.is_some());
+    keep_order.then_some(Routed {
+        version: topic.version,
+        queues: topic.queues,
+    })
+}
+
 async fn append_plain(
     services: &Services,
     scope: &Scope,
+    topic: &Topic,
     place: Place,
     messages: Vec<Checked>,
 ) -> ApiResult<Vec<ApiResult<Sent>>> {
+    let routed = routed(topic, &messages);
     let request = AppendRequest {
         broker: place.broker,
         queue: place.queue,
         messages: messages.into_iter().map(|one| one.message).collect(),
     };
-    let appended = services.storage.append(&scope.ctx, request).await?;
+    let (storage, ctx) = (&services.storage, &scope.ctx);
+    let appended = match routed {
+        Some(routed) => storage.append_in_order(ctx, request, routed).await?,
+        None => storage.append(ctx, request).await?,
+    };
     let ids = appended.message_ids.iter().zip(0..);
     let sent = ids.map(|(message_id, n)| {
         Ok(Sent {
@@ -296,6 +313,7 @@ async fn append_unique(
     place: Place,
     messages: Vec<Checked>,
 ) -> ApiResult<Vec<ApiResult<Sent>>> {
+    let routed = routed(topic, &messages);
     let messages = messages.into_iter().map(|one| UniqueMessage {
         id: UniqueId::of(topic.id, one.dedup_id.as_deref().unwrap_or_default()),
         message: one.message,
@@ -304,6 +322,7 @@ async fn append_unique(
         broker: place.broker,
         queue: place.queue,
         messages: messages.collect(),
+        routed,
     };
     let stored = services.storage.append_unique(&scope.ctx, request).await?;
     let (receipts, instance) = (&services.receipts, scope.instance.id);

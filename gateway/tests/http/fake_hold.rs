@@ -32,6 +32,10 @@ impl FakeStorage {
 
 #[async_trait]
 impl AdminApi for FakeStorage {
+    async fn reshape(&self, _: &RequestContext, _: ReshapeRequest) -> ApiResult<()> {
+        self.check()
+    }
+
     async fn parked(&self, _: &RequestContext, _: BrokerId, _: GroupId) -> ApiResult<Vec<Parked>> {
         self.check()?;
         Ok(Vec::new())

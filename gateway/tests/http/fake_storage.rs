@@ -222,6 +222,15 @@ impl StorageApi for FakeStorage {
         })
     }
 
+    async fn append_in_order(
+        &self,
+        ctx: &RequestContext,
+        request: AppendRequest,
+        _: Routed,
+    ) -> ApiResult<Appended> {
+        self.append(ctx, request).await
+    }
+
     async fn subscribe(
         &self,
         _: &RequestContext,
@@ -273,6 +282,10 @@ impl StorageApi for FakeStorage {
             gate.notified().await;
         }
         Ok(received)
+    }
+
+    async fn repeat(&self, _: &RequestContext, _: RepeatRequest) -> ApiResult<Vec<Delivery>> {
+        self.check().map(|()| Vec::new())
     }
 
     async fn wait(&self, _: &RequestContext, request: WaitRequest) -> ApiResult<Option<BrokerId>> {
@@ -329,11 +342,9 @@ impl StorageApi for FakeStorage {
         self.check()?;
         let mut inner = self.inner.lock();
         if inner.leases.remove(&request.receipt.lease).is_none() {
-            let acked = inner.acked.contains(&request.receipt);
-            let status = if acked {
-                AckStatus::AlreadyAcked
-            } else {
-                AckStatus::LeaseExpired
+            let status = match inner.acked.contains(&request.receipt) {
+                true => AckStatus::AlreadyAcked,
+                false => AckStatus::LeaseExpired,
             };
             return Ok(VisibilityAnswer::Refused(status));
         }

@@ -321,6 +321,7 @@ impl TenantApi for FakeTenants {
             tps: None,
             allowed_groups: Vec::new(),
             created_at: Timestamp(1),
+            version: 1,
         };
         apply_topic(&mut topic, fields);
         let topic = Arc::new(topic);

@@ -48,8 +48,30 @@ pub struct PurgeRequest {
     pub before: Option<Timestamp>,
 }
 
+/// The queues of a topic that keeps an order are about to change, or have changed.
+#[derive(Clone, Copy, Debug)]
+pub struct ReshapeRequest {
+    pub broker: BrokerId,
+    pub topic: TopicKey,
+    /// Of the topic's row.
+    pub version: u64,
+    pub step: Reshape,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reshape {
+    /// Until then nobody sends who knows this version or an older one; all that was
+    /// sent before is seen by whoever asks after the answer.
+    Close { until: Timestamp },
+    /// From now on only those send who know this version or a newer one.
+    Open,
+}
+
 #[async_trait]
 pub trait AdminApi: Send + Sync + 'static {
+    /// See [`Reshape`]; concerns sends that keep an order alone.
+    async fn reshape(&self, ctx: &RequestContext, request: ReshapeRequest) -> ApiResult<()>;
+
     /// Parked messages of a group on a broker, at most 1000, in order of their place.
     async fn parked(
         &self,

@@ -4,6 +4,7 @@
 
 use async_trait::async_trait;
 
+use super::storage::Routed;
 use crate::context::RequestContext;
 use crate::error::ApiResult;
 use crate::ids::{BrokerId, Offset, Position, QueueId, QueueKey, TopicKey, UniqueId};
@@ -19,6 +20,8 @@ pub struct UniqueRequest {
     pub queue: QueueKey,
     /// 1 to `SEND_MESSAGES_MAX`, stored in this order.
     pub messages: Vec<UniqueMessage>,
+    /// When they keep an order.
+    pub routed: Option<Routed>,
 }
 
 #[derive(Clone, Debug)]

@@ -2,6 +2,8 @@
 //! implementation; callers cannot tell whether it runs in their process.
 
 pub mod admin;
+pub mod billing;
 pub mod hold;
 pub mod storage;
 pub mod tenant;
+pub mod usage;

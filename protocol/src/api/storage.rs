@@ -10,7 +10,7 @@ use crate::catalogue::{OnPoison, StartPosition};
 use crate::context::RequestContext;
 use crate::error::{ApiError, ApiResult};
 use crate::filter::Filter;
-use crate::ids::{BrokerId, GroupId, Offset, Position, QueueId, QueueKey, TopicKey};
+use crate::ids::{AttemptId, BrokerId, GroupId, Offset, Position, QueueId, QueueKey, TopicKey};
 use crate::message::{ConsumeStatus, Message, MessageId, NewMessage};
 use crate::receipt::Receipt;
 use crate::time::Timestamp;
@@ -57,6 +57,15 @@ pub struct AppendRequest {
     pub messages: Vec<NewMessage>,
 }
 
+/// How the sender of messages that keep an order found their queue (RULES 19).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Routed {
+    /// Of the topic's row that it knows.
+    pub version: u64,
+    /// Of the topic on each of its brokers.
+    pub queues: u16,
+}
+
 /// Where appended messages went: message `i` has offset and position `base + i`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Appended {
@@ -78,6 +87,17 @@ pub struct ReceiveRequest {
     pub member: String,
     /// Ordered groups: so many records of one message group at a time, from 1.
     pub run_max: usize,
+    /// Under which the answer can be had again, see [`StorageApi::repeat`].
+    pub attempt: Option<AttemptId>,
+}
+
+/// Asks for the answer of an earlier receive.
+#[derive(Clone, Copy, Debug)]
+pub struct RepeatRequest {
+    pub broker: BrokerId,
+    pub group: GroupId,
+    pub topic: TopicKey,
+    pub attempt: AttemptId,
 }
 
 /// A record handed to a member.
@@ -237,6 +257,15 @@ pub trait StorageApi: HoldApi + AdminApi {
     /// Appends; answered when the messages are durable as the class promises.
     async fn append(&self, ctx: &RequestContext, request: AppendRequest) -> ApiResult<Appended>;
 
+    /// The same for messages that keep an order: `NOT_OWNER` when the sender's copy of
+    /// the topic is outdated, or sends a message group to a queue that is not its own.
+    async fn append_in_order(
+        &self,
+        ctx: &RequestContext,
+        request: AppendRequest,
+        routed: Routed,
+    ) -> ApiResult<Appended>;
+
     /// Makes sure that the group has progress on all queues of the topic, from
     /// its start position if it is new.
     async fn subscribe(
@@ -249,6 +278,14 @@ pub trait StorageApi: HoldApi + AdminApi {
 
     /// Hands out what is there, without waiting.
     async fn receive(&self, ctx: &RequestContext, request: ReceiveRequest) -> ApiResult<Received>;
+
+    /// What a receive under this attempt id was answered, as far as its leases
+    /// still hold; nothing if it was answered nothing, or is not known any more.
+    async fn repeat(
+        &self,
+        ctx: &RequestContext,
+        request: RepeatRequest,
+    ) -> ApiResult<Vec<Delivery>>;
 
     /// See [`WaitRequest`]; `None` when `until` came first.
     async fn wait(&self, ctx: &RequestContext, request: WaitRequest)

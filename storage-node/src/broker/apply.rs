@@ -8,6 +8,7 @@ use firn_protocol::time::Timestamp;
 
 use super::entry::{Head, Receive, Subscribe, Transfer, TransferReason};
 use super::state::{BrokerState, Due, QueueState, dead_letter_queue};
+use super::usage::Metered;
 use crate::consume::group::{Ended, GroupState, WAITING_QUEUE};
 use crate::consume::progress::{Lease, QueueProgress};
 use crate::record::RunHeader;
@@ -36,6 +37,7 @@ impl BrokerState {
         seq: u64,
         generation: Generation,
         head: &Head,
+        metered: Option<&Metered>,
         run: Option<&RunHeader>,
     ) -> Result<(), ApplyError> {
         if seq != self.seq + 1 {
@@ -50,6 +52,10 @@ impl BrokerState {
         self.seq = seq;
         // Being carried is no change that would have to be written out.
         self.tier.is_changed |= !matches!(head, Head::Carry(_) | Head::Again { .. });
+        // Carrying counts nothing, and a state that is read from it has not seen it.
+        if !matches!(head, Head::Carry(_)) {
+            self.usage.note(seq, generation, metered);
+        }
         self.change(generation, head, run);
         Ok(())
     }
@@ -129,6 +135,10 @@ impl BrokerState {
                 self.last_time = self.last_time.max(*time);
                 self.seek(*group, *topic, starts);
             }
+            Head::Shape { topic, version } => {
+                let known = self.shapes.entry(*topic).or_default();
+                *known = (*known).max(*version);
+            }
             Head::DropTopic { topic } => self.drop_topic(*topic),
             Head::DropGroup { group } => {
                 let members: Vec<GroupId> = self.members_of(*group).map(|(id, _)| id).collect();
@@ -140,6 +150,7 @@ impl BrokerState {
             Head::Held(held) => self.change_held(held, run),
             Head::InPlace(in_place) => self.change_in_place(in_place),
             Head::Unique(unique) => self.change_unique(unique, run),
+            Head::Usage(usage) => self.usage.change(self.seq, usage),
         }
     }
 
@@ -372,6 +383,7 @@ impl BrokerState {
         }
         self.delayed.drop_topic(topic, self.last_time);
         self.halves.drop_topic(topic);
+        self.shapes.remove(&topic);
         self.dedup.forget(|first| first.queue.topic == topic);
         self.queues.retain(|queue, _| queue.topic != topic);
         self.tier.ends.retain(|queue, _| queue.topic != topic);

@@ -2,9 +2,10 @@
 //! carries the time and the numbers that it needs, so that applying it takes no
 //! clock and no I/O.
 //!
-//! Stored as format version, length of the head, head (postcard), then the run
-//! of records if the entry stores any. Variants and fields are only ever added
-//! at the end; golden bytes in the tests hold that.
+//! Stored as format version, length of the head, head (postcard), in version 2 length
+//! and what the entry counts for the bill, then the run of records if the entry stores
+//! any. Variants and fields are only ever added at the end; golden bytes in the tests
+//! hold that.
 
 use bytes::Bytes;
 use firn_protocol::catalogue::Durability;
@@ -17,10 +18,13 @@ use super::held::HeldHead;
 use super::in_place::InPlaceHead;
 use super::tier::TierState;
 use super::unique::UniqueHead;
+use super::usage::{Metered, UsageHead};
 use crate::record::{RecordError, RunHeader, header_of};
 use crate::varint::{self, Reader};
 
-const VERSION: u8 = 1;
+/// Of entries that count nothing.
+const VERSION_PLAIN: u8 = 1;
+const VERSION_METERED: u8 = 2;
 
 /// A half-open range of offsets.
 pub type OffsetRange = (u64, u64);
@@ -90,6 +94,13 @@ pub enum Head {
     InPlace(InPlaceHead),
     /// Stores the run, one message that was sent under an id.
     Unique(UniqueHead),
+    /// Sends that keep an order go by this version of the topic's row, or a newer one.
+    Shape {
+        topic: TopicKey,
+        version: u64,
+    },
+    /// Counts for the bill are cut, or taken.
+    Usage(UsageHead),
 }
 
 /// Why records are gone.
@@ -194,6 +205,7 @@ pub struct Copy {
 #[derive(Clone, Debug, PartialEq)]
 pub struct Entry {
     pub head: Head,
+    pub metered: Option<Metered>,
     pub run: Option<Bytes>,
 }
 
@@ -220,6 +232,8 @@ impl Head {
             Self::Held(held) => held.kind(),
             Self::InPlace(in_place) => in_place.kind(),
             Self::Unique(_) => 26,
+            Self::Shape { .. } => 27,
+            Self::Usage(_) => 28,
         }
     }
 
@@ -243,7 +257,9 @@ impl Head {
             | Self::Carry(_)
             | Self::Class(_)
             | Self::Trim(_)
-            | Self::InPlace(_) => None,
+            | Self::InPlace(_)
+            | Self::Shape { .. }
+            | Self::Usage(_) => None,
         }
     }
 
@@ -270,6 +286,8 @@ impl Head {
             | Self::GiveBack { .. }
             | Self::Carry(_)
             | Self::Again { .. }
+            | Self::Shape { .. }
+            | Self::Usage(_)
             | Self::Class(_) => false,
             Self::InPlace(in_place) => matches!(in_place, InPlaceHead::Again(_)),
         }
@@ -282,15 +300,22 @@ impl Head {
         self.run_queue().filter(|_| is_new)
     }
 
-    /// Writes everything but the run, which follows directly.
+    /// Writes everything but the run, which follows directly: the head, and what the
+    /// entry counts.
     ///
     /// # Panics
     /// Never: the head holds nothing that postcard cannot encode.
-    pub fn encode(&self, out: &mut Vec<u8>) {
+    pub fn encode(&self, metered: Option<&Metered>, out: &mut Vec<u8>) {
         let head = postcard::to_stdvec(self).expect("plain data always encodes");
-        out.push(VERSION);
-        varint::put(out, head.len() as u64);
-        out.extend_from_slice(&head);
+        out.push(match metered {
+            None => VERSION_PLAIN,
+            Some(_) => VERSION_METERED,
+        });
+        varint::put_bytes(out, &head);
+        if let Some(metered) = metered {
+            let metered = postcard::to_stdvec(metered).expect("plain data always encodes");
+            varint::put_bytes(out, &metered);
+        }
     }
 }
 
@@ -301,18 +326,28 @@ impl Entry {
     /// When the bytes are no entry of a version that this build knows.
     pub fn decode(payload: &Bytes) -> Result<Self, RecordError> {
         let mut reader = Reader::new(payload);
-        if reader.byte() != Some(VERSION) {
-            return Err(RecordError("entry has an unknown format version"));
-        }
+        let is_metered = match reader.byte() {
+            Some(VERSION_PLAIN) => false,
+            Some(VERSION_METERED) => true,
+            _ => return Err(RecordError("entry has an unknown format version")),
+        };
         let head = reader.bytes().ok_or(RecordError("entry head is cut"))?;
         let head: Head =
             postcard::from_bytes(head).map_err(|_| RecordError("entry head is malformed"))?;
+        let metered = match is_metered {
+            true => {
+                let bytes = reader.bytes().ok_or(RecordError("entry counts are cut"))?;
+                let read = postcard::from_bytes(bytes);
+                Some(read.map_err(|_| RecordError("entry counts are malformed"))?)
+            }
+            false => None,
+        };
         let run = payload.slice(reader.at()..);
         let run = (!run.is_empty()).then_some(run);
         if head.run_queue().is_some() != run.is_some() {
             return Err(RecordError("entry and run do not match"));
         }
-        Ok(Self { head, run })
+        Ok(Self { head, metered, run })
     }
 
     /// Header of the run, if there is one.

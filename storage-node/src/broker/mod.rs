@@ -1,6 +1,7 @@
 //! The virtual broker: a pure state machine over its entries, and its owner.
 
 pub mod apply;
+pub mod attempts;
 pub mod class;
 pub mod entry;
 pub mod held;
@@ -13,4 +14,5 @@ pub mod tail;
 pub mod tier;
 pub mod trim;
 pub mod unique;
+pub mod usage;
 pub mod waiters;

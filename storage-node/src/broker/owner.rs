@@ -14,6 +14,7 @@ use parking_lot::{Mutex, MutexGuard};
 use rustc_hash::FxHashMap;
 use tokio::sync::Notify;
 
+use super::attempts::Attempts;
 use super::entry::Head;
 use super::near::Near;
 use super::order::Order;
@@ -67,6 +68,11 @@ pub struct Core {
     /// Who may be next in the queues of ordered groups.
     pub orders: HashMap<(GroupId, QueueKey), Order>,
     pub waiters: Waiters,
+    /// Topics whose queues are about to change. Whoever changes them opens them
+    /// again; a life that ends in between lets everybody send.
+    pub closing: HashMap<TopicKey, Closing>,
+    /// Answers that can be had again.
+    pub attempts: Attempts,
     /// Frame of the broker's first entry, if it was written in this life of the
     /// state: nothing before it is needed. 0 if it is not known.
     pub first_lsn: Lsn,
@@ -86,6 +92,13 @@ pub struct Core {
     pub life: u64,
     /// The state is not usable: the log failed and it is being rebuilt.
     pub suspended: bool,
+}
+
+/// Who does not send to a topic for a while: those who know it as it was.
+#[derive(Clone, Copy, Debug)]
+pub struct Closing {
+    pub version: u64,
+    pub until: Timestamp,
 }
 
 /// What is known in memory of a group's members on a topic.
@@ -203,6 +216,8 @@ impl Core {
             orders: HashMap::new(),
             members_seen: HashMap::new(),
             waiters: Waiters::default(),
+            closing: HashMap::new(),
+            attempts: Attempts::default(),
             first_lsn: Lsn::ZERO,
             is_tiering: false,
             swept_at: None,

@@ -3,13 +3,14 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use bytes::Bytes;
-use firn_protocol::ids::{GroupId, QueueKey};
+use firn_protocol::ids::{GroupId, QueueKey, TopicKey};
 use firn_protocol::time::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::class::ClassState;
 use super::entry::Carry;
 use super::tier::TierState;
+use super::usage::UsageState;
 use crate::consume::dedup::Dedup;
 use crate::consume::delay::Delayed;
 use crate::consume::group::{GroupState, WAITING_QUEUE};
@@ -17,9 +18,9 @@ use crate::consume::in_place::InPlaceGroups;
 use crate::consume::transaction::Halves;
 use crate::record::RecordError;
 
-/// Version 1 had no tier, version 2 no class, version 3 no held messages
-/// no ordered groups and no ids.
-const SNAPSHOT_VERSION: u8 = 4;
+/// Version 1 had no tier, version 2 no class, version 3 no held messages,
+/// no ordered groups and no ids, version 4 no shapes and no usage.
+const SNAPSHOT_VERSION: u8 = 5;
 
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct BrokerState {
@@ -39,6 +40,10 @@ pub struct BrokerState {
     pub in_place: InPlaceGroups,
     /// Messages that were sent under an id lately.
     pub dedup: Dedup,
+    /// Of topics that keep an order: the version of the row that sends go by.
+    pub shapes: BTreeMap<TopicKey, u64>,
+    /// What was sent and handed out, for the bill.
+    pub usage: UsageState,
     /// Everything that happens by itself, by time: leases that pass and waiting
     /// copies that become due. Follows from the rest, so it is not stored.
     #[serde(skip)]
@@ -177,6 +182,8 @@ fn with_new_parts(bytes: &[u8], version: u8) -> Vec<u8> {
         (3, empty::<Halves>()),
         (3, empty::<InPlaceGroups>()),
         (3, empty::<Dedup>()),
+        (4, empty::<BTreeMap<TopicKey, u64>>()),
+        (4, empty::<UsageState>()),
     ];
     let new = parts.into_iter().filter(|(last, _)| version <= *last);
     let new = new.flat_map(|(_, part)| part);

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use firn_protocol::api::storage::AckStatus;
+use firn_protocol::api::usage::Counts;
 use firn_protocol::context::RequestContext;
 use firn_protocol::error::ApiError;
 use firn_protocol::ids::{BrokerId, GroupId, QueueId, QueueKey, TopicKey};
@@ -14,9 +15,10 @@ use super::broadcast::holder;
 use crate::broker::entry::Head;
 use crate::broker::owner::{Broker, Core, Mark};
 use crate::broker::state::retry_queue;
+use crate::broker::usage::Metered;
 use crate::config::Mutant;
 use crate::consume::group::{GroupState, Place};
-use crate::consume::progress::Standing;
+use crate::consume::progress::{Lease, Standing};
 
 impl StorageNode {
     pub(super) async fn ack_records(
@@ -150,7 +152,7 @@ impl StorageNode {
 
     /// Gives records back without counting an attempt; durable or not, since a
     /// lease that is lost in a crash goes back as well.
-    pub(super) fn give_back_records(
+    pub(super) async fn give_back_records(
         &self,
         ctx: &RequestContext,
         broker: BrokerId,
@@ -158,25 +160,40 @@ impl StorageNode {
         receipts: &[Receipt],
     ) -> Result<(), ApiError> {
         let broker = self.broker(ctx, broker)?;
+        let counted = self.counted(&broker, receipts).await;
         let mut core = broker.lock()?;
-        let mut given: BTreeMap<(GroupId, TopicKey), BTreeMap<QueueKey, Vec<u64>>> =
-            BTreeMap::new();
-        for receipt in receipts {
+        let mut given: BTreeMap<(GroupId, TopicKey), Given> = BTreeMap::new();
+        for (receipt, counts) in receipts.iter().zip(counted) {
             let group = holder(&core, group, receipt).unwrap_or(group);
             if holds_lease(&core, group, receipt) {
-                let records = given.entry((group, receipt.topic)).or_default();
-                let offsets = records.entry(receipt.queue).or_default();
+                let given = given.entry((group, receipt.topic)).or_default();
+                let offsets = given.records.entry(receipt.queue).or_default();
                 offsets.push(receipt.offset.0);
+                given.counts = given.counts.plus(counts);
             }
         }
-        for ((group, topic), records) in given {
-            let records = records.into_iter().collect();
+        let at = self.now().max(core.state.last_time);
+        for ((group, topic), given) in given {
+            let metered = Metered {
+                at,
+                topic,
+                group: Some(core.state.home(group)),
+                counts: given.counts.negative(),
+            };
+            let records = given.records.into_iter().collect();
             let head = Head::GiveBack { group, records };
-            self.submit(&broker, &mut core, &head, None, None)?;
+            self.submit_metered(&broker, &mut core, &head, Some(&metered), None, None)?;
             core.has_news(broker.key.broker, group, topic);
         }
         Ok(())
     }
+}
+
+/// What goes back of one topic, and what it counted.
+#[derive(Default)]
+struct Given {
+    records: BTreeMap<QueueKey, Vec<u64>>,
+    counts: Counts,
 }
 
 /// What an ack with this receipt means now (DESIGN 5, RULES 2 and 21).
@@ -259,11 +276,21 @@ pub(super) fn newest_place(
     topic.moved.get(&key).copied()
 }
 
-/// Whether the receipt's own lease still holds the record.
-pub(super) fn holds_lease(core: &Core, group: GroupId, receipt: &Receipt) -> bool {
+/// The receipt's own lease, if it still holds the record.
+pub(super) fn lease_of(core: &Core, group: GroupId, receipt: &Receipt) -> Option<Lease> {
     let state = core.state.groups.get(&group);
     let standing = state
         .and_then(|state| state.progress(receipt.queue))
         .map(|progress| progress.standing(receipt.offset.0));
-    judge(core, group, receipt) == AckStatus::Ok && matches!(standing, Some(Standing::Leased(_)))
+    match standing {
+        Some(Standing::Leased(lease)) if judge(core, group, receipt) == AckStatus::Ok => {
+            Some(lease)
+        }
+        _ => None,
+    }
+}
+
+/// Whether the receipt's own lease still holds the record.
+pub(super) fn holds_lease(core: &Core, group: GroupId, receipt: &Receipt) -> bool {
+    lease_of(core, group, receipt).is_some()
 }

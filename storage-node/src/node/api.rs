@@ -2,9 +2,9 @@
 
 use async_trait::async_trait;
 use firn_protocol::api::storage::{
-    AckStatus, AppendRequest, Appended, GroupSpec, KeyQuery, QueryPage, QueueLag, ReceiveRequest,
-    Received, RedriveRequest, Redriven, SeekRequest, SeekRow, StorageApi, TopicSpec,
-    VisibilityAnswer, VisibilityRequest, WaitRequest,
+    AckStatus, AppendRequest, Appended, Delivery, GroupSpec, KeyQuery, QueryPage, QueueLag,
+    ReceiveRequest, Received, RedriveRequest, Redriven, RepeatRequest, Routed, SeekRequest,
+    SeekRow, StorageApi, TopicSpec, VisibilityAnswer, VisibilityRequest, WaitRequest,
 };
 use firn_protocol::context::RequestContext;
 use firn_protocol::error::{ApiError, ApiResult, ErrorCode};
@@ -20,7 +20,16 @@ use crate::log::LogState;
 #[async_trait]
 impl StorageApi for StorageNode {
     async fn append(&self, ctx: &RequestContext, request: AppendRequest) -> ApiResult<Appended> {
-        self.append_run(ctx, request).await
+        self.append_run(ctx, request, None).await
+    }
+
+    async fn append_in_order(
+        &self,
+        ctx: &RequestContext,
+        request: AppendRequest,
+        routed: Routed,
+    ) -> ApiResult<Appended> {
+        self.append_run(ctx, request, Some(routed)).await
     }
 
     async fn subscribe(
@@ -36,6 +45,14 @@ impl StorageApi for StorageNode {
 
     async fn receive(&self, ctx: &RequestContext, request: ReceiveRequest) -> ApiResult<Received> {
         self.receive_records(ctx, request).await
+    }
+
+    async fn repeat(
+        &self,
+        ctx: &RequestContext,
+        request: RepeatRequest,
+    ) -> ApiResult<Vec<Delivery>> {
+        self.repeat_answer(ctx, request).await
     }
 
     async fn wait(
@@ -71,7 +88,7 @@ impl StorageApi for StorageNode {
         group: GroupId,
         receipts: Vec<Receipt>,
     ) -> ApiResult<()> {
-        self.give_back_records(ctx, broker, group, &receipts)
+        self.give_back_records(ctx, broker, group, &receipts).await
     }
 
     async fn seek(&self, ctx: &RequestContext, request: SeekRequest) -> ApiResult<Vec<SeekRow>> {

@@ -1,11 +1,12 @@
-//! [`HoldApi`] and [`AdminApi`] for a node in this process.
+//! [`HoldApi`], [`AdminApi`] and [`UsageApi`] for a node in this process.
 
 use async_trait::async_trait;
-use firn_protocol::api::admin::{AdminApi, Parked, PurgeRequest, ReleaseRequest};
+use firn_protocol::api::admin::{AdminApi, Parked, PurgeRequest, ReleaseRequest, ReshapeRequest};
 use firn_protocol::api::hold::{
     ChecksRequest, Decided, HalfMessage, Held, HoldApi, HoldRequest, PrepareRequest, Recalled,
     StoredOnce, UniqueRequest,
 };
+use firn_protocol::api::usage::{EventKey, StoredBytes, UsageApi, UsageEvent};
 use firn_protocol::context::RequestContext;
 use firn_protocol::error::ApiResult;
 use firn_protocol::ids::{BrokerId, GroupId, Offset, TopicKey};
@@ -16,6 +17,10 @@ use super::StorageNode;
 
 #[async_trait]
 impl AdminApi for StorageNode {
+    async fn reshape(&self, ctx: &RequestContext, request: ReshapeRequest) -> ApiResult<()> {
+        self.reshape_topic(ctx, request).await
+    }
+
     async fn parked(
         &self,
         ctx: &RequestContext,
@@ -97,5 +102,20 @@ impl HoldApi for StorageNode {
     ) -> ApiResult<Vec<HalfMessage>> {
         self.undecided(ctx, broker, topic, given_up, from, max)
             .await
+    }
+}
+
+#[async_trait]
+impl UsageApi for StorageNode {
+    async fn usage(&self) -> ApiResult<Vec<UsageEvent>> {
+        Ok(self.closed_events().await)
+    }
+
+    async fn usage_taken(&self, events: &[EventKey]) -> ApiResult<()> {
+        self.forget_events(events)
+    }
+
+    fn stored_bytes(&self) -> Vec<StoredBytes> {
+        self.bytes_stored()
     }
 }

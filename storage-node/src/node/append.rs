@@ -1,6 +1,6 @@
 //! Send: one run of records to one queue.
 
-use firn_protocol::api::storage::{AppendRequest, Appended};
+use firn_protocol::api::storage::{AppendRequest, Appended, Routed};
 use firn_protocol::context::RequestContext;
 use firn_protocol::error::ApiError;
 use firn_protocol::ids::{Offset, Position};
@@ -10,6 +10,7 @@ use tokio::sync::oneshot;
 
 use super::StorageNode;
 use super::journal::outcome_unknown;
+use super::usage::sent;
 use crate::broker::entry::Head;
 use crate::record::{EncodedRecords, RunHeader};
 
@@ -18,6 +19,7 @@ impl StorageNode {
         &self,
         ctx: &RequestContext,
         request: AppendRequest,
+        routed: Option<Routed>,
     ) -> Result<Appended, ApiError> {
         if request.messages.is_empty() {
             return Err(ApiError::field("messages", "at least one"));
@@ -38,6 +40,9 @@ impl StorageNode {
         let (done, committed) = oneshot::channel();
         let (header, mark) = {
             let mut core = broker.lock()?;
+            let groups = request.messages.iter();
+            let groups = groups.filter_map(|one| one.message_group.as_deref());
+            self.check_route(&broker, &mut core, request.queue, routed, groups)?;
             let header = RunHeader {
                 first_offset: Offset(core.state.queue(request.queue).end),
                 first_position: Position(core.state.next_position),
@@ -48,8 +53,10 @@ impl StorageNode {
             let head = Head::Append {
                 queue: request.queue,
             };
+            let metered = sent(request.queue.topic, header.stored_at, &request.messages);
             let run = Some((&header, &records.bytes[..]));
-            let mark = self.submit(&broker, &mut core, &head, run, Some(done))?;
+            let mark =
+                self.submit_metered(&broker, &mut core, &head, Some(&metered), run, Some(done))?;
             (header, mark)
         };
         match committed.await {

@@ -18,6 +18,7 @@ use firn_protocol::time::Timestamp;
 
 use super::StorageNode;
 use super::read::ReadLimit;
+use super::usage::sent;
 use crate::broker::entry::Head;
 use crate::broker::held::{Fire, HeldHead, Hold};
 use crate::broker::near::{Earliest, NEAR_MAX, NearDue};
@@ -87,7 +88,9 @@ impl StorageNode {
         let header = self.next_run(&core, queue, &records);
         let head = Head::Held(HeldHead::Hold(hold.clone()));
         let run = Some((&header, &records.bytes[..]));
-        let mark = self.submit(broker, &mut core, &head, run, None)?;
+        let contents = messages.iter().map(|(_, message)| message);
+        let metered = Some(sent(target.topic, header.stored_at, contents));
+        let mark = self.submit_metered(broker, &mut core, &head, metered.as_ref(), run, None)?;
         let places = messages.iter().zip(header.first_offset.0..);
         for ((_, message), offset) in places {
             let due = message.deliver_at.unwrap_or_default();

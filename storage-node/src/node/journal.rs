@@ -6,6 +6,7 @@ use firn_protocol::error::{ApiError, ErrorCode};
 use super::StorageNode;
 use crate::broker::entry::Head;
 use crate::broker::owner::{Broker, Core, Mark};
+use crate::broker::usage::Metered;
 use crate::config::TierMutant;
 use crate::log::{Completion, FrameClass, FrameHeader, LogState, Lsn, SubmitError};
 use crate::record::{RunHeader, encode_run_header};
@@ -22,6 +23,19 @@ impl StorageNode {
         run: Option<(&RunHeader, &[u8])>,
         done: Option<Completion>,
     ) -> Result<Mark, ApiError> {
+        self.submit_metered(broker, core, head, None, run, done)
+    }
+
+    /// The same for an entry that counts for the bill.
+    pub(super) fn submit_metered(
+        &self,
+        broker: &Broker,
+        core: &mut Core,
+        head: &Head,
+        metered: Option<&Metered>,
+        run: Option<(&RunHeader, &[u8])>,
+        done: Option<Completion>,
+    ) -> Result<Mark, ApiError> {
         let seq = core.state.seq + 1;
         let header = FrameHeader {
             tenant: broker.key.tenant,
@@ -33,7 +47,7 @@ impl StorageNode {
         };
         let class = class_of(head);
         let mut start = Vec::with_capacity(64);
-        head.encode(&mut start);
+        head.encode(metered, &mut start);
         let run_start = run.map(|(header, _)| encode_run_header(header));
         let records = run.map_or(&[][..], |(_, records)| records);
         let parts = [
@@ -57,9 +71,9 @@ impl StorageNode {
         if core.state.seq == 0 {
             core.first_lsn = lsn;
         }
-        if let Err(error) = core
-            .state
-            .apply(seq, core.generation, head, run.map(|(run, _)| run))
+        if let Err(error) =
+            core.state
+                .apply(seq, core.generation, head, metered, run.map(|(run, _)| run))
         {
             // The entry is on its way and the state did not take it: our own
             // fault. Nothing more is built on this state.
@@ -184,6 +198,8 @@ fn class_of(head: &Head) -> FrameClass {
         | Head::Class(_)
         | Head::Trim(_)
         | Head::Held(_)
-        | Head::InPlace(_) => FrameClass::Other,
+        | Head::InPlace(_)
+        | Head::Shape { .. }
+        | Head::Usage(_) => FrameClass::Other,
     }
 }

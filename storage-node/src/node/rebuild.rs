@@ -188,10 +188,7 @@ pub(super) fn take_entry(
     let replayed = Ahead {
         seq: header.seq,
         generation: header.generation,
-        entry: Entry {
-            head: entry.head,
-            run: None,
-        },
+        entry: Entry { run: None, ..entry },
         run,
     };
     match follows {
@@ -212,7 +209,15 @@ fn apply_replayed(broker: &mut Rebuilt, replayed: &Ahead) {
     let state = &mut broker.state;
     let (seq, run) = (replayed.seq, replayed.run);
     for _ in 0..3 {
-        match state.apply(seq, replayed.generation, &replayed.entry.head, run.as_ref()) {
+        let Entry { head, metered, .. } = &replayed.entry;
+        let applied = state.apply(
+            seq,
+            replayed.generation,
+            head,
+            metered.as_ref(),
+            run.as_ref(),
+        );
+        match applied {
             Ok(()) => return,
             // Entries before this one are damaged; what is left is kept, with
             // its offsets, and the loss is said (RULES 3).

@@ -16,6 +16,7 @@ use firn_protocol::time::Timestamp;
 use super::StorageNode;
 use super::ordered::has_open_run;
 use super::read::{ReadLimit, WantedTags, to_message};
+use super::usage::handed_out;
 use crate::broker::entry::{Head, Receive, ReceivePart};
 use crate::broker::owner::{Broker, Core};
 use crate::broker::state::retry_queue;
@@ -75,11 +76,23 @@ impl StorageNode {
         self.note_filter(&broker, &mut *broker.lock()?, &request)?;
         self.subscribe_group(&broker, group, topic, Some(&request.filter))
             .await?;
-        if matches!(group.mode, GroupMode::Ordered(_)) {
-            return self.receive_in_order(&broker, &request).await;
-        }
+        let received = match group.mode {
+            GroupMode::Ordered(_) => self.receive_in_order(&broker, &request).await?,
+            GroupMode::Unordered | GroupMode::Member { .. } => {
+                self.receive_in_rounds(&broker, &request).await?
+            }
+        };
+        self.note_attempt(&broker, &request, &received.deliveries);
+        Ok(received)
+    }
+
+    async fn receive_in_rounds(
+        &self,
+        broker: &Arc<Broker>,
+        request: &ReceiveRequest,
+    ) -> Result<Received, ApiError> {
         for _ in 0..ROUNDS_MAX {
-            let claim = match self.claim(&broker, &request)? {
+            let claim = match self.claim(broker, request)? {
                 Ok(claim) => claim,
                 Err(seen) => {
                     return Ok(Received {
@@ -303,7 +316,9 @@ impl StorageNode {
                 deadline,
                 parts,
             });
-            self.submit(claim.broker, &mut core, &head, None, None)?;
+            let at = self.now().max(core.state.last_time);
+            let metered = handed_out(claim.request, at, &sorted.wanted);
+            self.submit_metered(claim.broker, &mut core, &head, metered.as_ref(), None, None)?;
         }
         let generation = core.generation;
         claim.release(&mut core);

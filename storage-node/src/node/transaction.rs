@@ -13,6 +13,7 @@ use firn_protocol::time::Timestamp;
 
 use super::StorageNode;
 use super::delay::held_at;
+use super::usage::sent;
 use crate::broker::entry::Head;
 use crate::broker::held::HeldHead;
 use crate::broker::owner::{Broker, Core, Mark};
@@ -48,7 +49,9 @@ impl StorageNode {
                 checks: 0,
             }));
             let run = Some((&header, &records.bytes[..]));
-            let mark = self.submit(&broker, &mut core, &head, run, None)?;
+            let metered = sent(request.queue.topic, header.stored_at, [&request.message]);
+            let metered = Some(&metered);
+            let mark = self.submit_metered(&broker, &mut core, &head, metered, run, None)?;
             let (queue, id) = (HALVES_QUEUE.queue, request.message.message_id);
             let held = held_at(&broker, request.queue, queue, &header, 0, id);
             core.checks_changed.notify_waiters();

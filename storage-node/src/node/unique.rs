@@ -4,6 +4,7 @@
 use std::sync::Arc;
 
 use firn_protocol::api::hold::{StoredOnce, UniqueMessage, UniqueRequest};
+use firn_protocol::api::storage::Routed;
 use firn_protocol::context::RequestContext;
 use firn_protocol::error::{ApiError, ApiResult, ErrorCode};
 use firn_protocol::ids::{Offset, Position, QueueKey};
@@ -12,6 +13,7 @@ use firn_protocol::message::MessageId;
 use firn_protocol::receipt::HeldPlace;
 
 use super::StorageNode;
+use super::usage::sent;
 use crate::broker::entry::Head;
 use crate::broker::held::Hold;
 use crate::broker::near::NearDue;
@@ -42,7 +44,7 @@ impl StorageNode {
         let queue = request.queue;
         let outcomes = request.messages.iter();
         let outcomes: Vec<_> = outcomes
-            .map(|one| self.store_once(&broker, queue, one))
+            .map(|one| self.store_once(&broker, queue, request.routed, one))
             .collect();
         // A repeat is answered when the first is durable.
         let mark = broker.lock()?.mark();
@@ -62,6 +64,7 @@ impl StorageNode {
         &self,
         broker: &Broker,
         target: QueueKey,
+        routed: Option<Routed>,
         one: &UniqueMessage,
     ) -> ApiResult<Outcome> {
         let mut records = EncodedRecords::default();
@@ -70,6 +73,8 @@ impl StorageNode {
             Some(_) => records.push_held(&one.message, target),
         }
         let mut core = broker.lock()?;
+        let group = one.message.message_group.as_deref();
+        self.check_route(broker, &mut core, target, routed, group.into_iter())?;
         let now = self.now().max(core.state.last_time);
         let forgets = self.config.mutant == Some(Mutant::ForgetIds);
         let first = core.state.dedup.first(one.id, now);
@@ -94,7 +99,8 @@ impl StorageNode {
             id: one.id,
         });
         let run = Some((&header, &records.bytes[..]));
-        self.submit(broker, &mut core, &head, run, None)?;
+        let metered = Some(sent(target.topic, header.stored_at, [&one.message]));
+        self.submit_metered(broker, &mut core, &head, metered.as_ref(), run, None)?;
         if let (Some(hold), Some(due)) = (hold, one.message.deliver_at) {
             self.note_near(broker, &mut core, &hold, due, header.first_offset.0);
         }

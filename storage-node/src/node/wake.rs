@@ -54,7 +54,9 @@ pub(super) fn wake(broker: BrokerId, core: &mut Core, head: &Head, run: &Bytes) 
         | Head::Again { .. }
         | Head::Class(_)
         | Head::Trim(_)
-        | Head::InPlace(_) => {}
+        | Head::InPlace(_)
+        | Head::Shape { .. }
+        | Head::Usage(_) => {}
     }
 }
 

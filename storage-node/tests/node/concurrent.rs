@@ -135,6 +135,7 @@ impl Scene {
             filter,
             member: "member".to_owned(),
             run_max: 1,
+            attempt: None,
         }
     }
 

@@ -232,7 +232,13 @@ impl Bench {
             });
             let state = &mut states[at].1;
             state
-                .apply(header.seq, header.generation, &entry.head, run.as_ref())
+                .apply(
+                    header.seq,
+                    header.generation,
+                    &entry.head,
+                    entry.metered.as_ref(),
+                    run.as_ref(),
+                )
                 .expect("every entry applies");
             Ok(())
         };
@@ -411,6 +417,7 @@ pub(crate) fn receive(max: usize, filter: &Filter) -> ReceiveRequest {
         filter: filter.clone(),
         member: "member".to_owned(),
         run_max: 1,
+        attempt: None,
     }
 }
 

@@ -441,6 +441,7 @@ pub(crate) async fn receive(
         filter: Filter::All,
         member: "m".to_owned(),
         run_max: 1,
+        attempt: None,
     };
     node.receive(&ctx(), request).await
 }

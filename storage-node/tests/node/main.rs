@@ -29,13 +29,16 @@ mod purge;
 mod quota;
 mod races;
 mod redrive;
+mod repeat;
 mod retention;
+mod route;
 mod spoiled;
 mod stores;
 mod tier_faults;
 mod tiers;
 mod transactions;
 mod unique;
+mod usage;
 mod waiting;
 #[path = "../support/weed.rs"]
 mod weed;

@@ -29,6 +29,7 @@ async fn send(bench: &Bench, messages: &[(u64, &str)], delay_ms: Option<u64>) ->
         broker: BROKERS[0],
         queue: queue_key(TOPIC, 0),
         messages: messages.collect(),
+        routed: None,
     };
     let stored = bench.node().append_unique(&context(1), request).await;
     let stored = stored.expect("answered").into_iter();

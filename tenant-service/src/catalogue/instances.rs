@@ -9,7 +9,7 @@ use firn_protocol::{ApiError, ApiResult, BrokerId, ErrorCode, InstanceId, Timest
 use serde_json::json;
 
 use super::checks::{broker_name, exists_already, number, quota, remark, retention, time_zone};
-use super::{Change, Draft, plans, take};
+use super::{Change, Draft, plans, take, topics};
 
 /// The literal segment of a management path (SEED_SPEC I-02).
 const RESERVED_NAME: &str = "cluster";
@@ -84,6 +84,9 @@ pub(crate) fn change(
         instance.plan.clone_from(&plan.name);
         instance.message_bytes = plan.message_bytes;
         instance.rates = plan.rates();
+    }
+    if !change.add_brokers.is_empty() {
+        topics::pin(draft, id)?;
     }
     add_brokers(draft, &mut instance, &plan, change.add_brokers)?;
     set(&mut instance.durability, change.durability);

@@ -39,6 +39,7 @@ pub(crate) fn create(
         tps: fields.tps.filter(|tps| *tps > 0),
         allowed_groups: fields.allowed_groups.unwrap_or_default(),
         created_at: draft.now,
+        version: draft.numbers.take_revision(),
     };
     check(&topic)?;
     let plan = find_plan(draft, &contents.instance.plan)?;
@@ -76,10 +77,14 @@ pub(crate) fn change(
         topic.tps = (tps > 0).then_some(tps);
     }
     check(&topic)?;
-    let keeps_order = keeps_order(&old) || keeps_order(&topic);
-    if topic.queues != old.queues && keeps_order && !fields.is_drained {
-        let text = "the queue numbers of an ordered topic cannot be changed before it is drained";
-        return Err(ApiError::new(ErrorCode::Conflict, text));
+    if topic.queues != old.queues {
+        let keeps_order = old.keeps_order() || topic.keeps_order();
+        if keeps_order && !fields.is_drained {
+            let text =
+                "the queue numbers of an ordered topic cannot be changed before it is drained";
+            return Err(ApiError::new(ErrorCode::Conflict, text));
+        }
+        topic.version = draft.numbers.take_revision();
     }
     let topic = Arc::new(topic);
     draft.push(Change::SetTopic(topic.clone()));
@@ -106,8 +111,26 @@ fn find(draft: &Draft<'_>, instance: InstanceId, name: &str) -> ApiResult<Arc<To
         .ok_or_else(|| ApiError::new(ErrorCode::TopicNotFound, "no such topic"))
 }
 
-fn keeps_order(topic: &Topic) -> bool {
-    topic.ordered || topic.topic_type == TopicType::Fifo
+/// Topics that keep an order stay on the brokers that they have when their instance
+/// gets more: message groups would go on elsewhere, before their older messages.
+pub(crate) fn pin(draft: &mut Draft<'_>, instance: InstanceId) -> ApiResult<()> {
+    let contents = draft.memory.contents(instance)?;
+    let brokers = contents.instance.brokers.iter();
+    let brokers: Vec<BrokerId> = brokers.map(|broker| broker.id).collect();
+    let topics = contents.topics.all();
+    let wide = topics
+        .iter()
+        .filter(|topic| topic.keeps_order() && topic.brokers.is_empty());
+    let pinned: Vec<Topic> = wide
+        .map(|topic| Topic {
+            brokers: brokers.clone(),
+            ..Topic::clone(topic)
+        })
+        .collect();
+    for topic in pinned {
+        draft.push(Change::SetTopic(Arc::new(topic)));
+    }
+    Ok(())
 }
 
 fn check(topic: &Topic) -> ApiResult<()> {

@@ -186,6 +186,9 @@ struct TopicForm {
     tps: Option<u64>,
     allowed_groups: Vec<String>,
     created_at: Timestamp,
+    /// Who restores gives one that is newer than all before.
+    #[serde(skip)]
+    version: u64,
 }
 
 #[derive(Serialize, Deserialize)]

@@ -70,6 +70,7 @@ fn topic() -> Topic {
         tps: None,
         allowed_groups: vec!["workers".to_owned()],
         created_at: Timestamp(5),
+        version: 0,
     }
 }
 
@@ -326,6 +327,7 @@ prop_compose! {
             permission: Permission::Write, ordered, remark: remark.clone(),
             brokers: brokers.into_iter().map(BrokerId).collect(),
             retention_hours, tps, allowed_groups: vec![remark], created_at: Timestamp(created),
+            version: 0,
         }))
     }
 }

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use std::path::Path;
 use std::sync::Arc;
 
-use firn_protocol::catalogue::ConsoleUser;
+use firn_protocol::catalogue::{ConsoleUser, Topic};
 use firn_protocol::{ApiResult, InstanceId, TenantId, Timestamp};
 use firn_runtime::{Clock, random, tasks};
 use tokio::sync::watch;
@@ -94,7 +94,10 @@ impl TenantService {
             }
         }
         let keys = Keys::open(&config.master_key_file, key_from.is_none())?;
-        let (changes, restored) = Rows::new(&found.export, &keys).all().await?;
+        let numbers = found.export.numbers_after(used);
+        let (changes, restored) = Rows::new(&found.export, &keys, numbers.revision)
+            .all()
+            .await?;
         let id = id_text(found.head.catalogue);
         let detail = serde_json::json!({"secretsKept": restored.has_old_secrets});
         let audit = Audit {
@@ -110,7 +113,7 @@ impl TenantService {
         let batch = Batch {
             at: Timestamp(clock.now_ms()),
             changes,
-            numbers: found.export.numbers_after(used),
+            numbers,
             audit: Some((audit, origin)),
         };
         let store = SqliteStore::open(&path).await?;
@@ -146,12 +149,14 @@ struct Rows<'a> {
     keys: &'a Keys,
     tenants: HashMap<TenantId, &'a str>,
     instances: HashMap<InstanceId, &'a str>,
+    /// No topic had a version as high.
+    topic_version: u64,
     changes: Vec<Change>,
     restored: Restored,
 }
 
 impl<'a> Rows<'a> {
-    fn new(export: &'a CatalogueExport, keys: &'a Keys) -> Self {
+    fn new(export: &'a CatalogueExport, keys: &'a Keys, topic_version: u64) -> Self {
         let tenants = export.tenants();
         let instances = export.instances();
         Self {
@@ -159,6 +164,7 @@ impl<'a> Rows<'a> {
             keys,
             tenants: tenants.map(|it| (it.id, it.name.as_str())).collect(),
             instances: instances.map(|it| (it.id, it.name.as_str())).collect(),
+            topic_version,
             changes: Vec::new(),
             restored: Restored {
                 has_old_secrets: export.is_sealed_with(keys),
@@ -176,7 +182,9 @@ impl<'a> Rows<'a> {
         self.changes.extend(plans.map(Change::AddPlan));
         let instances = export.instances().cloned().map(Arc::new);
         self.changes.extend(instances.map(Change::AddInstance));
-        let topics = export.topics().cloned().map(Arc::new);
+        let version = self.topic_version;
+        let topics = export.topics().cloned();
+        let topics = topics.map(|topic| Arc::new(Topic { version, ..topic }));
         self.changes.extend(topics.map(Change::AddTopic));
         let groups = export.groups().cloned().map(Arc::new);
         self.changes.extend(groups.map(Change::AddGroup));

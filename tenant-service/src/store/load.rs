@@ -160,7 +160,8 @@ async fn instances(db: &mut SqliteConnection, memory: &mut Memory) -> Result<(),
 /// another thread, which was most of the time of a start.
 async fn topics(db: &mut SqliteConnection, memory: &mut Memory) -> Result<(), StoreError> {
     let sql = "SELECT json_array(id, instance, name, topic_type, queues, permission, ordered,
-                                 remark, brokers, retention_hours, tps, allowed_groups, created_at)
+                                 remark, brokers, retention_hours, tps, allowed_groups, created_at,
+                                 version)
                FROM topic";
     each(db, "topic", sql, |row| {
         let text: &str = row.get()?;
@@ -180,6 +181,7 @@ async fn topics(db: &mut SqliteConnection, memory: &mut Memory) -> Result<(), St
             tps: columns.10,
             allowed_groups: row.of_list(&columns.11)?,
             created_at: Timestamp(columns.12),
+            version: columns.13,
         };
         memory.apply(&Change::AddTopic(Arc::new(topic)));
         Ok(())
@@ -202,6 +204,7 @@ struct TopicColumns<'a>(
     Option<u32>,
     Option<u64>,
     #[serde(borrow)] Cow<'a, str>,
+    u64,
     u64,
 );
 

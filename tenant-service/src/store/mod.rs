@@ -83,13 +83,21 @@ impl SqliteStore {
     }
 
     async fn migrate(&self) -> Result<(), OpenError> {
-        let mut migrator = Migrator::with_migrations(vec![Migration::new(
-            1,
-            "catalogue".into(),
-            MigrationType::Simple,
-            include_str!("../../migrations/sqlite/0001_catalogue.sql").into_sql_str(),
-            false,
-        )]);
+        let steps = [
+            (
+                "catalogue",
+                include_str!("../../migrations/sqlite/0001_catalogue.sql"),
+            ),
+            (
+                "topic version",
+                include_str!("../../migrations/sqlite/0002_topic_version.sql"),
+            ),
+        ];
+        let steps = (1..).zip(steps).map(|(number, (name, sql))| {
+            let kind = MigrationType::Simple;
+            Migration::new(number, name.into(), kind, sql.into_sql_str(), false)
+        });
+        let mut migrator = Migrator::with_migrations(steps.collect());
         migrator.set_locking(false);
         match migrator.run(&self.pool).await {
             Ok(()) => Ok(()),

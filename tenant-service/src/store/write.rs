@@ -215,13 +215,12 @@ async fn drop_instance(db: &mut SqliteConnection, id: InstanceId) -> Written {
 async fn add_topic(db: &mut SqliteConnection, topic: &Topic) -> Written {
     let statement = query(
         "INSERT INTO topic (id, topic_type, queues, permission, ordered, remark, retention_hours,
-                            tps, allowed_groups, instance, name, brokers, created_at)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)",
+                            tps, allowed_groups, brokers, version, instance, name, created_at)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)",
     );
     let statement = topic_columns(statement, topic)?
         .bind(int(topic.instance.0)?)
         .bind(&topic.name)
-        .bind(list_text(&topic.brokers))
         .bind(int(topic.created_at.0)?);
     run(db, statement).await
 }
@@ -229,13 +228,14 @@ async fn add_topic(db: &mut SqliteConnection, topic: &Topic) -> Written {
 async fn set_topic(db: &mut SqliteConnection, topic: &Topic) -> Written {
     let statement = query(
         "UPDATE topic SET topic_type = $2, queues = $3, permission = $4, ordered = $5, remark = $6,
-                          retention_hours = $7, tps = $8, allowed_groups = $9
+                          retention_hours = $7, tps = $8, allowed_groups = $9, brokers = $10,
+                          version = $11
          WHERE id = $1",
     );
     run(db, topic_columns(statement, topic)?).await
 }
 
-/// The first nine parameters: the number and what may change.
+/// The first eleven parameters: the number and what may change.
 fn topic_columns<'q>(
     statement: Statement<'q>,
     topic: &'q Topic,
@@ -249,7 +249,9 @@ fn topic_columns<'q>(
         .bind(&topic.remark)
         .bind(topic.retention_hours.map(i64::from))
         .bind(topic.tps.map(int).transpose()?)
-        .bind(list_text(&topic.allowed_groups)))
+        .bind(list_text(&topic.allowed_groups))
+        .bind(list_text(&topic.brokers))
+        .bind(int(topic.version)?))
 }
 
 async fn add_group(db: &mut SqliteConnection, group: &Group) -> Written {

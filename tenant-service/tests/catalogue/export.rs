@@ -11,7 +11,7 @@ use firn_tenant_service::{
 };
 
 use crate::place::{ACME, Place, caller, new, refused};
-use crate::restart::{fill, seen};
+use crate::restart::{fill, seen, topic_versions};
 
 const STAMP: Stamp = Stamp { owner: 1, nonce: 2 };
 
@@ -53,6 +53,9 @@ async fn with_the_key_everything_is_as_before() {
     let (copy, restored) = restore(&other, &found, Some(&key)).await.unwrap();
     assert!(restored.has_old_secrets && restored.new_secrets.is_empty());
     assert_eq!(seen(&copy), seen(&service));
+    // Brokers that have seen the versions of before take these.
+    let [before, after] = [&service, &copy].map(|it| topic_versions(it));
+    assert!(after.iter().min() > before.iter().max() && after.len() == before.len());
     assert_eq!(copy.derived_key("receipt"), service.derived_key("receipt"));
     assert_eq!(copy.catalogue_id(), service.catalogue_id());
     assert!(copy.authenticate("demo", "secret-of-demo").is_some());

@@ -1,8 +1,11 @@
 //! Topics and groups: rules, defaults, quotas.
 
-use firn_protocol::api::tenant::{GroupFields, TenantApi as _, TopicFields};
-use firn_protocol::catalogue::{Group, OnPoison, Permission, StartPosition, Topic, TopicType};
+use firn_protocol::api::tenant::{GroupFields, InstanceChange, TenantApi as _, TopicFields};
+use firn_protocol::catalogue::{
+    Group, Instance, OnPoison, Permission, StartPosition, Topic, TopicType,
+};
 use firn_protocol::{BrokerId, ErrorCode, GroupId, InstanceId, Timestamp, TopicId};
+use firn_tenant_service::TenantService;
 
 use crate::place::{GLOBEX, Place, START_MS, caller, new, refused, strings};
 
@@ -27,6 +30,7 @@ async fn topics_take_defaults_and_keep_what_is_not_changed() {
         tps: None,
         allowed_groups: Vec::new(),
         created_at: Timestamp(START_MS),
+        version: plain.version,
     };
     assert_eq!(*plain, expected);
     let change = async |fields| service.change_topic(&by, demo.id, "orders", fields).await;
@@ -50,6 +54,11 @@ async fn topics_take_defaults_and_keep_what_is_not_changed() {
         retention_hours: Some(5),
         tps: Some(100),
         allowed_groups: strings(["g1", "g2"]),
+        ..expected
+    };
+    assert!(changed.version > plain.version);
+    let expected = Topic {
+        version: changed.version,
         ..expected
     };
     assert_eq!(*changed, expected);
@@ -281,6 +290,48 @@ async fn topics_live_on_the_brokers_they_name() {
         .create_topic(&by, wide.id, "x", on(strings(["a", "a"])))
         .await;
     refused(twice, ErrorCode::BadRequest, "brokers: ");
+}
+
+/// A message group that moved would go on before its older messages.
+#[tokio::test]
+async fn topics_that_keep_an_order_stay_where_they_are_when_brokers_come() {
+    let place = Place::new();
+    let (service, demo) = place.with_instance().await;
+    let by = caller();
+    let before = broker_ids(&demo);
+    for (name, topic_type, ordered) in [
+        ("plain", TopicType::Normal, false),
+        ("strict", TopicType::Normal, true),
+        ("fifo", TopicType::Fifo, true),
+        ("mixed", TopicType::Mixed, false),
+    ] {
+        let fields = TopicFields {
+            topic_type: Some(topic_type),
+            ordered: Some(ordered),
+            ..TopicFields::default()
+        };
+        let made = service.create_topic(&by, demo.id, name, fields).await;
+        assert_eq!(made.unwrap().brokers, [] as [BrokerId; 0]);
+    }
+    let more = InstanceChange {
+        add_brokers: strings(["late"]),
+        ..InstanceChange::default()
+    };
+    let wider = service.change_instance(&by, demo.id, more).await.unwrap();
+    assert_eq!(wider.brokers.len(), before.len() + 1);
+    let brokers = |service: &TenantService| {
+        ["plain", "strict", "fifo", "mixed"]
+            .map(|name| service.topic(demo.id, name).unwrap().brokers.clone())
+    };
+    let pinned = [Vec::new(), before.clone(), before.clone(), before];
+    assert_eq!(brokers(&service), pinned);
+    drop(service);
+    let service = place.open().await;
+    assert_eq!(brokers(&service), pinned);
+}
+
+fn broker_ids(instance: &Instance) -> Vec<BrokerId> {
+    instance.brokers.iter().map(|broker| broker.id).collect()
 }
 
 #[tokio::test]

@@ -24,10 +24,13 @@ pub(in crate::native) struct ReceiveForm {
     pub(in crate::native) consumer_id: Option<String>,
     /// `base64` forces `bodyBase64`.
     pub(in crate::native) body_encoding: Option<String>,
-    /// Only 1.
+    /// Ordered groups: how many messages of one message group at most; 1 to 256, default 1.
     pub(in crate::native) run_max: Option<u64>,
-    /// Only `clustering`.
+    /// `clustering` (default) or `broadcasting`.
     pub(in crate::native) mode: Option<String>,
+    /// A call that is made again because its answer was not seen repeats this, and is
+    /// given the same messages as long as they are leased; 1 to 128 bytes.
+    pub(in crate::native) attempt_id: Option<String>,
 }
 
 #[derive(Deserialize, ToSchema)]

@@ -1,7 +1,8 @@
 //! The bytes of entries: golden ones are only ever added, never edited.
 
+use firn_protocol::api::usage::Counts;
 use firn_protocol::catalogue::{Durability, OnPoison};
-use firn_protocol::ids::{Offset, Position, TopicId, UniqueId};
+use firn_protocol::ids::{Generation, Offset, Position, TopicId, UniqueId};
 use firn_protocol::message::NewMessage;
 use proptest::prelude::*;
 
@@ -228,6 +229,15 @@ fn samples() -> Vec<Head> {
             marks: vec![(original, 130)],
         }),
         transfer(TransferReason::Redriven, original, None),
+        Head::Shape {
+            topic: user(),
+            version: 300,
+        },
+        Head::Usage(UsageHead::Cut),
+        Head::Usage(UsageHead::Taken {
+            generation: Generation(3),
+            from: 300,
+        }),
     ]
 }
 
@@ -268,6 +278,9 @@ const GOLDEN: &[&str] = &[
     "011b11031101118085aeffbc3107070707070707070707070707070707",
     "010e0e80d095ffbc3103010005028201",
     "011307ac0204000502820100050200050282010200",
+    "0105120005ac02",
+    "01021300",
+    "0105130103ac02",
 ];
 
 fn hex(bytes: &[u8]) -> String {
@@ -297,7 +310,7 @@ fn a_run() -> Vec<u8> {
 fn golden_bytes_of_every_kind() {
     let encode = |head: &Head| {
         let mut bytes = Vec::new();
-        head.encode(&mut bytes);
+        head.encode(None, &mut bytes);
         bytes
     };
     let found: Vec<String> = samples().iter().map(|head| hex(&encode(head))).collect();
@@ -307,7 +320,35 @@ fn golden_bytes_of_every_kind() {
         let run = head.run_queue().map(|_| Bytes::from(a_run()));
         bytes.extend_from_slice(run.as_deref().unwrap_or_default());
         let read = Entry::decode(&Bytes::from(bytes)).expect("decodes");
-        assert_eq!(read, Entry { head, run });
+        let metered = None;
+        assert_eq!(read, Entry { head, metered, run });
+    }
+}
+
+#[test]
+fn golden_bytes_of_an_entry_that_counts() {
+    let queue = QueueKey {
+        topic: user(),
+        queue: QueueId(2),
+    };
+    let head = Head::Append { queue };
+    let metered = Metered {
+        at: Timestamp(1_700_000_000_000),
+        topic: user(),
+        group: Some(GROUP),
+        counts: Counts::message(5000).negative(),
+    };
+    let mut bytes = Vec::new();
+    head.encode(Some(&metered), &mut bytes);
+    assert_eq!(hex(&bytes), "0204000005020f80d095ffbc31000501ac0201038f4e");
+    bytes.extend_from_slice(&a_run());
+    let read = Entry::decode(&Bytes::from(bytes.clone())).expect("decodes");
+    let run = Some(Bytes::from(a_run()));
+    let metered = Some(metered);
+    assert_eq!(read, Entry { head, metered, run });
+    // Counts that are cut are no run.
+    for len in 7..bytes.len() - a_run().len() {
+        assert!(Entry::decode(&Bytes::copy_from_slice(&bytes[..len])).is_err());
     }
 }
 
@@ -316,14 +357,14 @@ fn every_kind_has_a_number_of_its_own() {
     let mut kinds: Vec<u8> = samples().iter().map(Head::kind).collect();
     kinds.sort_unstable();
     kinds.dedup();
-    assert_eq!(kinds, (1..=26).collect::<Vec<u8>>());
+    assert_eq!(kinds, (1..=28).collect::<Vec<u8>>());
 }
 
 #[test]
 fn a_head_that_wants_a_run_has_one_and_no_other() {
     for head in samples() {
         let mut bytes = Vec::new();
-        head.encode(&mut bytes);
+        head.encode(None, &mut bytes);
         if head.run_queue().is_none() {
             bytes.extend_from_slice(&a_run());
         }
@@ -334,8 +375,8 @@ fn a_head_that_wants_a_run_has_one_and_no_other() {
 #[test]
 fn another_version_is_refused() {
     let mut bytes = Vec::new();
-    Head::DropGroup { group: GROUP }.encode(&mut bytes);
-    for version in [0, VERSION + 1, 255] {
+    Head::DropGroup { group: GROUP }.encode(None, &mut bytes);
+    for version in [0, VERSION_METERED + 1, 255] {
         bytes[0] = version;
         assert!(Entry::decode(&Bytes::from(bytes.clone())).is_err());
     }
@@ -346,7 +387,7 @@ proptest! {
     fn any_bytes_are_an_entry_or_an_error(bytes in prop::collection::vec(any::<u8>(), 0..200), versioned in any::<bool>()) {
         let mut bytes = bytes;
         if versioned && !bytes.is_empty() {
-            bytes[0] = VERSION;
+            bytes[0] = 1 + u8::from(bytes.len() % 2 == 0);
         }
         if let Ok(entry) = Entry::decode(&Bytes::from(bytes)) {
             let _ = entry.run_header();
@@ -357,7 +398,7 @@ proptest! {
     fn a_changed_entry_is_an_entry_or_an_error(which in 0..GOLDEN.len(), at in any::<prop::sample::Index>(), to in any::<u8>(), cut in any::<prop::sample::Index>()) {
         let head = samples().swap_remove(which);
         let mut bytes = Vec::new();
-        head.encode(&mut bytes);
+        head.encode(None, &mut bytes);
         if head.run_queue().is_some() {
             bytes.extend_from_slice(&a_run());
         }

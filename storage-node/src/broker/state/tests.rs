@@ -1,11 +1,13 @@
 //! Snapshots: golden bytes, and that nothing of a state is missing in them.
 
+use firn_protocol::api::usage::Counts;
 use firn_protocol::filter::Filter;
 use firn_protocol::ids::{Generation, Offset, Position, QueueId, TopicId, TopicKey, UniqueId};
 use proptest::prelude::*;
 
 use super::*;
 use crate::broker::entry::{Copy, Head, Receive, ReceivePart, Subscribe, Transfer, TransferReason};
+use crate::broker::usage::{Metered, UsageHead};
 use crate::consume::dedup::First;
 use crate::consume::in_place::{Again, Membership, When};
 use crate::consume::transaction::Half;
@@ -30,7 +32,10 @@ impl Script {
             bytes: 100,
         });
         let seq = self.0.seq + 1;
-        let applied = self.0.apply(seq, Generation(4), head, run.as_ref());
+        let metered = metered(seq, head);
+        let applied = self
+            .0
+            .apply(seq, Generation(4), head, metered.as_ref(), run.as_ref());
         applied.expect("applies");
     }
 
@@ -57,6 +62,21 @@ impl Script {
             due: (reason == TransferReason::Failed).then_some(Timestamp(1_700_000_010_000)),
         }));
     }
+}
+
+/// What sends and receives count here.
+fn metered(seq: u64, head: &Head) -> Option<Metered> {
+    let group = match head {
+        Head::Append { .. } => None,
+        Head::Receive(receive) => Some(receive.group),
+        _ => return None,
+    };
+    Some(Metered {
+        at: Timestamp(1_700_000_000_000 + seq),
+        topic: TOPIC,
+        group,
+        counts: Counts::message(seq),
+    })
 }
 
 /// A state in which every field is in use.
@@ -166,6 +186,13 @@ fn hold_some(state: &mut BrokerState) {
         at: Timestamp(1_700_000_000_000),
     };
     state.dedup.note(UniqueId([7; 16]), first);
+    state.shapes.insert(TOPIC, 300);
+    state.usage.change(7, &UsageHead::Cut);
+    state.usage.note(
+        8,
+        Generation(4),
+        metered(8, &Head::Append { queue: QUEUE }).as_ref(),
+    );
     state.due.insert(Due {
         at: Timestamp(1_700_000_001_000),
         group: GROUP,
@@ -206,6 +233,12 @@ const GOLDEN_4_HELD: &str = concat!(
     "80d095ffbc31",
 );
 
+/// What version 5 has behind that: shapes, then usage.
+const GOLDEN_5: &str = concat!(
+    "010005ac02",
+    "010408018ad5e00600050002021001040107028ad5e0060005000202028ad5e006000501ac0204041a"
+);
+
 fn bytes_of(hex: &str) -> Vec<u8> {
     let digits = (0..hex.len()).step_by(2).map(|at| &hex[at..at + 2]);
     let bytes = digits.map(|digits| u8::from_str_radix(digits, 16).expect("hex"));
@@ -215,10 +248,23 @@ fn bytes_of(hex: &str) -> Vec<u8> {
 #[test]
 fn golden_bytes_of_a_snapshot() {
     let body = format!("{}{GOLDEN_2_TIER}{GOLDEN_3_CLASS}", &GOLDEN_1[2..]);
-    let golden = bytes_of(&format!("04{body}{GOLDEN_4_HELD}"));
+    let golden = bytes_of(&format!("05{body}{GOLDEN_4_HELD}{GOLDEN_5}"));
     assert_eq!(rich().snapshot(), golden);
     let read = BrokerState::from_snapshot(&golden).expect("reads");
     assert_eq!(read, rich());
+}
+
+#[test]
+fn a_snapshot_of_version_4_is_read_without_shapes_and_usage() {
+    let body = format!("{}{GOLDEN_2_TIER}{GOLDEN_3_CLASS}", &GOLDEN_1[2..]);
+    let golden = bytes_of(&format!("04{body}{GOLDEN_4_HELD}"));
+    let read = BrokerState::from_snapshot(&golden).expect("reads");
+    let expected = BrokerState {
+        shapes: BTreeMap::new(),
+        usage: UsageState::default(),
+        ..rich()
+    };
+    assert_eq!(read, expected);
 }
 
 #[test]
@@ -230,6 +276,8 @@ fn a_snapshot_of_version_3_is_read_without_held_messages() {
         halves: Halves::default(),
         in_place: InPlaceGroups::default(),
         dedup: Dedup::default(),
+        shapes: BTreeMap::new(),
+        usage: UsageState::default(),
         due: without_held_due(),
         ..rich()
     };
@@ -246,6 +294,8 @@ fn a_snapshot_of_version_2_is_read_without_a_class() {
         halves: Halves::default(),
         in_place: InPlaceGroups::default(),
         dedup: Dedup::default(),
+        shapes: BTreeMap::new(),
+        usage: UsageState::default(),
         due: without_held_due(),
         ..rich()
     };
@@ -262,6 +312,8 @@ fn a_snapshot_of_version_1_is_read_without_a_tier() {
         halves: Halves::default(),
         in_place: InPlaceGroups::default(),
         dedup: Dedup::default(),
+        shapes: BTreeMap::new(),
+        usage: UsageState::default(),
         due: without_held_due(),
         ..rich()
     };
@@ -283,7 +335,7 @@ fn a_carried_broker_is_what_it_was() {
     let read = BrokerState::from_carry(seq, &carry).expect("reads");
     let mut applied = state;
     let head = Head::Carry(carry.clone());
-    let done = applied.apply(seq, Generation(4), &head, None);
+    let done = applied.apply(seq, Generation(4), &head, None, None);
     done.expect("applies");
     assert_eq!(read, applied, "with the entries before, and without");
     assert_eq!(read.tier, tier);

@@ -96,7 +96,7 @@ impl Script {
         });
         let applied = self
             .0
-            .apply(self.0.seq + 1, Generation(1), head, run.as_ref());
+            .apply(self.0.seq + 1, Generation(1), head, None, run.as_ref());
         applied.expect("applies");
     }
 

@@ -260,10 +260,7 @@ fn take_elsewhere(
 }
 
 fn known(header: &FrameHeader, entry: Entry, run: Option<RunHeader>) -> Known {
-    let entry = Entry {
-        head: entry.head,
-        run: None,
-    };
+    let entry = Entry { run: None, ..entry };
     Known {
         header: *header,
         entry,

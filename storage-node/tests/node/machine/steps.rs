@@ -198,6 +198,7 @@ impl System {
             filter: filter.clone(),
             member: "member".to_owned(),
             run_max: 1,
+            attempt: None,
         };
         let node = self.bench.node().clone();
         let ctx = context(1);

@@ -1,0 +1,2 @@
+-- Rises when the queues of a topic change.
+ALTER TABLE topic ADD COLUMN version BIGINT NOT NULL DEFAULT 0;
