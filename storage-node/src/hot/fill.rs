@@ -323,10 +323,8 @@ impl Worker {
         }
         let bytes = self.builder.bytes() as u64;
         let batch = self.builder.take();
-        self.put_in(&batch)?;
+        self.put_in(&batch, bytes)?;
         self.read_bytes = 0;
-        HotMetrics::add(&self.parts.metrics.filled_bytes, bytes);
-        HotMetrics::take(&self.parts.metrics.lag_bytes, bytes);
         Ok(())
     }
 
@@ -335,19 +333,24 @@ impl Worker {
         let marker = self.parts.store.marker();
         if self.builder.reached().0 >= marker.0.saturating_add(frames) {
             let batch = self.builder.take();
-            self.put_in(&batch)?;
+            self.put_in(&batch, 0)?;
         }
         Ok(())
     }
 
-    fn put_in(&self, batch: &super::HotBatch) -> Result<(), End> {
+    fn put_in(&self, batch: &super::HotBatch, bytes: u64) -> Result<(), End> {
         let mut tries = 0;
         while let Err(error) = self.parts.store.fill(batch) {
             HotMetrics::count(&self.parts.metrics.retries);
             self.pause_before_retry(&mut tries, error)?;
         }
+        let metrics = &self.parts.metrics;
         let lag = self.queue.reached().0.saturating_sub(batch.marker.0);
-        self.parts.metrics.lag_frames.store(lag, Ordering::Relaxed);
+        metrics.lag_frames.store(lag, Ordering::Relaxed);
+        HotMetrics::add(&metrics.filled_bytes, bytes);
+        HotMetrics::take(&metrics.lag_bytes, bytes);
+        // Last: whoever waits for the lag to fall looks at it when told, and perhaps
+        // is never told again.
         self.parts.observer.filled(batch.marker);
         Ok(())
     }

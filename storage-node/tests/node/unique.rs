@@ -102,12 +102,13 @@ async fn a_delayed_message_may_have_an_id() {
     );
     assert_eq!(bodies(&bench).await, [""; 0]);
     bench.advance(5_000);
-    bench.take(1, &Filter::All).await;
-    bench.settle_stores().await;
-    bench.advance(30_000);
-    bench.take(1, &Filter::All).await;
-    bench.settle_stores().await;
-    assert_eq!(bodies(&bench).await.len(), 0, "leased above");
+    let mut came = Vec::new();
+    for _ in 0..2 {
+        came.extend(bodies(&bench).await);
+        // What became due meanwhile is durable now, and seen.
+        bench.settle_stores().await;
+    }
+    assert_eq!(came, ["body 1"]);
     assert_eq!(
         send(&bench, &[(4, "a")], Some(9_000)).await,
         first,

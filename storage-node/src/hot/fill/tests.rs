@@ -1,4 +1,5 @@
-use std::sync::atomic::AtomicU32;
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU32, AtomicU64};
 
 use parking_lot::Condvar;
 use proptest::prelude::*;
@@ -95,6 +96,9 @@ struct World {
     filled: Mutex<Vec<Lsn>>,
     failed: Mutex<Option<String>>,
     changed: Condvar,
+    metrics: OnceLock<Arc<HotMetrics>>,
+    /// The lag as it was when the world was told last.
+    lag_told: AtomicU64,
 }
 
 impl World {
@@ -153,6 +157,10 @@ impl LogSource for World {
 impl FillObserver for World {
     fn filled(&self, upto: Lsn) {
         self.filled.lock().push(upto);
+        if let Some(metrics) = self.metrics.get() {
+            let lag = metrics.lag_bytes.load(Ordering::Relaxed);
+            self.lag_told.store(lag, Ordering::Relaxed);
+        }
         self.changed.notify_all();
     }
 
@@ -188,6 +196,7 @@ fn start(log: &Log, log_end: usize, prepare: impl FnOnce(&Faulty, &World)) -> Se
     let store = Arc::new(Faulty::default());
     prepare(&store, &world);
     let metrics = Arc::new(HotMetrics::default());
+    let _ = world.metrics.set(metrics.clone());
     let parts = FillParts {
         store: store.clone(),
         log: world.clone(),
@@ -232,6 +241,8 @@ fn what_is_pushed_is_filled_soon() {
     it.filler.stop().expect("closes");
     it.check();
     assert_eq!(*it.world.reads.lock(), []);
+    // Whoever waits for the lag to fall is not told again.
+    assert_eq!(it.world.lag_told.load(Ordering::Relaxed), 0);
 }
 
 #[test]
