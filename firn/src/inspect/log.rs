@@ -130,7 +130,7 @@ fn add_header(fields: &mut Value, header: &FrameHeader) {
 
 /// The name of an entry's kind.
 pub(super) fn kind_name(kind: u8) -> String {
-    const NAMES: [&str; 28] = [
+    const NAMES: [&str; 29] = [
         "append",
         "subscribe",
         "unsubscribe",
@@ -159,6 +159,7 @@ pub(super) fn kind_name(kind: u8) -> String {
         "unique",
         "shape",
         "usage",
+        "erase",
     ];
     let name = usize::from(kind)
         .checked_sub(1)
@@ -204,7 +205,8 @@ fn add_entry(fields: &mut Value, entry: &Entry) {
         | Head::Again { .. }
         | Head::DropTopic { .. }
         | Head::Unique(_)
-        | Head::Usage(_) => None,
+        | Head::Usage(_)
+        | Head::Erase => None,
         Head::Shape { version, .. } => {
             fields["version"] = json!(version);
             None

@@ -32,6 +32,14 @@ impl FakeStorage {
 
 #[async_trait]
 impl AdminApi for FakeStorage {
+    async fn erase(&self, _: &RequestContext, _: BrokerId) -> ApiResult<Erased> {
+        self.check()?;
+        Ok(Erased {
+            is_complete: true,
+            ..Erased::default()
+        })
+    }
+
     async fn reshape(&self, _: &RequestContext, _: ReshapeRequest) -> ApiResult<()> {
         self.check()
     }

@@ -67,8 +67,23 @@ pub enum Reshape {
     Open,
 }
 
+/// How far a broker is erased.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Erased {
+    /// Deleted by this call, of object storage.
+    pub objects: u64,
+    pub bytes: u64,
+    /// A list of the broker's objects was empty, and nothing is left on the node.
+    pub is_complete: bool,
+}
+
 #[async_trait]
 pub trait AdminApi: Send + Sync + 'static {
+    /// Removes a broker that no catalogue has any more, with all that was ever stored
+    /// under it, on the node and in object storage, whatever its age. Durable; called
+    /// again until it is complete.
+    async fn erase(&self, ctx: &RequestContext, broker: BrokerId) -> ApiResult<Erased>;
+
     /// See [`Reshape`]; concerns sends that keep an order alone.
     async fn reshape(&self, ctx: &RequestContext, request: ReshapeRequest) -> ApiResult<()>;
 

@@ -151,6 +151,7 @@ impl BrokerState {
             Head::InPlace(in_place) => self.change_in_place(in_place),
             Head::Unique(unique) => self.change_unique(unique, run),
             Head::Usage(usage) => self.usage.change(self.seq, usage),
+            Head::Erase => *self = self.erased(),
         }
     }
 

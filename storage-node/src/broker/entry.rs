@@ -101,6 +101,8 @@ pub enum Head {
     },
     /// Counts for the bill are cut, or taken.
     Usage(UsageHead),
+    /// The broker is removed: nothing that was stored before is needed any more.
+    Erase,
 }
 
 /// Why records are gone.
@@ -234,6 +236,7 @@ impl Head {
             Self::Unique(_) => 26,
             Self::Shape { .. } => 27,
             Self::Usage(_) => 28,
+            Self::Erase => 29,
         }
     }
 
@@ -259,7 +262,8 @@ impl Head {
             | Self::Trim(_)
             | Self::InPlace(_)
             | Self::Shape { .. }
-            | Self::Usage(_) => None,
+            | Self::Usage(_)
+            | Self::Erase => None,
         }
     }
 
@@ -274,6 +278,7 @@ impl Head {
             | Self::Seek { .. }
             | Self::DropTopic { .. }
             | Self::DropGroup { .. }
+            | Self::Erase
             | Self::Unique(_) => true,
             Self::Held(held) => held.is_awaited(),
             Self::Trim(trim) => trim.reason == TrimReason::Purge,

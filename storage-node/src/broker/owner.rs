@@ -165,6 +165,9 @@ impl Broker {
     /// class does, either way, so that a replay learns of it.
     pub fn note_class(&self, head: &Head) -> bool {
         let before = self.in_wal();
+        if matches!(head, Head::Erase) {
+            self.set_in_wal(false);
+        }
         let Head::Class(durability) = head else {
             return before;
         };
@@ -176,8 +179,20 @@ impl Broker {
     ///
     /// # Errors
     /// `STORAGE_UNAVAILABLE` while it is being rebuilt, `NOT_OWNER` once another
-    /// node has taken it over.
+    /// node has taken it over, `NOT_FOUND` once it is erased.
     pub fn lock(&self) -> Result<MutexGuard<'_, Core>, ApiError> {
+        let core = self.lock_even_erased()?;
+        if core.state.is_erased {
+            return Err(ApiError::new(ErrorCode::NotFound, "broker not found"));
+        }
+        Ok(core)
+    }
+
+    /// The same for what goes on with a broker that is erased.
+    ///
+    /// # Errors
+    /// As [`Self::lock`].
+    pub fn lock_even_erased(&self) -> Result<MutexGuard<'_, Core>, ApiError> {
         let core = self.core.lock();
         if core.fenced {
             return Err(ApiError::new(
@@ -245,6 +260,20 @@ impl Core {
         self.dirty = true;
     }
 
+    /// Lets go of what is in memory beside the state, which was erased.
+    pub fn forget_all(&mut self) {
+        self.life += 1;
+        self.near = Near::new(&self.state.delayed);
+        self.tails.clear();
+        self.claims.clear();
+        self.members.clear();
+        self.members_seen.clear();
+        self.orders.clear();
+        self.closing.clear();
+        self.attempts = Attempts::default();
+        self.returns += 1;
+    }
+
     /// Goes on from a state of elsewhere; nobody has used this one yet.
     pub fn adopt(&mut self, state: BrokerState) {
         self.near = Near::new(&state.delayed);
@@ -255,6 +284,9 @@ impl Core {
     /// nothing of it is.
     #[must_use]
     pub fn needed_from(&self) -> Option<Lsn> {
+        if self.state.is_erased {
+            return None;
+        }
         match (self.state.seq, self.state.tier.needed_from) {
             (0, _) => None,
             (_, 0) => Some(self.first_lsn),

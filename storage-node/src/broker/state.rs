@@ -44,6 +44,8 @@ pub struct BrokerState {
     pub shapes: BTreeMap<TopicKey, u64>,
     /// What was sent and handed out, for the bill.
     pub usage: UsageState,
+    /// Nothing of it is needed but its usage, as long as nobody has taken that.
+    pub is_erased: bool,
     /// Everything that happens by itself, by time: leases that pass and waiting
     /// copies that become due. Follows from the rest, so it is not stored.
     #[serde(skip)]
@@ -100,6 +102,30 @@ impl BrokerState {
         state.halves.index();
         state.dedup.index();
         Ok(state)
+    }
+
+    /// What is left of it when it is erased.
+    pub(super) fn erased(&self) -> Self {
+        Self {
+            seq: self.seq,
+            next_position: self.next_position,
+            last_time: self.last_time,
+            next_lease: self.next_lease,
+            usage: self.usage.clone(),
+            is_erased: true,
+            ..Self::default()
+        }
+    }
+
+    /// The state of a broker that was erased by this entry, whatever stood in the log
+    /// before.
+    #[must_use]
+    pub fn erased_at(seq: u64) -> Self {
+        Self {
+            seq,
+            is_erased: true,
+            ..Self::default()
+        }
     }
 
     /// The state as an entry that carries it forward leaves it, whatever stood
@@ -184,6 +210,7 @@ fn with_new_parts(bytes: &[u8], version: u8) -> Vec<u8> {
         (3, empty::<Dedup>()),
         (4, empty::<BTreeMap<TopicKey, u64>>()),
         (4, empty::<UsageState>()),
+        (4, empty::<bool>()),
     ];
     let new = parts.into_iter().filter(|(last, _)| version <= *last);
     let new = new.flat_map(|(_, part)| part);

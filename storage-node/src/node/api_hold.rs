@@ -1,7 +1,9 @@
 //! [`HoldApi`], [`AdminApi`] and [`UsageApi`] for a node in this process.
 
 use async_trait::async_trait;
-use firn_protocol::api::admin::{AdminApi, Parked, PurgeRequest, ReleaseRequest, ReshapeRequest};
+use firn_protocol::api::admin::{
+    AdminApi, Erased, Parked, PurgeRequest, ReleaseRequest, ReshapeRequest,
+};
 use firn_protocol::api::hold::{
     ChecksRequest, Decided, HalfMessage, Held, HoldApi, HoldRequest, PrepareRequest, Recalled,
     StoredOnce, UniqueRequest,
@@ -17,6 +19,10 @@ use super::StorageNode;
 
 #[async_trait]
 impl AdminApi for StorageNode {
+    async fn erase(&self, ctx: &RequestContext, broker: BrokerId) -> ApiResult<Erased> {
+        self.erase_broker(ctx, broker).await
+    }
+
     async fn reshape(&self, ctx: &RequestContext, request: ReshapeRequest) -> ApiResult<()> {
         self.reshape_topic(ctx, request).await
     }

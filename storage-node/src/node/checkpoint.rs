@@ -79,7 +79,7 @@ impl StorageNode {
         let mut snapshots = Vec::with_capacity(brokers.len());
         let mut marks = Vec::with_capacity(brokers.len());
         for broker in brokers {
-            let mut core = broker.lock()?;
+            let mut core = broker.lock_even_erased()?;
             core.dirty = false;
             marks.push(core.mark());
             snapshots.push((broker.key, core.state.seq, core.state.snapshot()));

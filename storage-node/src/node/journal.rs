@@ -200,6 +200,7 @@ fn class_of(head: &Head) -> FrameClass {
         | Head::Held(_)
         | Head::InPlace(_)
         | Head::Shape { .. }
-        | Head::Usage(_) => FrameClass::Other,
+        | Head::Usage(_)
+        | Head::Erase => FrameClass::Other,
     }
 }

@@ -12,6 +12,7 @@ mod broadcast;
 mod checkpoint;
 mod delay;
 mod durable;
+mod erase;
 mod in_place;
 mod journal;
 mod lag;

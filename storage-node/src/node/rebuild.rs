@@ -184,6 +184,11 @@ pub(super) fn take_entry(
             }
         }
     }
+    if let (Head::Erase, false) = (&entry.head, follows) {
+        broker.state = BrokerState::erased_at(header.seq);
+        broker.ahead.clear();
+        return;
+    }
     // Without its run: that is found by its place.
     let replayed = Ahead {
         seq: header.seq,

@@ -105,7 +105,7 @@ impl StorageNode {
 
     /// The events of a broker that nobody has taken, after a cut.
     fn cut(&self, broker: &Broker) -> Option<(Vec<ClosedEvent>, Mark)> {
-        let mut core = broker.lock().ok()?;
+        let mut core = broker.lock_even_erased().ok()?;
         if core.state.usage.has_open() {
             let head = Head::Usage(UsageHead::Cut);
             let cut = self.submit(broker, &mut core, &head, None, None);
@@ -121,7 +121,7 @@ impl StorageNode {
         for key in events {
             let found = self.shared.brokers.read().get(&key.broker).cloned();
             let Some(broker) = found else { continue };
-            let mut core = broker.lock()?;
+            let mut core = broker.lock_even_erased()?;
             if is_closed(&core, key) {
                 let head = Head::Usage(UsageHead::Taken {
                     generation: key.generation,

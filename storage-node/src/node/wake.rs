@@ -56,7 +56,8 @@ pub(super) fn wake(broker: BrokerId, core: &mut Core, head: &Head, run: &Bytes) 
         | Head::Trim(_)
         | Head::InPlace(_)
         | Head::Shape { .. }
-        | Head::Usage(_) => {}
+        | Head::Usage(_)
+        | Head::Erase => {}
     }
 }
 

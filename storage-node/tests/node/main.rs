@@ -6,6 +6,7 @@ mod concurrent;
 mod crash;
 mod damage;
 mod delayed;
+mod erase;
 mod failing;
 mod filters;
 mod full;

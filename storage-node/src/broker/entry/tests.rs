@@ -238,6 +238,7 @@ fn samples() -> Vec<Head> {
             generation: Generation(3),
             from: 300,
         }),
+        Head::Erase,
     ]
 }
 
@@ -281,6 +282,7 @@ const GOLDEN: &[&str] = &[
     "0105120005ac02",
     "01021300",
     "0105130103ac02",
+    "010114",
 ];
 
 fn hex(bytes: &[u8]) -> String {
@@ -357,7 +359,7 @@ fn every_kind_has_a_number_of_its_own() {
     let mut kinds: Vec<u8> = samples().iter().map(Head::kind).collect();
     kinds.sort_unstable();
     kinds.dedup();
-    assert_eq!(kinds, (1..=28).collect::<Vec<u8>>());
+    assert_eq!(kinds, (1..=29).collect::<Vec<u8>>());
 }
 
 #[test]

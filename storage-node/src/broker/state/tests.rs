@@ -236,7 +236,7 @@ const GOLDEN_4_HELD: &str = concat!(
 /// What version 5 has behind that: shapes, then usage.
 const GOLDEN_5: &str = concat!(
     "010005ac02",
-    "010408018ad5e00600050002021001040107028ad5e0060005000202028ad5e006000501ac0204041a"
+    "010408018ad5e00600050002021001040107028ad5e0060005000202028ad5e006000501ac0204041a00"
 );
 
 fn bytes_of(hex: &str) -> Vec<u8> {
