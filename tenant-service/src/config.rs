@@ -7,7 +7,6 @@ use std::str::FromStr as _;
 use firn_protocol::catalogue::Durability;
 use sqlx::postgres::PgConnectOptions;
 
-use crate::error::OpenError;
 use crate::secret::Secret;
 use crate::store;
 
@@ -39,7 +38,7 @@ impl fmt::Debug for TenantConfig {
 ///
 /// # Errors
 /// The rule that it breaks, without anything that may be a password.
-pub fn check_catalogue_url(url: &str) -> Result<(), OpenError> {
+pub fn check_catalogue_url(url: &str) -> Result<(), String> {
     CatalogueUrl::parse(url).map(|_| ())
 }
 
@@ -68,7 +67,7 @@ const PARAMETERS: &[&str] = &[
 ];
 
 impl CatalogueUrl {
-    pub(crate) fn parse(url: &str) -> Result<Self, OpenError> {
+    pub(crate) fn parse(url: &str) -> Result<Self, String> {
         let Some((scheme, rest)) = url.split_once("://") else {
             return Err(refuse(
                 "expected sqlite:///FILE, sqlite://RELATIVE or postgres://USER@HOST/DATABASE",
@@ -98,7 +97,7 @@ impl CatalogueUrl {
     }
 }
 
-fn postgres(url: &str, rest: &str) -> Result<CatalogueUrl, OpenError> {
+fn postgres(url: &str, rest: &str) -> Result<CatalogueUrl, String> {
     // What stands behind the first of these is shown in errors, so a password
     // with one of them must not reach that far.
     let (_, behind) = rest.split_at(rest.find(['/', '?', '#']).unwrap_or(rest.len()));
@@ -122,10 +121,8 @@ fn postgres(url: &str, rest: &str) -> Result<CatalogueUrl, OpenError> {
     Ok(CatalogueUrl::Postgres(Box::new(options)))
 }
 
-fn refuse(rule: &str) -> OpenError {
-    OpenError::Url {
-        rule: rule.replace('\n', " "),
-    }
+fn refuse(rule: &str) -> String {
+    rule.replace('\n', " ")
 }
 
 #[cfg(test)]
@@ -137,7 +134,7 @@ mod tests {
         let file = |url| match CatalogueUrl::parse(url) {
             Ok(CatalogueUrl::Sqlite(path)) => Ok(path),
             Ok(CatalogueUrl::Postgres(_)) => Err("postgres".to_owned()),
-            Err(error) => Err(error.to_string()),
+            Err(rule) => Err(rule),
         };
         assert_eq!(file("sqlite:///a/b.db"), Ok(PathBuf::from("/a/b.db")));
         assert_eq!(file("sqlite://a/b.db"), Ok(PathBuf::from("a/b.db")));
@@ -180,7 +177,7 @@ mod tests {
             ("postgres://u:secret@h/d?sslmode=maybe", "maybe"),
             ("postgres://u:secret@h/d?port=x", "digit"),
         ] {
-            let text = CatalogueUrl::parse(url).err().unwrap().to_string();
+            let text = CatalogueUrl::parse(url).err().unwrap();
             assert!(text.contains(part), "{text}");
             assert!(!text.contains("secret"), "{text}");
             assert!(!text.contains('\n'), "{text}");

@@ -66,7 +66,7 @@ impl TenantService {
     /// # Errors
     /// One line that says what to do; see [`OpenError`].
     pub async fn open(config: TenantConfig, clock: Clock) -> Result<Arc<Self>, OpenError> {
-        let store = Store::open(&CatalogueUrl::parse(&config.catalogue)?).await?;
+        let store = Store::open(&catalogue_url(&config)?).await?;
         let found = Found::new(&store, &config, clock.now_ms()).await?;
         let passwords = Passwords::new().await.map_err(password_error)?;
         let writer = Writer {
@@ -272,6 +272,10 @@ fn batch(draft: Draft<'_>, caller: Option<&Caller>) -> Batch {
         audit: draft.audit.map(|audit| (audit, origin)),
         version: None,
     }
+}
+
+fn catalogue_url(config: &TenantConfig) -> Result<CatalogueUrl, OpenError> {
+    CatalogueUrl::parse(&config.catalogue).map_err(|rule| OpenError::Url { rule })
 }
 
 /// What a start finds in the database.

@@ -11,7 +11,7 @@ use firn_runtime::{Clock, random, tasks};
 use tokio::sync::watch;
 
 use super::operator::new_password;
-use super::{TenantService, password_error};
+use super::{TenantService, catalogue_url, password_error};
 use crate::catalogue::users::new_secret;
 use crate::catalogue::{Audit, Change, ConsoleRow, UserRow, console};
 use crate::config::{CatalogueUrl, TenantConfig};
@@ -83,7 +83,7 @@ impl TenantService {
         key_from: Option<&Path>,
         used: IdsInUse,
     ) -> Result<(Arc<Self>, Restored), OpenError> {
-        let url = CatalogueUrl::parse(&config.catalogue)?;
+        let url = catalogue_url(&config)?;
         if exists(&url).await? {
             let place = url.place();
             return Err(OpenError::Exists { place });

@@ -74,10 +74,10 @@ impl Connection<'_> {
     }
 
     pub(super) async fn run(&mut self, statement: Statement<'_>) -> Result<(), StoreError> {
-        match self {
-            Self::Sqlite(db) => drop(bound!(statement).execute(&mut **db).await?),
-            Self::Postgres(db) => drop(bound!(statement).execute(&mut **db).await?),
-        }
+        let _rows = match self {
+            Self::Sqlite(db) => bound!(statement).execute(&mut **db).await?.rows_affected(),
+            Self::Postgres(db) => bound!(statement).execute(&mut **db).await?.rows_affected(),
+        };
         Ok(())
     }
 

@@ -137,15 +137,12 @@ impl Server {
         let user = self.options.get_username();
         let database = self.options.get_database().unwrap_or(user);
         let reason = match error {
-            StoreError::Database(sqlx::Error::Tls(error)) => {
-                format!("no secure connection to the server: {error}")
-            }
-            // What the other end of TLS said wrong arrives as this.
-            StoreError::Database(sqlx::Error::Io(error)) if error.kind() == InvalidData => {
-                format!("no secure connection to the server: {error}")
-            }
-            StoreError::Database(sqlx::Error::Io(error)) => {
+            StoreError::Database(sqlx::Error::Io(error)) if error.kind() != InvalidData => {
                 format!("the server does not answer: {error}")
+            }
+            // What TLS says of the other end arrives as the latter.
+            StoreError::Database(error @ (sqlx::Error::Tls(_) | sqlx::Error::Io(_))) => {
+                format!("no secure connection to the server: {error}")
             }
             StoreError::Database(sqlx::Error::Database(error)) => match error.code().as_deref() {
                 Some("28P01" | "28000") => {
@@ -156,7 +153,10 @@ impl Server {
                 }
                 _ => format!("the server refuses: {}", error.message()),
             },
-            error => error.to_string(),
+            StoreError::Database(_)
+            | StoreError::Schema(_)
+            | StoreError::Silent { .. }
+            | StoreError::Damaged { .. } => error.to_string(),
         };
         OpenError::Server {
             place: place(&self.options),

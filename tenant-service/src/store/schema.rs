@@ -54,10 +54,10 @@ pub(super) async fn update_postgres(db: &mut PgConnection) -> Result<(), OpenErr
 }
 
 fn failed(error: MigrateError) -> OpenError {
-    match error {
-        MigrateError::VersionMissing(_) => OpenError::TooNew,
-        error => StoreError::from(error).into(),
+    if let MigrateError::VersionMissing(_) = error {
+        return OpenError::TooNew;
     }
+    StoreError::from(error).into()
 }
 
 #[cfg(test)]
