@@ -286,16 +286,16 @@ struct Found {
 }
 
 impl Found {
-    /// In one transaction: of two first starts on one database, one makes the
-    /// catalogue and the other one finds it.
+    /// Of two first starts on one database, one makes the catalogue, in one
+    /// transaction, and the other one finds it.
     async fn new(store: &Store, config: &TenantConfig, now_ms: u64) -> Result<Self, OpenError> {
         let (mut session, _) = store.begin().await?;
         let keys = open_keys(&mut session, config).await?;
         let catalogue_id = transfer::open_id(&mut session).await?;
         let audit_end = now_ms.saturating_sub(AUDIT_KEPT.as_millis() as u64);
         session.drop_audit_before(Timestamp(audit_end)).await?;
-        let loaded = session.load(&keys).await?;
         session.commit().await?;
+        let loaded = store.load(&keys).await?;
         Ok(Self {
             keys,
             catalogue_id,

@@ -100,16 +100,22 @@ impl Store {
         }
     }
 
-    /// The catalogue, if it is not of the version that is known already. Waits for
-    /// no change that is under way.
+    /// The catalogue as it is at one moment. Waits for no change that is under way.
+    pub(crate) async fn load(&self, keys: &Keys) -> Result<Loaded, StoreError> {
+        let mut session = self.read().await?;
+        let loaded = session.load(keys).await?;
+        session.rollback().await?;
+        Ok(loaded)
+    }
+
+    /// The same, if it is not of the version that is known already.
     pub(crate) async fn newer(
         &self,
         known: u64,
         keys: &Keys,
     ) -> Result<Option<Loaded>, StoreError> {
         let mut session = self.read().await?;
-        let is_known = session.version().await? == known;
-        let loaded = match is_known {
+        let loaded = match session.version().await? == known {
             true => None,
             false => Some(session.load(keys).await?),
         };

@@ -1,6 +1,7 @@
 //! A transaction on the catalogue, on either database.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use firn_protocol::Timestamp;
 use sqlx::{Sqlite, SqlitePool, Transaction};
@@ -10,6 +11,9 @@ use super::postgres::{self, LOAD_MAX, STEP_MAX, Server};
 use super::{Batch, Loaded, VERSION, load, write};
 use crate::error::StoreError;
 use crate::keys::Keys;
+
+/// What each change of a batch may take on top of the time that all of it may.
+const CHANGE_MAX: Duration = Duration::from_millis(50);
 
 /// Nothing of it is there until [`Self::commit`] or [`Self::write`] ends well, and
 /// nothing ever will be if it is dropped before.
@@ -104,7 +108,8 @@ impl Session {
             self.commit().await
         };
         // A restore writes all there is as one batch.
-        bounded(server, LOAD_MAX, write).await
+        let max = STEP_MAX + CHANGE_MAX * u32::try_from(batch.changes.len()).unwrap_or(u32::MAX);
+        bounded(server, max, write).await
     }
 
     pub(crate) async fn commit(self) -> Result<(), StoreError> {
@@ -146,7 +151,7 @@ impl Session {
 /// A server may fall silent; a file does not.
 pub(super) async fn bounded<T>(
     server: Option<Arc<Server>>,
-    max: std::time::Duration,
+    max: Duration,
     work: impl Future<Output = Result<T, StoreError>>,
 ) -> Result<T, StoreError> {
     match server {

@@ -4,7 +4,7 @@
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicU16, AtomicU32, Ordering};
 
 /// A running server with databases of its own.
 pub(crate) struct Cluster {
@@ -112,10 +112,12 @@ fn script(args: &[&str]) -> Result<(), String> {
     }
 }
 
-/// Below those that the system gives to outgoing connections.
+/// Below those that the system gives to outgoing connections; another one each
+/// time, for the servers of one process.
 fn free_port() -> u16 {
-    let start = 22_000 + (std::process::id() % 5000) as u16;
-    let mut candidates = start..32_000;
+    static CALLS: AtomicU16 = AtomicU16::new(0);
+    let own = 22_000 + (std::process::id() % 900) as u16 * 10;
+    let mut candidates = own + CALLS.fetch_add(1, Ordering::Relaxed)..32_000;
     let is_free = |port: &u16| std::net::TcpListener::bind(("127.0.0.1", *port)).is_ok();
     candidates.find(is_free).expect("there are free ports")
 }
