@@ -108,7 +108,9 @@ impl StorageNode {
         if let Some(mark) = unsettled {
             self.settled(mark).await?;
         }
-        if self.settle_where_it_is(broker, due)? {
+        let (group, queue, offset) = (due.group, due.queue, due.offset);
+        let behind = self.handed_out_behind(broker, group, queue, offset).await?;
+        if self.settle_where_it_is(broker, due, &behind)? {
             return Ok(());
         }
         let message = self.read_one(broker, due.queue, due.offset).await?;
@@ -171,12 +173,17 @@ impl StorageNode {
 
     /// What is due of a group whose records stay where they are; false if it is
     /// none, or the record goes to the dead letters.
-    fn settle_where_it_is(&self, broker: &Broker, due: Due) -> Result<bool, ApiError> {
+    fn settle_where_it_is(
+        &self,
+        broker: &Broker,
+        due: Due,
+        behind: &[u64],
+    ) -> Result<bool, ApiError> {
         let mut core = broker.lock()?;
         let is_in_place = core.state.in_place.contains_key(&due.group)
             && matches!(due.queue.topic, TopicKey::User(_) | TopicKey::DeadLetter(_));
         match is_in_place && core.state.due.contains(&due) {
-            true => self.settle_in_place(broker, &mut core, due),
+            true => self.settle_in_place(broker, &mut core, due, behind),
             false => Ok(false),
         }
     }

@@ -216,6 +216,31 @@ async fn a_run_is_handed_out_together_and_fails_together() {
     assert_eq!(places(&member.take(10, 3).await), [(4, 1)]);
 }
 
+/// Which of them are one run is known nowhere but in the records.
+#[tokio::test]
+async fn a_run_of_before_a_start_fails_together() {
+    for told in [true, false] {
+        let mut bench = Bench::new(|_| {});
+        send(&bench, &[(0, "a"), (1, "b"), (2, "a"), (3, "a")]).await;
+        let run = Member::new(&bench, OnPoison::Block).take(10, 3).await;
+        assert_eq!(places(&run), [(0, 1), (2, 1), (3, 1), (1, 1)]);
+        bench.restart(told).await;
+        let member = Member::new(&bench, OnPoison::Block);
+        if told {
+            member.fail(run[0].receipt).await;
+            bench.advance(1_000);
+        } else {
+            bench.advance(30_000);
+        }
+        let again = member.take(10, 3).await;
+        let others: &[(u64, u32)] = if told { &[] } else { &[(1, 2)] };
+        let expected = [&[(0, 2), (2, 1), (3, 1)], others].concat();
+        assert_eq!(places(&again), expected, "told: {told}");
+        bench.close().await;
+        bench.check_snapshots();
+    }
+}
+
 #[tokio::test]
 async fn a_poison_message_parks_its_message_group() {
     for how in [Release::Retry, Release::Skip, Release::DeadLetter] {
