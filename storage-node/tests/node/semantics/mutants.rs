@@ -1,5 +1,8 @@
 //! The machine sees deliberate faults, or it proves nothing (RULES 36).
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
 use firn_storage_node::config::Mutant;
 use proptest::test_runner::{Config, RngAlgorithm, TestCaseError, TestError, TestRng, TestRunner};
 use proptest_state_machine::ReferenceStateMachine as _;
@@ -11,10 +14,14 @@ use super::{Sequence, System};
 const CASES: u32 = 64;
 const SHRINKS_MAX: u32 = 300;
 
-fn life(tail_bytes: u64, ops: &[Op], mutant: Mutant) -> Checked {
+fn life(tail_bytes: u64, ops: &[Op], seen: Option<Arc<AtomicUsize>>, mutant: Mutant) -> Checked {
     let mut system = System::new(tail_bytes, Some(mutant));
     system.begin_brokers()?;
     for op in ops {
+        // What comes behind the breach is let go first.
+        if let Some(seen) = &seen {
+            seen.fetch_add(1, Ordering::SeqCst);
+        }
         system.run(op)?;
     }
     system.heal()
@@ -31,8 +38,8 @@ fn find(mutant: Mutant) -> Option<(String, Vec<Op>)> {
     let dice = TestRng::deterministic_rng(RngAlgorithm::ChaCha);
     let mut runner = TestRunner::new_with_rng(config, dice);
     let cases = Sequence::sequential_strategy(1..60);
-    let outcome = runner.run(&cases, |(tail_bytes, ops, _)| {
-        life(tail_bytes, &ops, mutant).map_err(TestCaseError::fail)
+    let outcome = runner.run(&cases, |(tail_bytes, ops, seen)| {
+        life(tail_bytes, &ops, seen, mutant).map_err(TestCaseError::fail)
     });
     match outcome {
         Ok(()) => None,
