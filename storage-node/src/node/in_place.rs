@@ -70,18 +70,12 @@ impl StorageNode {
         again: Again,
         behind: &[u64],
     ) -> Result<Mark, ApiError> {
-        let state = core.state.groups.get(&due.group);
-        let progress = state.and_then(|state| state.progress(due.queue));
-        let is_leased = |offset: &u64| {
-            let standing = progress.map(|progress| progress.standing(*offset));
-            matches!(standing, Some(Standing::Leased(_)))
-        };
         let head = Head::InPlace(InPlaceHead::Again(AgainEntry {
             group: due.group,
             queue: due.queue,
             offset: due.offset,
             again,
-            given_back: behind.iter().copied().filter(is_leased).collect(),
+            given_back: still_leased(core, due, behind),
         }));
         let mark = self.submit(broker, core, &head, None, None)?;
         if matches!(again.when, When::Parked(_)) {
@@ -93,6 +87,28 @@ impl StorageNode {
         }
         core.has_news(broker.key.broker, due.group, due.queue.topic);
         Ok(mark)
+    }
+
+    /// What was handed out in one run behind a record that became a dead letter goes
+    /// back.
+    pub(super) fn give_back_run(
+        &self,
+        broker: &Broker,
+        core: &mut Core,
+        due: Due,
+        behind: &[u64],
+    ) -> Result<Option<Mark>, ApiError> {
+        let offsets = still_leased(core, due, behind);
+        if offsets.is_empty() {
+            return Ok(None);
+        }
+        let head = Head::GiveBack {
+            group: due.group,
+            records: vec![(due.queue, offsets)],
+        };
+        let mark = self.submit(broker, core, &head, None, None)?;
+        core.has_news(broker.key.broker, due.group, due.queue.topic);
+        Ok(Some(mark))
     }
 
     /// Something is due of a group of this kind; false if the record has to be
@@ -229,6 +245,17 @@ impl StorageNode {
         core.has_news(broker.key.broker, group, queue.topic);
         Ok(mark)
     }
+}
+
+/// Which of these records of a queue are still handed out.
+fn still_leased(core: &Core, due: Due, offsets: &[u64]) -> Vec<u64> {
+    let state = core.state.groups.get(&due.group);
+    let progress = state.and_then(|state| state.progress(due.queue));
+    let is_leased = |offset: &u64| {
+        let standing = progress.map(|progress| progress.standing(*offset));
+        matches!(standing, Some(Standing::Leased(_)))
+    };
+    offsets.iter().copied().filter(is_leased).collect()
 }
 
 fn require_parked(

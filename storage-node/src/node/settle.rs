@@ -168,6 +168,7 @@ impl StorageNode {
             },
             &message,
         )?;
+        self.give_back_run(broker, &mut core, due, &behind)?;
         Ok(())
     }
 
@@ -204,13 +205,14 @@ impl StorageNode {
     }
 
     /// A member reported a failure: the copy waits for the pause of its attempt,
-    /// or is a dead letter. The time of the next delivery, if there is one.
+    /// or is a dead letter, and what was handed out behind it in one run goes back. The time of the next delivery, if there is one.
     pub(super) fn fail(
         &self,
         broker: &Broker,
         core: &mut Core,
         due: Due,
         message: &Message,
+        behind: &[u64],
     ) -> Result<(Mark, Option<firn_protocol::Timestamp>), ApiError> {
         let (to, copy) = next_place(core, due, message);
         if to == dead_letters(core, due.group) {
@@ -220,7 +222,9 @@ impl StorageNode {
                 to,
                 copy,
             };
-            return Ok((self.transfer(broker, core, step, message)?, None));
+            let mark = self.transfer(broker, core, step, message)?;
+            let given_back = self.give_back_run(broker, core, due, behind)?;
+            return Ok((given_back.unwrap_or(mark), None));
         }
         let pause = retry_pause_ms(copy.attempt - 1);
         let at = self.now().max(core.state.last_time).plus_ms(pause);

@@ -144,12 +144,14 @@ impl StorageNode {
         let Some(message) = message else {
             return Ok(VisibilityAnswer::Refused(AckStatus::Invalid));
         };
+        let behind = self.handed_out_behind(broker, group, receipt.queue, receipt.offset.0);
+        let behind = behind.await?;
         let failed = {
             let mut core = broker.lock()?;
             // Time has passed while the body was read.
             if holds_lease(&core, group, &receipt) {
                 let due = due_of_lease(&core, group, receipt.queue, receipt.offset.0)?;
-                Some(self.fail(broker, &mut core, due, &message)?)
+                Some(self.fail(broker, &mut core, due, &message, &behind)?)
             } else {
                 None
             }

@@ -311,6 +311,29 @@ async fn a_poison_message_becomes_a_dead_letter_if_the_group_says_so() {
 }
 
 #[tokio::test]
+async fn what_comes_behind_a_dead_letter_goes_back_uncounted() {
+    for told in [true, false] {
+        let bench = Bench::new(|_| {});
+        let member = Member::new(&bench, OnPoison::DeadLetter);
+        send(&bench, &[(0, "a"), (1, "a"), (2, "b")]).await;
+        for _ in 1..=2 {
+            let got = member.take(1, 1).await;
+            member.fail(got[0].receipt).await;
+            bench.advance(1_000);
+        }
+        let run = member.take(10, 2).await;
+        assert_eq!(places(&run), [(0, 3), (1, 1), (2, 1)]);
+        if told {
+            member.fail(run[0].receipt).await;
+            assert_eq!(places(&member.take(10, 2).await), [(1, 1)]);
+        } else {
+            bench.advance(30_000);
+            assert_eq!(places(&member.take(10, 2).await), [(1, 1), (2, 2)]);
+        }
+    }
+}
+
+#[tokio::test]
 async fn whoever_waits_is_woken_by_an_ack_and_by_the_second() {
     let bench = Bench::new(|_| {});
     let member = Member::new(&bench, OnPoison::Block);

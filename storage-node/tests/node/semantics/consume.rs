@@ -32,8 +32,8 @@ impl System {
     /// What was handed out; all of it was judged.
     pub(super) fn receive(&mut self, ask: Ask) -> Checked<Vec<Handle>> {
         let (topic, now) = (TOPICS[ask.topic], self.now());
-        self.join(ask);
         let mut found = self.ask(ask)?;
+        self.join(ask)?;
         let is_new = self.models[ask.broker]
             .reader(ask.reader)
             .topics
@@ -154,20 +154,19 @@ impl System {
     }
 
     /// A member that is new lets go of those that have done nothing for days.
-    fn join(&mut self, ask: Ask) {
-        let kind = READERS[ask.reader];
+    fn join(&mut self, ask: Ask) -> Checked {
+        let (kind, now) = (READERS[ask.reader], self.now());
         if kind.member.is_none() {
-            return;
+            return Ok(());
         }
-        let now = self.now();
-        let model = &mut self.models[ask.broker];
-        if model.reader(ask.reader).topics.is_empty() {
-            let others = (0..READERS.len()).filter(|other| {
-                *other != ask.reader && READERS[*other].group == kind.group
-            });
-            for other in others.collect::<Vec<_>>() {
+        if self.models[ask.broker].reader(ask.reader).topics.is_empty() {
+            // What they could not consume became dead letters before.
+            self.settle(ask.broker)?;
+            self.learn_letters(ask.broker, kind.group)?;
+            let model = &mut self.models[ask.broker];
+            for (other, it) in READERS.iter().enumerate() {
                 let known = model.reader(other);
-                if known.topics.is_empty() {
+                if other == ask.reader || it.group != kind.group || known.topics.is_empty() {
                     continue;
                 }
                 let seen = *known.seen.get_or_insert(now);
@@ -176,7 +175,8 @@ impl System {
                 }
             }
         }
-        model.reader(ask.reader).seen = Some(now);
+        self.models[ask.broker].reader(ask.reader).seen = Some(now);
+        Ok(())
     }
 
     fn pick(&self, pick: usize) -> Option<Handle> {

@@ -49,6 +49,12 @@ impl System {
 
     fn begin_life(&mut self) -> Checked {
         for broker in 0..BROKERS.len() {
+            let readers = self.models[broker].readers.values();
+            let mut states = readers.flat_map(|reader| reader.states.values());
+            if states.any(State::may_show_another) {
+                self.timers();
+                self.settle_only(broker)?;
+            }
             for reader in 0..READERS.len() {
                 let model = self.models[broker].reader(reader);
                 model.seen = None;
@@ -80,10 +86,15 @@ impl System {
 
     /// All that the node has done on a broker is durable, and can be seen.
     pub(super) fn settle(&mut self, broker: usize) -> Checked {
+        self.settle_only(broker)?;
+        self.models[broker].durable();
+        Ok(())
+    }
+
+    fn settle_only(&mut self, broker: usize) -> Checked {
         let node = self.bench.node().clone();
         let lag = self.wait(node.lag(&context(1), BROKERS[broker], READERS[0].id()));
         lag.map_err(|error| format!("L1: lag: {error}"))?;
-        self.models[broker].durable();
         Ok(())
     }
 
@@ -112,7 +123,7 @@ impl System {
         Ok(())
     }
 
-    fn learn_letters(&mut self, broker: usize, group: u64) -> Checked {
+    pub(super) fn learn_letters(&mut self, broker: usize, group: u64) -> Checked {
         let known = self.models[broker].letters.get(&group).map_or(0, Vec::len);
         let place = firn_protocol::ids::QueueKey {
             topic: TopicKey::DeadLetter(firn_protocol::ids::GroupId(group)),
@@ -312,6 +323,11 @@ impl System {
 }
 
 impl State {
+    /// A lease that may be lost, with the one before it, passed, in its place.
+    fn may_show_another(&self) -> bool {
+        matches!(self, Self::Leased { attempt, is_durable: false, .. } if *attempt > 1)
+    }
+
     /// What is left of it after a crash, by the status that it has then.
     fn survived(self, kind: &super::ops::ReaderKind, told: ConsumeStatus) -> Checked<Self> {
         use ConsumeStatus::{Consumed, Consuming, ToConsume};
