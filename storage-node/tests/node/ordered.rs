@@ -195,6 +195,21 @@ async fn a_lease_that_passes_gives_the_same_record_again_at_once() {
 }
 
 #[tokio::test]
+async fn the_last_lease_counts_until_the_next_and_none_before() {
+    let bench = Bench::new(|_| {});
+    let member = Member::new(&bench, OnPoison::Block);
+    send(&bench, &[(0, "a")]).await;
+    let mut leases = Vec::new();
+    for _ in 0..2 {
+        leases.push(member.take(1, 1).await.remove(0).receipt);
+        bench.advance(30_000);
+    }
+    bench.node().timer_step().await;
+    assert_eq!(bench.ack(leases[0]).await, AckStatus::LeaseExpired);
+    assert_eq!(bench.ack(leases[1]).await, AckStatus::Ok);
+}
+
+#[tokio::test]
 async fn a_run_is_handed_out_together_and_fails_together() {
     let bench = Bench::new(|_| {});
     let member = Member::new(&bench, OnPoison::Block);
