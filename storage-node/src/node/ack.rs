@@ -229,9 +229,7 @@ fn waits(core: &Core, group: GroupId, receipt: &Receipt) -> bool {
 /// Whether a record that stays in its place had a later delivery (R6).
 fn is_overtaken(core: &Core, group: GroupId, receipt: &Receipt) -> bool {
     let state = core.state.in_place.get(&group);
-    let next = state.map_or(1, |state| {
-        state.attempt(receipt.queue, receipt.offset.0)
-    });
+    let next = state.map_or(1, |state| state.attempt(receipt.queue, receipt.offset.0));
     next > receipt.attempt.saturating_add(1)
 }
 

@@ -11,13 +11,13 @@ use firn_protocol::limits::{ORDERED_PAUSE_MS, retry_pause_ms};
 use firn_protocol::time::Timestamp;
 
 use super::StorageNode;
+use super::run::still_leased;
 use super::settle::Step;
 use crate::broker::entry::{Copy, Head, TransferReason};
 use crate::broker::in_place::{AgainEntry, InPlaceHead};
 use crate::broker::owner::{Broker, Core, Mark};
 use crate::broker::state::{Due, dead_letter_queue};
 use crate::consume::in_place::{Again, When};
-use crate::consume::progress::Standing;
 use firn_protocol::catalogue::OnPoison;
 
 /// Parked records told at a time.
@@ -87,28 +87,6 @@ impl StorageNode {
         }
         core.has_news(broker.key.broker, due.group, due.queue.topic);
         Ok(mark)
-    }
-
-    /// What was handed out in one run behind a record that became a dead letter goes
-    /// back.
-    pub(super) fn give_back_run(
-        &self,
-        broker: &Broker,
-        core: &mut Core,
-        due: Due,
-        behind: &[u64],
-    ) -> Result<Option<Mark>, ApiError> {
-        let offsets = still_leased(core, due, behind);
-        if offsets.is_empty() {
-            return Ok(None);
-        }
-        let head = Head::GiveBack {
-            group: due.group,
-            records: vec![(due.queue, offsets)],
-        };
-        let mark = self.submit(broker, core, &head, None, None)?;
-        core.has_news(broker.key.broker, due.group, due.queue.topic);
-        Ok(Some(mark))
     }
 
     /// Something is due of a group of this kind; false if the record has to be
@@ -245,17 +223,6 @@ impl StorageNode {
         core.has_news(broker.key.broker, group, queue.topic);
         Ok(mark)
     }
-}
-
-/// Which of these records of a queue are still handed out.
-fn still_leased(core: &Core, due: Due, offsets: &[u64]) -> Vec<u64> {
-    let state = core.state.groups.get(&due.group);
-    let progress = state.and_then(|state| state.progress(due.queue));
-    let is_leased = |offset: &u64| {
-        let standing = progress.map(|progress| progress.standing(*offset));
-        matches!(standing, Some(Standing::Leased(_)))
-    };
-    offsets.iter().copied().filter(is_leased).collect()
 }
 
 fn require_parked(

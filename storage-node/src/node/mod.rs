@@ -27,6 +27,7 @@ mod rebuild;
 mod receive;
 mod recover;
 mod redrive;
+mod run;
 mod seek;
 mod settle;
 mod shared;

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use firn_protocol::api::storage::{Delivery, ReceiveRequest, Received};
 use firn_protocol::error::ApiError;
-use firn_protocol::ids::{GroupId, QueueId, QueueKey};
+use firn_protocol::ids::{QueueId, QueueKey};
 use firn_protocol::limits::ANSWER_BYTES_MAX;
 
 use super::StorageNode;
@@ -182,13 +182,12 @@ impl StorageNode {
             }
             next = offset + 1;
             let summary = record.summary().map_err(|_| damaged())?;
-            if wanted_by_any(&live, &summary) {
-                let line = match self.config.mutant {
-                    Some(Mutant::BreakOrder) => Line::alone(offset),
-                    Some(_) | None => Line::of(summary.message_group),
-                };
-                lines.push((offset, line));
-            } else {
+            let line = match self.config.mutant {
+                Some(Mutant::BreakOrder) => Line::alone(offset),
+                Some(_) | None => Line::of(summary.message_group),
+            };
+            lines.push((offset, line));
+            if !wanted_by_any(&live, &summary) {
                 skipped.push((offset, offset + 1));
             }
         }
@@ -204,6 +203,7 @@ impl StorageNode {
             if !skipped.is_empty() {
                 self.skip_in_order(broker, &mut core, request, queue, skipped)?;
             }
+            // What nobody wants is finished now, but for what somebody holds.
             let standing = |offset: u64| standing(&core, request, queue, offset);
             lines.retain(|(offset, _)| standing(*offset) != Standing::Finished);
             order.add(lines, read.upto);
@@ -291,57 +291,7 @@ impl StorageNode {
         Ok(sorted)
     }
 
-    /// Records behind one in its message group that are handed out too: those of its
-    /// run, which go back when it fails. Lines that do not reach so far, as after a
-    /// start, do not tell it; then the records are read.
-    pub(super) async fn handed_out_behind(
-        &self,
-        broker: &Arc<Broker>,
-        group: GroupId,
-        queue: QueueKey,
-        offset: u64,
-    ) -> Result<Vec<u64>, ApiError> {
-        let leased = {
-            let core = broker.lock()?;
-            let leased = leased_behind(&core, group, queue, offset);
-            let Some(&last) = leased.last() else {
-                return Ok(leased);
-            };
-            let state = core.state.groups.get(&group);
-            let epoch = state.and_then(|state| state.topics.get(&queue.topic));
-            let epoch = epoch.map_or(0, |topic| topic.epoch);
-            let order = core.orders.get(&(group, queue));
-            if let Some(order) = order.filter(|it| it.epoch == epoch && it.scanned() > last) {
-                let behind = order.behind(offset);
-                return Ok(behind.into_iter().filter(|it| leased.contains(it)).collect());
-            }
-            leased
-        };
-        let line = self.read_line(broker, queue, offset).await?;
-        let mut behind = Vec::new();
-        for other in leased {
-            if line.is_some() && self.read_line(broker, queue, other).await? == line {
-                behind.push(other);
-            }
-        }
-        Ok(behind)
-    }
-
-    /// The line of a record; `None` if the record is lost.
-    async fn read_line(
-        &self,
-        broker: &Arc<Broker>,
-        queue: QueueKey,
-        offset: u64,
-    ) -> Result<Option<Line>, ApiError> {
-        let Some(record) = self.read_record(broker, queue, offset).await? else {
-            return Ok(None);
-        };
-        let summary = record.summary().map_err(|_| damaged())?;
-        Ok(Some(Line::of(summary.message_group)))
-    }
-
-    async fn read_record(
+    pub(super) async fn read_record(
         &self,
         broker: &Arc<Broker>,
         queue: QueueKey,
@@ -371,20 +321,6 @@ fn standing(core: &Core, request: &ReceiveRequest, queue: QueueKey, offset: u64)
     let state = core.state.groups.get(&request.group.id);
     let progress = state.and_then(|state| state.progress(queue));
     progress.map_or(Standing::Finished, |progress| progress.standing(offset))
-}
-
-/// Records of an ordered group's queue behind one that are handed out.
-fn leased_behind(core: &Core, group: GroupId, queue: QueueKey, offset: u64) -> Vec<u64> {
-    let in_place = core.state.in_place.get(&group);
-    if !in_place.is_some_and(|state| state.rules.is_ordered) {
-        return Vec::new();
-    }
-    let state = core.state.groups.get(&group);
-    let progress = state.and_then(|state| state.progress(queue));
-    let leases = progress
-        .into_iter()
-        .flat_map(|progress| progress.leases_behind(offset));
-    leases.collect()
 }
 
 /// The lines of a queue as they are now, taken out.

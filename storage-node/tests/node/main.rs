@@ -30,6 +30,7 @@ mod quota;
 mod races;
 mod redrive;
 mod retention;
+mod runs;
 mod semantics;
 mod spoiled;
 mod stores;

@@ -23,7 +23,7 @@ fn ordered(on_poison: OnPoison) -> GroupSpec {
 }
 
 /// Sends messages of message groups, `(number, group)`.
-async fn send(bench: &Bench, messages: &[(u64, &str)]) {
+pub(crate) async fn send(bench: &Bench, messages: &[(u64, &str)]) {
     let messages = messages.iter().map(|&(n, message_group)| NewMessage {
         message_group: (!message_group.is_empty()).then(|| message_group.to_owned()),
         ..message(n, None)
@@ -31,14 +31,14 @@ async fn send(bench: &Bench, messages: &[(u64, &str)]) {
     bench.send_all(messages.collect()).await;
 }
 
-struct Member<'a> {
-    bench: &'a Bench,
-    spec: GroupSpec,
-    filter: Filter,
+pub(crate) struct Member<'a> {
+    pub(crate) bench: &'a Bench,
+    pub(crate) spec: GroupSpec,
+    pub(crate) filter: Filter,
 }
 
 impl<'a> Member<'a> {
-    fn new(bench: &'a Bench, on_poison: OnPoison) -> Self {
+    pub(crate) fn new(bench: &'a Bench, on_poison: OnPoison) -> Self {
         Self {
             bench,
             spec: ordered(on_poison),
@@ -46,7 +46,7 @@ impl<'a> Member<'a> {
         }
     }
 
-    async fn take(&self, max: usize, run_max: usize) -> Vec<Delivery> {
+    pub(crate) async fn take(&self, max: usize, run_max: usize) -> Vec<Delivery> {
         let request = ReceiveRequest {
             group: self.spec,
             run_max,
@@ -56,7 +56,7 @@ impl<'a> Member<'a> {
         received.expect("received").deliveries
     }
 
-    async fn fail(&self, receipt: Receipt) -> VisibilityAnswer {
+    pub(crate) async fn fail(&self, receipt: Receipt) -> VisibilityAnswer {
         let request = VisibilityRequest {
             broker: BROKERS[0],
             group: self.spec,
@@ -66,6 +66,22 @@ impl<'a> Member<'a> {
         let ctx = context(1);
         let answer = self.bench.node().change_visibility(&ctx, request).await;
         answer.expect("answered")
+    }
+
+    /// A new deadline, so many ms from now.
+    pub(crate) async fn renew(&self, receipt: Receipt, invisible_ms: u64) -> AckStatus {
+        let request = VisibilityRequest {
+            broker: BROKERS[0],
+            group: self.spec,
+            receipt,
+            invisible_ms,
+        };
+        let ctx = context(1);
+        let answer = self.bench.node().change_visibility(&ctx, request).await;
+        match answer.expect("answered") {
+            VisibilityAnswer::Changed { .. } => AckStatus::Ok,
+            VisibilityAnswer::Refused(status) => status,
+        }
     }
 
     async fn parked(&self) -> Vec<(u64, u32)> {
@@ -91,14 +107,14 @@ impl<'a> Member<'a> {
 }
 
 /// Offset and attempt of each.
-fn places(deliveries: &[Delivery]) -> Vec<(u64, u32)> {
+pub(crate) fn places(deliveries: &[Delivery]) -> Vec<(u64, u32)> {
     let deliveries = deliveries.iter();
     deliveries
         .map(|one| (one.message.offset.0, one.message.attempt))
         .collect()
 }
 
-async fn ack_all(bench: &Bench, deliveries: &[Delivery]) {
+pub(crate) async fn ack_all(bench: &Bench, deliveries: &[Delivery]) {
     for delivery in deliveries {
         assert_eq!(bench.ack(delivery.receipt).await, AckStatus::Ok);
     }
@@ -195,21 +211,6 @@ async fn a_lease_that_passes_gives_the_same_record_again_at_once() {
 }
 
 #[tokio::test]
-async fn the_last_lease_counts_until_the_next_and_none_before() {
-    let bench = Bench::new(|_| {});
-    let member = Member::new(&bench, OnPoison::Block);
-    send(&bench, &[(0, "a")]).await;
-    let mut leases = Vec::new();
-    for _ in 0..2 {
-        leases.push(member.take(1, 1).await.remove(0).receipt);
-        bench.advance(30_000);
-    }
-    bench.node().timer_step().await;
-    assert_eq!(bench.ack(leases[0]).await, AckStatus::LeaseExpired);
-    assert_eq!(bench.ack(leases[1]).await, AckStatus::Ok);
-}
-
-#[tokio::test]
 async fn a_run_is_handed_out_together_and_fails_together() {
     let bench = Bench::new(|_| {});
     let member = Member::new(&bench, OnPoison::Block);
@@ -229,31 +230,6 @@ async fn a_run_is_handed_out_together_and_fails_together() {
     assert_eq!(places(&run), [(2, 2)], "up to the one that is done");
     ack_all(&bench, &run).await;
     assert_eq!(places(&member.take(10, 3).await), [(4, 1)]);
-}
-
-/// Which of them are one run is known nowhere but in the records.
-#[tokio::test]
-async fn a_run_of_before_a_start_fails_together() {
-    for told in [true, false] {
-        let mut bench = Bench::new(|_| {});
-        send(&bench, &[(0, "a"), (1, "b"), (2, "a"), (3, "a")]).await;
-        let run = Member::new(&bench, OnPoison::Block).take(10, 3).await;
-        assert_eq!(places(&run), [(0, 1), (2, 1), (3, 1), (1, 1)]);
-        bench.restart(told).await;
-        let member = Member::new(&bench, OnPoison::Block);
-        if told {
-            member.fail(run[0].receipt).await;
-            bench.advance(1_000);
-        } else {
-            bench.advance(30_000);
-        }
-        let again = member.take(10, 3).await;
-        let others: &[(u64, u32)] = if told { &[] } else { &[(1, 2)] };
-        let expected = [&[(0, 2), (2, 1), (3, 1)], others].concat();
-        assert_eq!(places(&again), expected, "told: {told}");
-        bench.close().await;
-        bench.check_snapshots();
-    }
 }
 
 #[tokio::test]
@@ -323,29 +299,6 @@ async fn a_poison_message_becomes_a_dead_letter_if_the_group_says_so() {
         (&letters[0].content.body[..], letters[0].attempt),
         (&b"body 0"[..], 3)
     );
-}
-
-#[tokio::test]
-async fn what_comes_behind_a_dead_letter_goes_back_uncounted() {
-    for told in [true, false] {
-        let bench = Bench::new(|_| {});
-        let member = Member::new(&bench, OnPoison::DeadLetter);
-        send(&bench, &[(0, "a"), (1, "a"), (2, "b")]).await;
-        for _ in 1..=2 {
-            let got = member.take(1, 1).await;
-            member.fail(got[0].receipt).await;
-            bench.advance(1_000);
-        }
-        let run = member.take(10, 2).await;
-        assert_eq!(places(&run), [(0, 3), (1, 1), (2, 1)]);
-        if told {
-            member.fail(run[0].receipt).await;
-            assert_eq!(places(&member.take(10, 2).await), [(1, 1)]);
-        } else {
-            bench.advance(30_000);
-            assert_eq!(places(&member.take(10, 2).await), [(1, 1), (2, 2)]);
-        }
-    }
 }
 
 #[tokio::test]
