@@ -124,7 +124,11 @@ impl System {
         let kind = READERS[ask.reader];
         let key = match message.origin {
             Some(origin) => (origin.topic.number(), origin.queue.0, origin.offset.0),
-            None => (message.queue.topic.number(), message.queue.queue.0, message.offset.0),
+            None => (
+                message.queue.topic.number(),
+                message.queue.queue.0,
+                message.offset.0,
+            ),
         };
         let is_copied = kind.order.is_none() && kind.member.is_none() && message.attempt > 1;
         ensure!(
@@ -189,7 +193,9 @@ impl System {
         for handle in picks.iter().filter_map(|&pick| self.pick(pick)) {
             let group = |handle: &Handle| (handle.broker, READERS[handle.reader].group);
             let place = |handle: &Handle| (handle.reader, handle.key);
-            let is_with = handles.first().is_none_or(|first| group(first) == group(&handle));
+            let is_with = handles
+                .first()
+                .is_none_or(|first| group(first) == group(&handle));
             if is_with && handles.iter().all(|other| place(other) != place(&handle)) {
                 handles.push(handle);
             }
@@ -212,7 +218,7 @@ impl System {
         for (handle, &status) in handles.iter().zip(&answer) {
             let lease = lease_of(&handle.receipt);
             let state = model.state(handle.reader, handle.key);
-            let allowed = model.judge(handle.reader, handle.key, lease, now);
+            let allowed = model.judge(handle.reader, handle.key, &handle.receipt, now);
             // A member that was let go is another one when it comes again.
             let is_gone = READERS[handle.reader].member.is_some() && state == FRESH;
             ensure!(
@@ -281,7 +287,12 @@ impl System {
             | State::Purged => (None, false),
         };
         match (answer, held) {
-            (VisibilityAnswer::Changed { invisible_until, .. }, Some(last)) => {
+            (
+                VisibilityAnswer::Changed {
+                    invisible_until, ..
+                },
+                Some(last),
+            ) => {
                 let next = model.fail(reader, key, last, now);
                 model.durable();
                 ensure!(
@@ -290,7 +301,7 @@ impl System {
                 );
             }
             (VisibilityAnswer::Refused(status), _) if !is_sure => {
-                let allowed = model.judge(reader, key, lease, now);
+                let allowed = model.judge(reader, key, &handle.receipt, now);
                 let is_gone = kind.member.is_some() && status == AckStatus::Invalid;
                 let is_right = status == AckStatus::LeaseExpired || allowed.contains(&status);
                 ensure!(
@@ -299,7 +310,9 @@ impl System {
                 );
             }
             (answer, _) => {
-                return Err(format!("R6: failure of {handle:?} is {answer:?}: {state:?}"));
+                return Err(format!(
+                    "R6: failure of {handle:?} is {answer:?}: {state:?}"
+                ));
             }
         }
         Ok(())

@@ -25,7 +25,10 @@ impl System {
 
     pub(super) fn advance_to_next(&mut self, early: bool) {
         let now = self.now();
-        let dues = self.models.iter().filter_map(|model| model.dues(now).pop_first());
+        let dues = self
+            .models
+            .iter()
+            .filter_map(|model| model.dues(now).pop_first());
         if let Some(at) = dues.min() {
             self.advance(at - now - u64::from(early));
         }
@@ -58,8 +61,11 @@ impl System {
             for reader in 0..READERS.len() {
                 let model = self.models[broker].reader(reader);
                 model.seen = None;
-                let states: Vec<(Key, State)> =
-                    model.states.iter().map(|(key, state)| (*key, *state)).collect();
+                let states: Vec<(Key, State)> = model
+                    .states
+                    .iter()
+                    .map(|(key, state)| (*key, *state))
+                    .collect();
                 if states.is_empty() {
                     continue;
                 }
@@ -189,12 +195,7 @@ impl System {
         Ok(())
     }
 
-    pub(super) fn purge(
-        &mut self,
-        broker: usize,
-        topic: usize,
-        before_ms: Option<u64>,
-    ) -> Checked {
+    pub(super) fn purge(&mut self, broker: usize, topic: usize, before_ms: Option<u64>) -> Checked {
         self.look()?;
         let (topic, before) = (TOPICS[topic], before_ms.map(|ms| START_MS + ms));
         let request = PurgeRequest {
@@ -254,13 +255,19 @@ impl System {
         let answer = answer.map_err(|error| format!("L1: redrive: {error}"))?;
         let model = &mut self.models[broker];
         let letters = model.letters.entry(kind.group).or_default();
-        let wanted = letters
-            .iter_mut()
-            .filter(|letter| if named { letter.number == name } else { !letter.sent });
+        let wanted = letters.iter_mut().filter(|letter| {
+            if named {
+                letter.number == name
+            } else {
+                !letter.sent
+            }
+        });
         let mut sent = 0;
         for letter in wanted.take(max as usize) {
             letter.sent = true;
-            model.coming.push((letter.number, (letter.key.0, letter.key.1)));
+            model
+                .coming
+                .push((letter.number, (letter.key.0, letter.key.1)));
             sent += 1;
         }
         ensure!(answer.sent == sent, "R1: {sent} redriven, not {answer:?}");
@@ -273,7 +280,10 @@ impl System {
     pub(super) fn heal(&mut self) -> Checked {
         self.look()?;
         let now = self.now();
-        let dues = self.models.iter().filter_map(|model| model.dues(now).pop_last());
+        let dues = self
+            .models
+            .iter()
+            .filter_map(|model| model.dues(now).pop_last());
         if let Some(last) = dues.max() {
             self.advance(last - now);
         }
@@ -292,7 +302,11 @@ impl System {
             }
             self.advance_to_next(false);
         }
-        let left: Vec<_> = self.models.iter().filter_map(|model| model.left()).collect();
+        let left: Vec<_> = self
+            .models
+            .iter()
+            .filter_map(|model| model.left())
+            .collect();
         Err(format!("R1: left for ever: {left:?}"))
     }
 

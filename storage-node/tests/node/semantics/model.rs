@@ -161,7 +161,10 @@ impl BrokerModel {
     }
 
     pub(crate) fn record(&self, key: Key) -> Option<&Record> {
-        self.queues.get(&(key.0, key.1))?.records.get(key.2 as usize)
+        self.queues
+            .get(&(key.0, key.1))?
+            .records
+            .get(key.2 as usize)
     }
 
     /// Records that were not purged.

@@ -62,7 +62,10 @@ fn the_machine_catches_each_deliberate_fault() {
     for (mutant, rule) in mutants {
         match find(mutant) {
             Some((breach, ops)) if breach.starts_with(rule) => {
-                println!("{mutant:?}: {breach}\n  after {} operations: {ops:?}", ops.len());
+                println!(
+                    "{mutant:?}: {breach}\n  after {} operations: {ops:?}",
+                    ops.len()
+                );
             }
             found => missed.push((mutant, found)),
         }

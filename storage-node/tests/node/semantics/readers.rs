@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use firn_protocol::api::storage::{AckStatus, Delivery};
 use firn_protocol::catalogue::OnPoison;
+use firn_protocol::receipt::Receipt;
 
 use super::model::{BrokerModel, Checked, Key, Lease, Place, ensure, lease_of};
 use super::ops::{READERS, ReaderKind};
@@ -159,7 +160,12 @@ impl BrokerModel {
         };
         let keys = self.keys(key.0).into_iter();
         let keys = keys.filter(|other| {
-            other.1 == key.1 && (if is_before { other < &key } else { other > &key })
+            other.1 == key.1
+                && (if is_before {
+                    other < &key
+                } else {
+                    other > &key
+                })
         });
         keys.filter(|other| self.record(*other).is_some_and(|one| one.line == *line))
             .collect()
@@ -360,9 +366,9 @@ impl BrokerModel {
     }
 
     /// What an ack may be answered (DESIGN 5, RULES 2).
-    pub(crate) fn judge(&self, reader: usize, key: Key, lease: Lease, now: u64) -> Vec<AckStatus> {
+    pub(crate) fn judge(&self, reader: usize, key: Key, by: &Receipt, now: u64) -> Vec<AckStatus> {
         use AckStatus::{AlreadyAcked, Invalid, LeaseExpired, Ok};
-        let state = self.state(reader, key);
+        let (state, lease) = (self.state(reader, key), lease_of(by));
         match state {
             State::Leased { lease: holder, .. } if holder == lease => vec![Ok],
             State::Leased { .. } | State::Parked { .. } => vec![LeaseExpired],
@@ -384,7 +390,9 @@ impl BrokerModel {
             }
             State::Open {
                 last: Some(last), ..
-            } if !last.is_lost => vec![LeaseExpired],
+            } if !last.is_lost && by.attempt < last.attempt => vec![LeaseExpired],
+            // Of two leases that were given back with the same number of attempts the
+            // node need not know the newer one.
             State::Open { .. } => vec![Ok, LeaseExpired],
             State::Over(last) if last.lease == lease => vec![Ok, LeaseExpired, AlreadyAcked],
             State::Over(_) | State::Dead { .. } => vec![LeaseExpired, AlreadyAcked],
@@ -398,7 +406,15 @@ impl BrokerModel {
     pub(crate) fn bury(&mut self, group: u64, key: Key, attempt: u32) -> Checked {
         let mine = (0..READERS.len()).filter(|reader| READERS[*reader].group == group);
         let states: Vec<(usize, State)> = mine.map(|it| (it, self.state(it, key))).collect();
-        let is_told = |state: &State| matches!(state, State::Dead { is_listed: false, .. });
+        let is_told = |state: &State| {
+            matches!(
+                state,
+                State::Dead {
+                    is_listed: false,
+                    ..
+                }
+            )
+        };
         let told = states.iter().find(|(_, state)| is_told(state));
         let found = told.or_else(|| {
             let mut over = states.iter();

@@ -92,7 +92,10 @@ impl BrokerModel {
             }
         }
         let told: BTreeSet<Key> = places.into_keys().collect();
-        ensure!(told == expected, "R5: parked are {told:?}, not {expected:?}");
+        ensure!(
+            told == expected,
+            "R5: parked are {told:?}, not {expected:?}"
+        );
         Ok(())
     }
 
@@ -141,7 +144,10 @@ impl BrokerModel {
             }
         }
         let sum: u64 = rows.iter().map(|row| row.lag).sum();
-        ensure!(sum == open, "R11: reader {reader} has {open} open: {rows:?}");
+        ensure!(
+            sum == open,
+            "R11: reader {reader} has {open} open: {rows:?}"
+        );
         if !is_sure {
             return Ok(());
         }
@@ -158,7 +164,11 @@ impl BrokerModel {
         );
         let retries = rows.iter().filter(|row| !is_user(row));
         let retries = retries.fold([0; 3], |sum, row| {
-            [sum[0] + row.lag, sum[1] + row.in_flight, sum[2] + row.scheduled]
+            [
+                sum[0] + row.lag,
+                sum[1] + row.in_flight,
+                sum[2] + row.scheduled,
+            ]
         });
         ensure!(
             retries == [moved, moved_in_flight, scheduled],

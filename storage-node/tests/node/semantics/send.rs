@@ -132,7 +132,7 @@ impl System {
             Fate::Recalled => answer == Recalled::Done,
             Fate::Fired => answer == Recalled::AlreadyDelivered,
             Fate::Waits if now < one.due => answer == Recalled::Done,
-            Fate::Waits => answer != Recalled::Unknown,
+            Fate::Waits => is_forgotten || answer != Recalled::Unknown,
         };
         ensure!(is_right, "R8: recall of {one:?} at {now} is {answer:?}");
         if answer == Recalled::Done {
