@@ -2,31 +2,16 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use firn_protocol::api::admin::{AdminApi, ReleaseRequest};
-use firn_protocol::api::storage::{
-    AckStatus, Delivery, ReceiveRequest, StorageApi, TopicSpec, VisibilityAnswer, VisibilityRequest,
-};
-use firn_protocol::error::ErrorCode;
+use firn_protocol::api::storage::{AckStatus, Delivery, ReceiveRequest, StorageApi, TopicSpec};
 use firn_protocol::filter::Filter;
-use firn_protocol::ids::{GroupId, Offset, TopicId, TopicKey};
+use firn_protocol::ids::{GroupId, TopicId, TopicKey};
 use firn_protocol::receipt::Receipt;
 
 use super::model::{Checked, Key, MEMBER_KEPT_MS, ensure, lease_of};
-use super::ops::{QUEUES, READERS, TOPICS, release};
-use super::readers::{FRESH, Last, State};
+use super::ops::{Ask, QUEUES, READERS, TOPICS};
+use super::readers::{FRESH, State};
 use super::{Handle, System};
-use crate::harness::{BROKERS, context, queue_key};
-
-/// How much is asked for.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Ask {
-    pub(super) broker: usize,
-    pub(super) reader: usize,
-    pub(super) topic: usize,
-    pub(super) max: usize,
-    pub(super) run_max: usize,
-    pub(super) invisible_ms: u64,
-}
+use crate::harness::{BROKERS, context};
 
 impl System {
     /// What was handed out; all of it was judged.
@@ -183,7 +168,7 @@ impl System {
         Ok(())
     }
 
-    fn pick(&self, pick: usize) -> Option<Handle> {
+    pub(super) fn pick(&self, pick: usize) -> Option<Handle> {
         let at = self.handles.len().checked_sub(1 + pick)?;
         Some(self.handles[at].clone())
     }
@@ -230,143 +215,6 @@ impl System {
                 model.set(handle.reader, handle.key, acked);
             }
         }
-        Ok(())
-    }
-
-    pub(super) fn fail(&mut self, pick: usize) -> Checked {
-        let Some(handle) = self.pick(pick) else {
-            return Ok(());
-        };
-        let (broker, reader, key, now) = (handle.broker, handle.reader, handle.key, self.now());
-        let lease = lease_of(&handle.receipt);
-        let kind = READERS[reader];
-        let request = VisibilityRequest {
-            broker: BROKERS[broker],
-            group: firn_protocol::api::storage::GroupSpec {
-                id: GroupId(kind.group),
-                ..kind.spec()
-            },
-            receipt: handle.receipt,
-            invisible_ms: 0,
-        };
-        let node = self.bench.node().clone();
-        let answer = self.wait(node.change_visibility(&context(1), request));
-        let answer = answer.map_err(|error| format!("L1: fail: {error}"))?;
-        let model = &mut self.models[broker];
-        let state = model.state(reader, key);
-        let (held, is_sure) = match state {
-            State::Leased {
-                attempt,
-                lease: holder,
-                is_durable,
-                ..
-            } if holder == lease => {
-                let last = Last {
-                    lease,
-                    attempt,
-                    is_unnoticed: false,
-                    is_durable,
-                    is_lost: false,
-                };
-                (Some(last), true)
-            }
-            State::Open {
-                last: Some(last), ..
-            }
-            | State::Over(last)
-                if last.lease == lease && last.is_unnoticed =>
-            {
-                (Some(last), false)
-            }
-            State::Leased { .. }
-            | State::Open { .. }
-            | State::Over(_)
-            | State::Parked { .. }
-            | State::Acked(_)
-            | State::Dead { .. }
-            | State::Purged => (None, false),
-        };
-        match (answer, held) {
-            (
-                VisibilityAnswer::Changed {
-                    invisible_until, ..
-                },
-                Some(last),
-            ) => {
-                let next = model.fail(reader, key, last, now);
-                model.durable();
-                ensure!(
-                    next.is_none_or(|next| next == invisible_until.0),
-                    "R15: {key:?} comes again at {invisible_until:?}, not {next:?}"
-                );
-            }
-            (VisibilityAnswer::Refused(status), _) if !is_sure => {
-                let allowed = model.judge(reader, key, &handle.receipt, now);
-                let is_gone = kind.member.is_some() && status == AckStatus::Invalid;
-                let is_right = status == AckStatus::LeaseExpired || allowed.contains(&status);
-                ensure!(
-                    status != AckStatus::Ok && (is_right || is_gone),
-                    "R6: refused with {status:?}, not {allowed:?}: {state:?}"
-                );
-            }
-            (answer, _) => {
-                return Err(format!(
-                    "R6: failure of {handle:?} is {answer:?}: {state:?}"
-                ));
-            }
-        }
-        Ok(())
-    }
-
-    /// Lets a parked record go, or tries it with one that is none.
-    pub(super) fn release(&mut self, broker: usize, pick: usize, how: u8) -> Checked {
-        let reader = 2;
-        let model = &mut self.models[broker];
-        let states = &model.reader(reader).states;
-        let parked = states.iter().filter_map(|(key, state)| match state {
-            State::Parked { attempt, .. } => Some((*key, Some(*attempt))),
-            _ => None,
-        });
-        let parked: Vec<_> = parked.collect();
-        let (key, attempt) = match parked.len().checked_sub(1 + pick) {
-            Some(at) => parked[at],
-            None => ((TOPICS[0], 0, pick as u64), None),
-        };
-        let state = model.state(reader, key);
-        let is_unknown = matches!(state, State::Over(_) | State::Open { .. }) && state != FRESH;
-        let how = release(how);
-        let request = ReleaseRequest {
-            broker: BROKERS[broker],
-            group: GroupId(READERS[reader].group),
-            queue: queue_key(key.0, key.1),
-            offset: Offset(key.2),
-            how,
-        };
-        if is_unknown || matches!(state, State::Parked { .. }) && attempt.is_none() {
-            return Ok(());
-        }
-        let node = self.bench.node().clone();
-        let answer = self.wait(node.release(&context(1), request));
-        let model = &mut self.models[broker];
-        let Some(attempt) = attempt else {
-            let code = answer.err().map(|error| error.code);
-            ensure!(
-                code == Some(ErrorCode::NotFound),
-                "R5: {key:?} is {state:?}, its release {code:?}"
-            );
-            return Ok(());
-        };
-        answer.map_err(|error| format!("R5: release of {key:?}: {error}"))?;
-        model.durable();
-        let state = match how {
-            firn_protocol::api::admin::Release::Retry => FRESH,
-            firn_protocol::api::admin::Release::Skip => State::Acked(None),
-            firn_protocol::api::admin::Release::DeadLetter => State::Dead {
-                attempt,
-                is_listed: false,
-            },
-        };
-        model.set(reader, key, state);
         Ok(())
     }
 }

@@ -7,9 +7,8 @@ use firn_protocol::message::ConsumeStatus;
 use firn_protocol::time::Timestamp;
 
 use super::System;
-use super::consume::Ask;
-use super::model::{Checked, Key, Place, ensure};
-use super::ops::{QUEUES, READERS, TOPICS};
+use super::model::{Checked, Place, ensure};
+use super::ops::{Ask, QUEUES, READERS, ReaderKind, TOPICS};
 use super::readers::State;
 use crate::harness::{BROKERS, START_MS, context, queue_key};
 
@@ -51,41 +50,37 @@ impl System {
     }
 
     fn begin_life(&mut self) -> Checked {
-        for broker in 0..BROKERS.len() {
+        for broker in 0..self.models.len() {
             let readers = self.models[broker].readers.values();
             let mut states = readers.flat_map(|reader| reader.states.values());
             if states.any(State::may_show_another) {
                 self.timers();
                 self.settle_only(broker)?;
             }
-            for reader in 0..READERS.len() {
-                let model = self.models[broker].reader(reader);
-                model.seen = None;
-                let states: Vec<(Key, State)> = model
-                    .states
-                    .iter()
-                    .map(|(key, state)| (*key, *state))
-                    .collect();
-                if states.is_empty() {
-                    continue;
-                }
-                let places = states.iter().map(|(key, _)| {
-                    let place = queue_key(key.0, key.1);
-                    (place, Offset(key.2))
-                });
-                let (id, group) = (BROKERS[broker], READERS[reader].id());
-                let node = self.bench.node().clone();
-                let told = self.wait(node.status(&context(1), id, group, places.collect()));
-                let told = told.map_err(|error| format!("L1: status: {error}"))?;
-                for ((key, state), told) in states.into_iter().zip(told) {
-                    let kind = READERS[reader];
-                    let state = state.survived(&kind, told);
-                    let state = state.map_err(|breach| {
-                        format!("{breach}: reader {reader}, {key:?} after the crash")
-                    })?;
-                    self.models[broker].set(reader, key, state);
-                }
+            for (reader, kind) in READERS.iter().enumerate() {
+                self.models[broker].reader(reader).seen = None;
+                self.survive(broker, reader, kind)?;
             }
+        }
+        Ok(())
+    }
+
+    fn survive(&mut self, broker: usize, reader: usize, kind: &ReaderKind) -> Checked {
+        let states = self.models[broker].reader(reader).states.clone();
+        if states.is_empty() {
+            return Ok(());
+        }
+        let keys = states.keys();
+        let places = keys.map(|key| (queue_key(key.0, key.1), Offset(key.2)));
+        let (id, group) = (BROKERS[broker], kind.id());
+        let node = self.bench.node().clone();
+        let told = self.wait(node.status(&context(1), id, group, places.collect()));
+        let told = told.map_err(|error| format!("L1: status: {error}"))?;
+        for ((key, state), told) in states.into_iter().zip(told) {
+            let state = state.survived(kind, told);
+            let state = state
+                .map_err(|breach| format!("{breach}: reader {reader}, {key:?} after a start"))?;
+            self.models[broker].set(reader, key, state);
         }
         Ok(())
     }
@@ -153,7 +148,7 @@ impl System {
     /// model.
     pub(super) fn look(&mut self) -> Checked {
         self.timers();
-        for broker in 0..BROKERS.len() {
+        for broker in 0..self.models.len() {
             self.settle(broker)?;
             for topic in TOPICS {
                 for queue in 0..QUEUES {
@@ -163,21 +158,25 @@ impl System {
             }
             self.models[broker].all_came()?;
             self.models[broker].all_fired(self.bench.now())?;
-            let mut groups: Vec<u64> = READERS.iter().map(|kind| kind.group).collect();
-            groups.dedup();
-            for group in groups {
-                self.learn_letters(broker, group)?;
-            }
-            self.look_at_parked(broker)?;
-            for reader in 0..READERS.len() {
-                self.models[broker].all_noticed(reader)?;
-                let (id, group) = (BROKERS[broker], READERS[reader].id());
-                let node = self.bench.node().clone();
-                let rows = self.wait(node.lag(&context(1), id, group));
-                let rows = rows.map_err(|error| format!("L1: lag: {error}"))?;
-                let now = self.now();
-                self.models[broker].rows_fit(reader, &rows, now)?;
-            }
+            self.look_at_readers(broker)?;
+        }
+        Ok(())
+    }
+
+    fn look_at_readers(&mut self, broker: usize) -> Checked {
+        let mut groups: Vec<u64> = READERS.iter().map(|kind| kind.group).collect();
+        groups.dedup();
+        for group in groups {
+            self.learn_letters(broker, group)?;
+        }
+        self.look_at_parked(broker)?;
+        for (reader, kind) in READERS.iter().enumerate() {
+            self.models[broker].all_noticed(reader)?;
+            let node = self.bench.node().clone();
+            let rows = self.wait(node.lag(&context(1), BROKERS[broker], kind.id()));
+            let rows = rows.map_err(|error| format!("L1: lag: {error}"))?;
+            let now = self.now();
+            self.models[broker].rows_fit(reader, &rows, now)?;
         }
         Ok(())
     }
@@ -288,7 +287,7 @@ impl System {
             self.advance(last - now);
         }
         for _ in 0..ROUNDS_MAX {
-            for broker in 0..BROKERS.len() {
+            for broker in 0..self.models.len() {
                 for reader in 0..READERS.len() {
                     self.receive_all(broker, reader)?;
                 }
@@ -311,10 +310,10 @@ impl System {
     }
 
     fn receive_all(&mut self, broker: usize, reader: usize) -> Checked {
-        for topic in 0..TOPICS.len() {
+        for (topic, number) in TOPICS.iter().enumerate() {
             let model = self.models[broker].reader(reader);
             // The first reader gets everything in any case.
-            if reader > 0 && !model.topics.contains(&TOPICS[topic]) {
+            if reader > 0 && !model.topics.contains(number) {
                 continue;
             }
             for _ in 0..ROUNDS_MAX {
@@ -343,7 +342,7 @@ impl State {
     }
 
     /// What is left of it after a crash, by the status that it has then.
-    fn survived(self, kind: &super::ops::ReaderKind, told: ConsumeStatus) -> Checked<Self> {
+    fn survived(self, kind: &ReaderKind, told: ConsumeStatus) -> Checked<Self> {
         use ConsumeStatus::{Consumed, Consuming, ToConsume};
         let wrong = |rule: &str| Err(format!("{rule}: {self:?} is {told:?}"));
         match (self, told) {

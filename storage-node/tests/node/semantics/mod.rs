@@ -4,6 +4,7 @@
 //! themselves here.
 
 mod consume;
+mod failures;
 mod fate;
 mod model;
 mod mutants;
@@ -20,7 +21,6 @@ use proptest::prelude::*;
 use proptest_state_machine::{ReferenceStateMachine, StateMachineTest, prop_state_machine};
 
 use crate::harness::Bench;
-use consume::Ask;
 use model::{BrokerModel, Checked, Key};
 use ops::{Op, TOPICS, To};
 
@@ -134,22 +134,8 @@ impl System {
                 ids,
                 delay,
             } => self.unique(broker, (TOPICS[topic], queue), &ids, delay)?,
-            Op::Receive {
-                broker,
-                reader,
-                topic,
-                max,
-                run_max,
-                invisible_ms,
-            } => {
-                self.receive(Ask {
-                    broker,
-                    reader,
-                    topic,
-                    max,
-                    run_max,
-                    invisible_ms,
-                })?;
+            Op::Receive(ask) => {
+                self.receive(ask)?;
             }
             Op::Ack(picks) => self.ack(&picks)?,
             Op::Fail(pick) => self.fail(pick)?,

@@ -12,7 +12,7 @@ use super::ops::Op;
 use super::{Sequence, System};
 
 const CASES: u32 = 64;
-const SHRINKS_MAX: u32 = 300;
+const SHRINKS_MAX: u32 = 1000;
 
 fn life(tail_bytes: u64, ops: &[Op], seen: Option<Arc<AtomicUsize>>, mutant: Mutant) -> Checked {
     let mut system = System::new(tail_bytes, Some(mutant));

@@ -19,6 +19,17 @@ pub(crate) struct To {
     pub(crate) line: u8,
 }
 
+/// How much is asked for, and by whom.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Ask {
+    pub(crate) broker: usize,
+    pub(crate) reader: usize,
+    pub(crate) topic: usize,
+    pub(crate) max: usize,
+    pub(crate) run_max: usize,
+    pub(crate) invisible_ms: u64,
+}
+
 #[derive(Clone, Debug)]
 pub(crate) enum Op {
     /// So many messages.
@@ -57,14 +68,7 @@ pub(crate) enum Op {
         ids: Vec<u8>,
         delay: Option<usize>,
     },
-    Receive {
-        broker: usize,
-        reader: usize,
-        topic: usize,
-        max: usize,
-        run_max: usize,
-        invisible_ms: u64,
-    },
+    Receive(Ask),
     /// Handles are counted from the newest.
     Ack(Vec<usize>),
     Fail(usize),
@@ -216,16 +220,16 @@ fn receive() -> impl Strategy<Value = Op> {
         1..4_usize,
         invisible,
     )
-        .prop_map(
-            |(broker, reader, topic, max, run_max, invisible_ms)| Op::Receive {
+        .prop_map(|(broker, reader, topic, max, run_max, invisible_ms)| {
+            Op::Receive(Ask {
                 broker,
                 reader,
                 topic,
                 max,
                 run_max,
                 invisible_ms,
-            },
-        )
+            })
+        })
 }
 
 fn held() -> impl Strategy<Value = Op> {

@@ -5,12 +5,21 @@ use std::collections::{BTreeMap, BTreeSet};
 use firn_protocol::api::admin::Parked;
 use firn_protocol::api::storage::QueueLag;
 use firn_protocol::catalogue::OnPoison;
-use firn_protocol::ids::TopicKey;
+use firn_protocol::ids::{QueueKey, TopicKey};
 
 use super::model::{BrokerModel, Checked, Fate, Key, ensure};
 use super::ops::{QUEUES, READERS};
 use super::readers::State;
 use crate::harness::queue_key;
+
+/// What the rows of a reader should show.
+#[derive(Debug, Default)]
+struct Counted {
+    /// Low mark, end, first open offset, lag and in flight of each queue.
+    queues: Vec<(QueueKey, [u64; 5])>,
+    /// Lag, in flight and scheduled of the retries.
+    retries: [u64; 3],
+}
 
 impl BrokerModel {
     /// Nothing is late although the timers ran (R8).
@@ -101,56 +110,15 @@ impl BrokerModel {
 
     /// Lag is a count of what is not finished (R11).
     pub(crate) fn rows_fit(&mut self, reader: usize, rows: &[QueueLag], now: u64) -> Checked {
-        let kind = READERS[reader];
-        let copies = kind.order.is_none() && kind.member.is_none();
-        let topics = self.reader(reader).topics.clone();
-        let mut expected = Vec::new();
-        let (mut moved, mut scheduled, mut moved_in_flight, mut open) = (0, 0, 0, 0);
-        let mut is_sure = true;
-        for &topic in &topics {
-            for queue in 0..QUEUES {
-                let (min, end) = (self.min((topic, queue)), self.end((topic, queue)));
-                let (mut lag, mut in_flight, mut low) = (0, 0, end);
-                for offset in min..end {
-                    let state = self.state(reader, (topic, queue, offset));
-                    let (attempt, is_leased) = match state {
-                        State::Open { lo, hi, .. } => {
-                            is_sure &= lo == hi || !copies;
-                            (hi, false)
-                        }
-                        State::Leased { attempt, .. } => (attempt, true),
-                        State::Parked { .. } => (1, false),
-                        State::Over(_) | State::Acked(_) | State::Dead { .. } | State::Purged => {
-                            continue;
-                        }
-                    };
-                    open += 1;
-                    if copies && attempt > 1 {
-                        moved += 1;
-                        moved_in_flight += u64::from(is_leased);
-                        let waits = |at: u64, told| told && at > now;
-                        scheduled += u64::from(matches!(
-                            state,
-                            State::Open { not_before, is_told, .. } if waits(not_before, is_told)
-                        ));
-                    } else {
-                        lag += 1;
-                        in_flight += u64::from(is_leased);
-                        low = low.min(offset);
-                    }
-                }
-                let place = queue_key(topic, queue);
-                expected.push((place, [min, end, low, lag, in_flight]));
-            }
-        }
+        let (open, count) = self.count(reader, now);
         let sum: u64 = rows.iter().map(|row| row.lag).sum();
         ensure!(
             sum == open,
             "R11: reader {reader} has {open} open: {rows:?}"
         );
-        if !is_sure {
+        let Some(Counted { queues, retries }) = count else {
             return Ok(());
-        }
+        };
         let is_user = |row: &&QueueLag| matches!(row.queue.topic, TopicKey::User(_));
         let found = rows.iter().filter(is_user).map(|row| {
             let offsets = [row.min_offset.0, row.max_offset.0, row.committed.0];
@@ -159,11 +127,11 @@ impl BrokerModel {
         });
         let found: Vec<_> = found.collect();
         ensure!(
-            found == expected,
-            "R11: reader {reader} shows\n{found:?}, counted\n{expected:?}"
+            found == queues,
+            "R11: reader {reader} shows\n{found:?}, counted\n{queues:?}"
         );
-        let retries = rows.iter().filter(|row| !is_user(row));
-        let retries = retries.fold([0; 3], |sum, row| {
+        let shown = rows.iter().filter(|row| !is_user(row));
+        let shown = shown.fold([0; 3], |sum, row| {
             [
                 sum[0] + row.lag,
                 sum[1] + row.in_flight,
@@ -171,11 +139,54 @@ impl BrokerModel {
             ]
         });
         ensure!(
-            retries == [moved, moved_in_flight, scheduled],
-            "R11: reader {reader} shows retries {retries:?}, counted {:?}",
-            [moved, moved_in_flight, scheduled]
+            shown == retries,
+            "R11: reader {reader} shows retries {shown:?}, counted {retries:?}"
         );
         Ok(())
+    }
+
+    /// How much is open for a reader, and where, if the model knows.
+    fn count(&mut self, reader: usize, now: u64) -> (u64, Option<Counted>) {
+        let kind = READERS[reader];
+        let copies = kind.order.is_none() && kind.member.is_none();
+        let topics = self.reader(reader).topics.clone();
+        let (mut open, mut is_sure) = (0, true);
+        let mut counted = Counted::default();
+        for place in topics
+            .iter()
+            .flat_map(|&topic| (0..QUEUES).map(move |it| (topic, it)))
+        {
+            let (min, end) = (self.min(place), self.end(place));
+            let (mut lag, mut in_flight, mut low) = (0, 0, end);
+            for offset in min..end {
+                let state = self.state(reader, (place.0, place.1, offset));
+                let (attempt, is_leased, waits) = match state {
+                    State::Open {
+                        lo, hi, not_before, ..
+                    } => {
+                        is_sure &= lo == hi || !copies;
+                        (hi, false, not_before > now)
+                    }
+                    State::Leased { attempt, .. } => (attempt, true, false),
+                    State::Parked { attempt, .. } => (attempt, false, false),
+                    State::Over(_) | State::Acked(_) | State::Dead { .. } | State::Purged => {
+                        continue;
+                    }
+                };
+                open += 1;
+                if copies && attempt > 1 {
+                    let one = [1, u64::from(is_leased), u64::from(waits)];
+                    (0..3).for_each(|at| counted.retries[at] += one[at]);
+                } else {
+                    lag += 1;
+                    in_flight += u64::from(is_leased);
+                    low = low.min(offset);
+                }
+            }
+            let key = queue_key(place.0, place.1);
+            counted.queues.push((key, [min, end, low, lag, in_flight]));
+        }
+        (open, is_sure.then_some(counted))
     }
 
     /// Something that a reader who asked once did not get to its end.
