@@ -277,6 +277,9 @@ impl System {
     /// Everything that may be seen reaches everybody who asked once, or its dead
     /// letters (R1).
     pub(super) fn heal(&mut self) -> Checked {
+        for broker in 0..self.models.len() {
+            self.ask_again(broker)?;
+        }
         self.look()?;
         let now = self.now();
         let dues = self

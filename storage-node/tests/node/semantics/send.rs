@@ -208,6 +208,24 @@ impl System {
         Ok(())
     }
 
+    /// What was decided stays so, however often it is asked.
+    pub(super) fn ask_again(&mut self, broker: usize) -> Checked {
+        for pick in 0..self.models[broker].delayed.len() {
+            let at = self.models[broker].delayed.len() - 1 - pick;
+            if self.models[broker].delayed[at].fate != Fate::Waits {
+                self.recall(broker, pick, false)?;
+            }
+        }
+        for pick in 0..self.models[broker].halves.len() {
+            let at = self.models[broker].halves.len() - 1 - pick;
+            if self.models[broker].halves[at].decision.is_some() {
+                self.decide(broker, pick, true)?;
+                self.decide(broker, pick, false)?;
+            }
+        }
+        Ok(())
+    }
+
     pub(super) fn check(&mut self, broker: usize, topic: usize, by: u8, max: usize) -> Checked {
         let now = self.now();
         let request = ChecksRequest {
