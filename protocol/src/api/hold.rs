@@ -68,7 +68,7 @@ pub enum Recalled {
     /// It will not be delivered; also when it had been recalled before.
     Done,
     AlreadyDelivered,
-    /// Nothing of this topic is there.
+    /// Nothing of this topic is there, or what became of it is forgotten.
     Unknown,
 }
 

@@ -293,6 +293,11 @@ impl BrokerState {
 
     fn transfer(&mut self, transfer: &Transfer, to_offset: u64) {
         let group = transfer.group;
+        if transfer.reason == TransferReason::Redriven {
+            // A group of which only members of its broadcast consume is known here by
+            // what it sent back.
+            self.groups.entry(group).or_default();
+        }
         let Some(state) = self.groups.get_mut(&group) else {
             return;
         };

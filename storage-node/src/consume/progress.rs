@@ -81,6 +81,13 @@ impl QueueProgress {
         self.leases.iter().map(|(&offset, lease)| (offset, lease))
     }
 
+    /// Records behind one that are leased, in order.
+    pub fn leases_behind(&self, offset: u64) -> impl Iterator<Item = u64> + use<'_> {
+        self.leases
+            .range(offset.saturating_add(1)..)
+            .map(|(&offset, _)| offset)
+    }
+
     #[must_use]
     pub fn standing(&self, offset: u64) -> Standing {
         if offset < self.low || self.done.contains(offset) {

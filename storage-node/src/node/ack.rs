@@ -228,8 +228,9 @@ pub(super) fn judge(core: &Core, group: GroupId, receipt: &Receipt) -> AckStatus
                 AckStatus::LeaseExpired
             }
         }
-        // It was told to have failed, and waits.
+        // It was told to have failed, and waits; or it was handed out again since.
         Some(Standing::Open) if waits(core, group, receipt) => AckStatus::LeaseExpired,
+        Some(Standing::Open) if is_overtaken(core, group, receipt) => AckStatus::LeaseExpired,
         // The lease was lost in a crash or given back, and the record has not
         // been handed out again: the work was done, so it counts.
         Some(Standing::Open) => AckStatus::Ok,
@@ -240,6 +241,13 @@ pub(super) fn judge(core: &Core, group: GroupId, receipt: &Receipt) -> AckStatus
 fn waits(core: &Core, group: GroupId, receipt: &Receipt) -> bool {
     let state = core.state.in_place.get(&group);
     state.is_some_and(|state| !state.is_ready(receipt.queue, receipt.offset.0))
+}
+
+/// Whether a record that stays in its place had a later delivery (R6).
+fn is_overtaken(core: &Core, group: GroupId, receipt: &Receipt) -> bool {
+    let state = core.state.in_place.get(&group);
+    let next = state.map_or(1, |state| state.attempt(receipt.queue, receipt.offset.0));
+    next > receipt.attempt.saturating_add(1)
 }
 
 fn was_redelivered(state: &GroupState, receipt: &Receipt) -> bool {

@@ -138,16 +138,17 @@ impl StorageNode {
         }
         let (recalled, mark) = {
             let mut core = broker.lock()?;
-            let is_recalled = |core: &Core| {
-                let slot = core.state.delayed.slots.get(&slot);
-                slot.is_some_and(|slot| slot.is_recalled(offset))
+            // What became of it is forgotten with its slot.
+            let Some(known) = core.state.delayed.slots.get(&slot) else {
+                return Ok(Recalled::Unknown);
             };
-            if core.state.delayed.is_waiting(slot, offset) {
+            let is_recalled = known.is_recalled(offset);
+            if known.is_waiting(offset) {
                 let offsets = vec![offset];
                 let head = Head::Held(HeldHead::Forget { slot, offsets });
                 let mark = self.submit(&broker, &mut core, &head, None, None)?;
                 (Recalled::Done, mark)
-            } else if is_recalled(&core) {
+            } else if is_recalled {
                 (Recalled::Done, core.mark())
             } else {
                 (Recalled::AlreadyDelivered, core.mark())

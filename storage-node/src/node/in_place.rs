@@ -11,13 +11,13 @@ use firn_protocol::limits::{ORDERED_PAUSE_MS, retry_pause_ms};
 use firn_protocol::time::Timestamp;
 
 use super::StorageNode;
+use super::run::still_leased;
 use super::settle::Step;
 use crate::broker::entry::{Copy, Head, TransferReason};
 use crate::broker::in_place::{AgainEntry, InPlaceHead};
 use crate::broker::owner::{Broker, Core, Mark};
 use crate::broker::state::{Due, dead_letter_queue};
 use crate::consume::in_place::{Again, When};
-use crate::consume::progress::Standing;
 use firn_protocol::catalogue::OnPoison;
 
 /// Parked records told at a time.
@@ -61,28 +61,21 @@ pub(super) fn failure(core: &Core, due: Due, told: bool, now: Timestamp) -> Opti
 
 impl StorageNode {
     /// The record is open again when it says; what was handed out behind it in one
-    /// run goes back.
+    /// run goes back, see [`Self::handed_out_behind`].
     pub(super) fn open_again(
         &self,
         broker: &Broker,
         core: &mut Core,
         due: Due,
         again: Again,
+        behind: &[u64],
     ) -> Result<Mark, ApiError> {
-        let order = core.orders.get(&(due.group, due.queue));
-        let behind = order.map_or_else(Vec::new, |order| order.behind(due.offset));
-        let state = core.state.groups.get(&due.group);
-        let progress = state.and_then(|state| state.progress(due.queue));
-        let is_leased = |offset: &u64| {
-            let standing = progress.map(|progress| progress.standing(*offset));
-            matches!(standing, Some(Standing::Leased(_)))
-        };
         let head = Head::InPlace(InPlaceHead::Again(AgainEntry {
             group: due.group,
             queue: due.queue,
             offset: due.offset,
             again,
-            given_back: behind.into_iter().filter(is_leased).collect(),
+            given_back: still_leased(core, due, behind),
         }));
         let mark = self.submit(broker, core, &head, None, None)?;
         if matches!(again.when, When::Parked(_)) {
@@ -103,6 +96,7 @@ impl StorageNode {
         broker: &Broker,
         core: &mut Core,
         due: Due,
+        behind: &[u64],
     ) -> Result<bool, ApiError> {
         let state = core.state.in_place.get(&due.group);
         let again = state.and_then(|state| state.again(due.queue, due.offset));
@@ -120,7 +114,7 @@ impl StorageNode {
         match failure(core, due, false, now) {
             Some(Failure::InPlace(again)) => {
                 self.metrics.leases_expired.inc();
-                self.open_again(broker, core, due, again)?;
+                self.open_again(broker, core, due, again, behind)?;
                 Ok(true)
             }
             Some(Failure::DeadLetter) | None => Ok(false),

@@ -30,6 +30,7 @@ mod recover;
 mod redrive;
 mod repeat;
 mod route;
+mod run;
 mod seek;
 mod settle;
 mod shared;

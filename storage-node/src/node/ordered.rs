@@ -182,13 +182,12 @@ impl StorageNode {
             }
             next = offset + 1;
             let summary = record.summary().map_err(|_| damaged())?;
-            if wanted_by_any(&live, &summary) {
-                let line = match self.config.mutant {
-                    Some(Mutant::BreakOrder) => Line::alone(offset),
-                    Some(_) | None => Line::of(summary.message_group),
-                };
-                lines.push((offset, line));
-            } else {
+            let line = match self.config.mutant {
+                Some(Mutant::BreakOrder) => Line::alone(offset),
+                Some(_) | None => Line::of(summary.message_group),
+            };
+            lines.push((offset, line));
+            if !wanted_by_any(&live, &summary) {
                 skipped.push((offset, offset + 1));
             }
         }
@@ -204,6 +203,7 @@ impl StorageNode {
             if !skipped.is_empty() {
                 self.skip_in_order(broker, &mut core, request, queue, skipped)?;
             }
+            // What nobody wants is finished now, but for what somebody holds.
             let standing = |offset: u64| standing(&core, request, queue, offset);
             lines.retain(|(offset, _)| standing(*offset) != Standing::Finished);
             order.add(lines, read.upto);
@@ -291,7 +291,7 @@ impl StorageNode {
         Ok(sorted)
     }
 
-    async fn read_record(
+    pub(super) async fn read_record(
         &self,
         broker: &Arc<Broker>,
         queue: QueueKey,

@@ -146,9 +146,8 @@ fn is_wanted(letter: &Message, request: &RedriveRequest) -> bool {
 /// A letter that was sent back before goes again only when it is named; one of a
 /// topic that was dropped never does.
 fn may_send(core: &Core, letter: &Message, origin: Origin, request: &RedriveRequest) -> bool {
-    let Some(group) = core.state.groups.get(&request.group.id) else {
-        return false;
-    };
+    // It has no state of its own as long as only members of its broadcast consume.
+    let group = core.state.groups.get(&request.group.id);
     let is_there = if request.to_topic {
         let queue = QueueKey {
             topic: origin.topic,
@@ -157,10 +156,10 @@ fn may_send(core: &Core, letter: &Message, origin: Origin, request: &RedriveRequ
         matches!(origin.topic, TopicKey::User(_)) && core.state.queues.contains_key(&queue)
     } else {
         // Nobody could ever receive a copy whose topic is gone.
-        group.topics.contains_key(&origin.topic)
+        group.is_some_and(|group| group.topics.contains_key(&origin.topic))
     };
     // It may have been purged while it was read.
     let is_kept = letter.offset.0 >= core.state.queue(letter.queue).min;
-    let is_marked = group.redriven.contains(letter.offset.0);
+    let is_marked = group.is_some_and(|group| group.redriven.contains(letter.offset.0));
     is_there && is_kept && (request.message_ids.is_some() || !is_marked)
 }

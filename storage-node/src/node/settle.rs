@@ -108,7 +108,9 @@ impl StorageNode {
         if let Some(mark) = unsettled {
             self.settled(mark).await?;
         }
-        if self.settle_where_it_is(broker, due)? {
+        let (group, queue, offset) = (due.group, due.queue, due.offset);
+        let behind = self.handed_out_behind(broker, group, queue, offset).await?;
+        if self.settle_where_it_is(broker, due, &behind)? {
             return Ok(());
         }
         let message = self.read_one(broker, due.queue, due.offset).await?;
@@ -166,17 +168,23 @@ impl StorageNode {
             },
             &message,
         )?;
+        self.give_back_run(broker, &mut core, due, &behind)?;
         Ok(())
     }
 
     /// What is due of a group whose records stay where they are; false if it is
     /// none, or the record goes to the dead letters.
-    fn settle_where_it_is(&self, broker: &Broker, due: Due) -> Result<bool, ApiError> {
+    fn settle_where_it_is(
+        &self,
+        broker: &Broker,
+        due: Due,
+        behind: &[u64],
+    ) -> Result<bool, ApiError> {
         let mut core = broker.lock()?;
         let is_in_place = core.state.in_place.contains_key(&due.group)
             && matches!(due.queue.topic, TopicKey::User(_) | TopicKey::DeadLetter(_));
         match is_in_place && core.state.due.contains(&due) {
-            true => self.settle_in_place(broker, &mut core, due),
+            true => self.settle_in_place(broker, &mut core, due, behind),
             false => Ok(false),
         }
     }
@@ -197,13 +205,14 @@ impl StorageNode {
     }
 
     /// A member reported a failure: the copy waits for the pause of its attempt,
-    /// or is a dead letter. The time of the next delivery, if there is one.
+    /// or is a dead letter, and what was handed out behind it in one run goes back. The time of the next delivery, if there is one.
     pub(super) fn fail(
         &self,
         broker: &Broker,
         core: &mut Core,
         due: Due,
         message: &Message,
+        behind: &[u64],
     ) -> Result<(Mark, Option<firn_protocol::Timestamp>), ApiError> {
         let (to, copy) = next_place(core, due, message);
         if to == dead_letters(core, due.group) {
@@ -213,7 +222,9 @@ impl StorageNode {
                 to,
                 copy,
             };
-            return Ok((self.transfer(broker, core, step, message)?, None));
+            let mark = self.transfer(broker, core, step, message)?;
+            let given_back = self.give_back_run(broker, core, due, behind)?;
+            return Ok((given_back.unwrap_or(mark), None));
         }
         let pause = retry_pause_ms(copy.attempt - 1);
         let at = self.now().max(core.state.last_time).plus_ms(pause);

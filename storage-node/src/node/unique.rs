@@ -125,7 +125,9 @@ impl StorageNode {
         // It may have been sent to another queue of the topic.
         let target = match &message {
             Some(message) => message.target.unwrap_or(message.queue),
-            None => target,
+            None if is_slot(first.queue) => target,
+            // It was purged meanwhile.
+            None => first.queue,
         };
         let id = message.map(|message| message.message_id);
         Ok(stored(broker, target, first, id))

@@ -95,13 +95,15 @@ impl StorageNode {
 
     /// A failure in a group whose records stay where they are; `None` if it is none,
     /// or the record goes to the dead letters.
-    fn fail_in_place(
+    async fn fail_in_place(
         &self,
-        broker: &Broker,
+        broker: &Arc<Broker>,
         request: &VisibilityRequest,
     ) -> Result<Option<(Mark, Timestamp)>, ApiError> {
         let (group, receipt) = (request.group.id, request.receipt);
         let is_copy = matches!(receipt.queue.topic, TopicKey::Retry(_));
+        let behind = self.handed_out_behind(broker, group, receipt.queue, receipt.offset.0);
+        let behind = behind.await?;
         let mut core = broker.lock()?;
         if is_copy || !holds_lease(&core, group, &receipt) {
             return Ok(None);
@@ -111,7 +113,7 @@ impl StorageNode {
         let Some(Failure::InPlace(again)) = failure(&core, due, true, now) else {
             return Ok(None);
         };
-        let mark = self.open_again(broker, &mut core, due, again)?;
+        let mark = self.open_again(broker, &mut core, due, again, &behind)?;
         let next = match again.when {
             When::At(at) => at,
             When::Now | When::Parked(_) => now,
@@ -128,7 +130,7 @@ impl StorageNode {
         if !holds_lease(&*broker.lock()?, group, &receipt) {
             return self.refuse(broker, group, &receipt).await;
         }
-        if let Some(failed) = self.fail_in_place(broker, &request)? {
+        if let Some(failed) = self.fail_in_place(broker, &request).await? {
             let (mark, next) = failed;
             self.outcome(mark).await?;
             return Ok(VisibilityAnswer::Changed {
@@ -142,12 +144,14 @@ impl StorageNode {
         let Some(message) = message else {
             return Ok(VisibilityAnswer::Refused(AckStatus::Invalid));
         };
+        let behind = self.handed_out_behind(broker, group, receipt.queue, receipt.offset.0);
+        let behind = behind.await?;
         let failed = {
             let mut core = broker.lock()?;
             // Time has passed while the body was read.
             if holds_lease(&core, group, &receipt) {
                 let due = due_of_lease(&core, group, receipt.queue, receipt.offset.0)?;
-                Some(self.fail(broker, &mut core, due, &message)?)
+                Some(self.fail(broker, &mut core, due, &message, &behind)?)
             } else {
                 None
             }

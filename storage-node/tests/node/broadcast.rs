@@ -125,6 +125,35 @@ async fn a_failing_record_waits_in_its_place_and_is_a_dead_letter_of_the_group()
 }
 
 #[tokio::test]
+async fn dead_letters_of_members_go_back_to_the_topic_once() {
+    let mut bench = Bench::new(|_| {});
+    bench.send(0, None).await;
+    for pause in [10_000, 30_000, 0] {
+        let got = take(&bench, "x").await;
+        fail(&bench, got[0].receipt).await;
+        bench.advance(pause);
+    }
+    for (keep, sent) in [(true, 1), (false, 0)] {
+        let request = RedriveRequest {
+            broker: BROKERS[0],
+            group: group(GROUP),
+            topic: None,
+            message_ids: None,
+            to_topic: true,
+            from: Offset(0),
+            max: u64::MAX,
+        };
+        let redriven = bench.node().redrive(&context(1), request).await;
+        assert_eq!(redriven.expect("redriven").sent, sent);
+        bench.restart(keep).await;
+    }
+    assert_eq!(places(&take(&bench, "x").await), [(1, 1)]);
+    assert_eq!(places(&take(&bench, "y").await), [(0, 1), (1, 1)]);
+    bench.close().await;
+    bench.check_snapshots();
+}
+
+#[tokio::test]
 async fn a_receipt_of_another_group_s_member_is_refused() {
     let bench = Bench::new(|_| {});
     bench.send(0, None).await;

@@ -129,6 +129,16 @@ async fn one_that_is_recalled_never_comes() {
 }
 
 #[tokio::test]
+async fn what_is_long_over_is_told_as_unknown_and_not_as_delivered() {
+    let bench = Bench::new(|_| {});
+    let held = hold(&bench, &[(1, 1_000)]).await;
+    assert_eq!(recall(&bench, held[0].place).await, Recalled::Done);
+    bench.advance(4 * DAY_MS);
+    hold(&bench, &[(2, 1_000)]).await;
+    assert_eq!(recall(&bench, held[0].place).await, Recalled::Unknown);
+}
+
+#[tokio::test]
 async fn what_waits_outlives_starts_and_machines() {
     let mut bench = Bench::new(|_| {});
     let delays: Vec<(u64, u64)> = (0..40).map(|n| (n, 1_000 + n * 77_777)).collect();

@@ -33,6 +33,8 @@ mod redrive;
 mod repeat;
 mod retention;
 mod route;
+mod runs;
+mod semantics;
 mod spoiled;
 mod stores;
 mod tier_faults;

@@ -23,7 +23,7 @@ fn ordered(on_poison: OnPoison) -> GroupSpec {
 }
 
 /// Sends messages of message groups, `(number, group)`.
-async fn send(bench: &Bench, messages: &[(u64, &str)]) {
+pub(crate) async fn send(bench: &Bench, messages: &[(u64, &str)]) {
     let messages = messages.iter().map(|&(n, message_group)| NewMessage {
         message_group: (!message_group.is_empty()).then(|| message_group.to_owned()),
         ..message(n, None)
@@ -31,14 +31,14 @@ async fn send(bench: &Bench, messages: &[(u64, &str)]) {
     bench.send_all(messages.collect()).await;
 }
 
-struct Member<'a> {
-    bench: &'a Bench,
-    spec: GroupSpec,
-    filter: Filter,
+pub(crate) struct Member<'a> {
+    pub(crate) bench: &'a Bench,
+    pub(crate) spec: GroupSpec,
+    pub(crate) filter: Filter,
 }
 
 impl<'a> Member<'a> {
-    fn new(bench: &'a Bench, on_poison: OnPoison) -> Self {
+    pub(crate) fn new(bench: &'a Bench, on_poison: OnPoison) -> Self {
         Self {
             bench,
             spec: ordered(on_poison),
@@ -46,7 +46,7 @@ impl<'a> Member<'a> {
         }
     }
 
-    async fn take(&self, max: usize, run_max: usize) -> Vec<Delivery> {
+    pub(crate) async fn take(&self, max: usize, run_max: usize) -> Vec<Delivery> {
         let request = ReceiveRequest {
             group: self.spec,
             run_max,
@@ -56,7 +56,7 @@ impl<'a> Member<'a> {
         received.expect("received").deliveries
     }
 
-    async fn fail(&self, receipt: Receipt) -> VisibilityAnswer {
+    pub(crate) async fn fail(&self, receipt: Receipt) -> VisibilityAnswer {
         let request = VisibilityRequest {
             broker: BROKERS[0],
             group: self.spec,
@@ -66,6 +66,22 @@ impl<'a> Member<'a> {
         let ctx = context(1);
         let answer = self.bench.node().change_visibility(&ctx, request).await;
         answer.expect("answered")
+    }
+
+    /// A new deadline, so many ms from now.
+    pub(crate) async fn renew(&self, receipt: Receipt, invisible_ms: u64) -> AckStatus {
+        let request = VisibilityRequest {
+            broker: BROKERS[0],
+            group: self.spec,
+            receipt,
+            invisible_ms,
+        };
+        let ctx = context(1);
+        let answer = self.bench.node().change_visibility(&ctx, request).await;
+        match answer.expect("answered") {
+            VisibilityAnswer::Changed { .. } => AckStatus::Ok,
+            VisibilityAnswer::Refused(status) => status,
+        }
     }
 
     async fn parked(&self) -> Vec<(u64, u32)> {
@@ -91,14 +107,14 @@ impl<'a> Member<'a> {
 }
 
 /// Offset and attempt of each.
-fn places(deliveries: &[Delivery]) -> Vec<(u64, u32)> {
+pub(crate) fn places(deliveries: &[Delivery]) -> Vec<(u64, u32)> {
     let deliveries = deliveries.iter();
     deliveries
         .map(|one| (one.message.offset.0, one.message.attempt))
         .collect()
 }
 
-async fn ack_all(bench: &Bench, deliveries: &[Delivery]) {
+pub(crate) async fn ack_all(bench: &Bench, deliveries: &[Delivery]) {
     for delivery in deliveries {
         assert_eq!(bench.ack(delivery.receipt).await, AckStatus::Ok);
     }

@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 
+use firn_protocol::api::admin::{AdminApi, PurgeRequest};
 use firn_protocol::api::hold::{HoldApi, StoredOnce, UniqueMessage, UniqueRequest};
 use firn_protocol::api::storage::StorageApi;
 use firn_protocol::filter::Filter;
@@ -114,6 +115,33 @@ async fn a_delayed_message_may_have_an_id() {
         first,
         "also once it was due"
     );
+}
+
+#[tokio::test]
+async fn a_repeat_is_told_the_first_queue_though_the_topic_was_purged() {
+    let bench = Bench::new(|_| {});
+    let (ctx, broker) = (context(1), BROKERS[0]);
+    let send_to = async |queue: u16| {
+        let id = UniqueId::of(TopicId(TOPIC), "a");
+        let message = message(1, None);
+        let request = UniqueRequest {
+            broker,
+            queue: queue_key(TOPIC, queue),
+            messages: vec![UniqueMessage { message, id }],
+            routed: None,
+        };
+        let stored = bench.node().append_unique(&ctx, request).await;
+        stored.expect("answered").remove(0).expect("stored")
+    };
+    let first = send_to(1).await;
+    assert_eq!(send_to(0).await, first);
+    let request = PurgeRequest {
+        broker,
+        topic: topic(2).key,
+        before: None,
+    };
+    assert_eq!(bench.node().purge(&ctx, request).await.expect("purged"), 1);
+    assert_eq!(send_to(0).await, first);
 }
 
 #[tokio::test]
