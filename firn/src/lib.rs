@@ -5,6 +5,7 @@
 
 pub mod cli;
 pub mod client;
+pub mod erasures;
 mod exports;
 pub mod inspect;
 mod metrics;

@@ -18,6 +18,7 @@ use firn_storage_node::disk::{Budgeted, Disk, RealDisk};
 use firn_storage_node::node::{ColdParts, StorageNode, Stores};
 use firn_tenant_service::{TenantConfig, TenantService};
 
+use crate::erasures::Erasures;
 use crate::exports::{BeginError, Exporter, ExporterParts};
 use crate::metrics::ExportMetrics;
 use crate::object_store;
@@ -106,6 +107,8 @@ async fn serve(settings: &Settings, mut data: DataDir, clock: Clock) -> anyhow::
     storage.wait_object_class().await;
     // Stopped after the gateway, so that its last export has the last change.
     tasks.spawn("catalogue-export", |stop| exporter.run(stop));
+    let erasures = Erasures::new(tenants.clone(), storage.clone(), stop_clock.clone());
+    tasks.spawn("erasures", |stop| erasures.run(stop));
     tasks.spawn("gateway", |stop| gateway.run(stop));
     welcome.print(settings, &*tenants);
     let stop = tasks.stop();

@@ -110,6 +110,18 @@ pub struct Instance {
     pub rates: Rates,
 }
 
+/// An instance that was removed, and whose data is still to be erased.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Erasure {
+    pub instance: InstanceId,
+    pub tenant: TenantId,
+    /// As they were.
+    pub uid: String,
+    pub name: String,
+    pub brokers: Vec<BrokerId>,
+    pub since: Timestamp,
+}
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, Default)]
 #[serde(rename_all = "camelCase")]
 pub enum TopicType {

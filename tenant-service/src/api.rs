@@ -7,7 +7,8 @@ use firn_protocol::api::tenant::{
     GroupFields, InstanceChange, NewInstance, TenantApi, TopicFields, UserFields, UserWithSecret,
 };
 use firn_protocol::catalogue::{
-    AppUser, AuditEntry, Broker, ConsoleRole, ConsoleUser, Group, Instance, Plan, Tenant, Topic,
+    AppUser, AuditEntry, Broker, ConsoleRole, ConsoleUser, Erasure, Group, Instance, Plan, Tenant,
+    Topic,
 };
 use firn_protocol::limits::{AUDIT_ROWS_MAX, PASSWORD_BYTES_MAX, SECRET_KEY_BYTES_MAX};
 use firn_protocol::{
@@ -15,7 +16,9 @@ use firn_protocol::{
 };
 use subtle::ConstantTimeEq as _;
 
-use crate::catalogue::{Change, console, groups, instances, plans, tenants, topics, users};
+use crate::catalogue::{
+    Change, console, groups, instances, lifecycle, plans, tenants, topics, users,
+};
 use crate::error::unavailable;
 use crate::secret::Secret;
 use crate::service::TenantService;
@@ -228,6 +231,18 @@ impl TenantApi for TenantService {
     async fn delete_instance(&self, caller: &Caller, id: InstanceId) -> ApiResult<Vec<Broker>> {
         self.change(Some(caller), |draft| instances::delete(draft, id))
             .await
+    }
+
+    fn erasures(&self) -> Vec<Arc<Erasure>> {
+        let memory = self.shared.memory.read();
+        memory.erasures.values().cloned().collect()
+    }
+
+    async fn erased(&self, instance: InstanceId, objects: u64, bytes: u64) -> ApiResult<()> {
+        self.change(None, |draft| {
+            lifecycle::erased(draft, instance, objects, bytes)
+        })
+        .await
     }
 
     async fn create_topic(

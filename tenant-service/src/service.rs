@@ -18,7 +18,7 @@ use tokio::sync::watch;
 
 use crate::catalogue::bootstrap::{self, BootstrapReport};
 use crate::catalogue::memory::Memory;
-use crate::catalogue::{Change, Draft, Numbers};
+use crate::catalogue::{Change, Draft, Numbers, lifecycle};
 use crate::config::{CatalogueUrl, TenantConfig};
 use crate::error::{BootstrapError, OpenError};
 use crate::keys::Keys;
@@ -30,6 +30,8 @@ pub use transfer::{NewSecret, Restored};
 use turn::{Writer, commit};
 
 /// Pause between looks at a database that failed, and at tokens to forget.
+/// Instances whose end is looked after in one step.
+const ENDED_AT_ONCE: usize = 100;
 const TICK: Duration = Duration::from_secs(5);
 /// The same where others may change the catalogue: their changes are seen after it.
 const TICK_SHARED: Duration = Duration::from_secs(1);
@@ -146,6 +148,7 @@ impl TenantService {
         if self.shared.store.is_shared() {
             self.shared.follow().await;
         }
+        self.end_instances().await;
         let now = Timestamp(self.shared.clock.now_ms());
         let has_ended = |memory: &Memory| {
             let earliest = memory.earliest_revocation_end();
@@ -162,6 +165,20 @@ impl TenantService {
                     Ok(())
                 })
                 .await;
+        }
+    }
+
+    /// Freezes and removes instances whose time has come.
+    async fn end_instances(&self) {
+        for _ in 0..ENDED_AT_ONCE {
+            let now = Timestamp(self.shared.clock.now_ms());
+            if lifecycle::due(&self.shared.memory.read(), now).is_none() {
+                return;
+            }
+            // A failure is logged where it happens and tried again later.
+            if self.change(None, lifecycle::do_due).await.is_err() {
+                return;
+            }
         }
     }
 

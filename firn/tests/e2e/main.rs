@@ -11,6 +11,7 @@ mod input;
 mod inspect;
 mod isolation;
 mod kill;
+mod lifecycle;
 mod machine;
 mod order;
 #[path = "../../../tenant-service/tests/support/postgres.rs"]

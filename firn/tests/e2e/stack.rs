@@ -6,11 +6,13 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use firn::erasures::Erasures;
 use firn_gateway::{Gateway, GatewayConfig};
 use firn_protocol::TenantId;
 use firn_protocol::api::tenant::TenantApi as _;
 use firn_protocol::catalogue::Durability;
 use firn_runtime::{Clock, Stop, Tasks, tasks};
+use firn_storage_node::cold::paths::Prefix;
 use firn_storage_node::config::{Mutant, StorageConfig};
 use firn_storage_node::disk::FaultyDisk;
 use firn_storage_node::node::{ColdParts, StorageNode, Stores};
@@ -203,6 +205,33 @@ impl Stack {
             (row.action, row.object, detail)
         })
         .collect()
+    }
+
+    /// Erases what belongs to instances that were removed.
+    pub(crate) fn erase_removed(&self) {
+        let (_, storage, tenants) = self.running.as_ref().expect("it runs");
+        let erasures = Erasures::new(tenants.clone(), storage.clone(), self.clock.clone());
+        self.runtime.block_on(erasures.step());
+    }
+
+    /// The catalogue does what is due.
+    pub(crate) fn tick_catalogue(&self) {
+        let (_, _, tenants) = self.running.as_ref().expect("it runs");
+        self.runtime.block_on(tenants.tick());
+    }
+
+    /// Brings everything into object storage.
+    pub(crate) fn seal(&self) {
+        let (_, storage, _) = self.running.as_ref().expect("it runs");
+        assert!(self.runtime.block_on(storage.seal_all()), "sealed");
+    }
+
+    /// Objects of brokers, by the names of their instances' numbers.
+    pub(crate) fn objects_of(&self, tenant: u64) -> usize {
+        let listed = self.cold.store.list(Prefix::All);
+        let listed = self.runtime.block_on(listed).expect("listed").into_iter();
+        let brokers = listed.filter_map(|found| found.name?.broker());
+        brokers.filter(|key| key.tenant.0 == tenant).count()
     }
 
     pub(crate) fn advance_ms(&self, ms: u64) {

@@ -12,7 +12,6 @@ use super::shapes::admin::{InstanceForm, InstanceJson, List};
 use super::shapes::error::ErrorAnswer;
 use super::shapes::paths::InstancePath;
 use crate::auth::{Action, Identity};
-use crate::ops::drop::Contents;
 
 /// Instances that an identity can see.
 pub(super) fn visible(call: &Call, identity: &Identity) -> Vec<Arc<Instance>> {
@@ -106,7 +105,8 @@ pub(super) async fn change(mut call: Call) -> Answer {
     answer::ok(&InstanceJson::from(&*changed))
 }
 
-/// Remove an instance with everything in it.
+/// Remove an instance with everything in it. Its data is erased from the nodes and from
+/// object storage soon after, which `instance.erased` in the audit log says.
 #[utoipa::path(
     delete, path = "/v1/instances/{instance}", tag = "instances", params(InstancePath),
     responses(
@@ -119,13 +119,10 @@ pub(super) async fn remove(call: Call) -> Answer {
     let scope = call.scope(&identity)?;
     identity.require(Action::Deployment)?;
     let services = call.services();
-    let contents = Contents::of(services, &scope);
     let caller = call.caller(&identity);
-    let brokers = services
+    services
         .tenants
         .delete_instance(&caller, scope.instance.id)
         .await?;
-    let brokers = brokers.into_iter().map(|broker| broker.id).collect();
-    contents.drop_all(services, scope.ctx, brokers);
     answer::no_content()
 }

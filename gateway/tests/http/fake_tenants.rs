@@ -293,6 +293,12 @@ impl TenantApi for FakeTenants {
         catalogue.users.retain(|_, (user, _)| user.instance != id);
         Ok(gone.brokers.clone())
     }
+    fn erasures(&self) -> Vec<Arc<Erasure>> {
+        Vec::new()
+    }
+    async fn erased(&self, _: InstanceId, _: u64, _: u64) -> ApiResult<()> {
+        self.change()
+    }
     async fn create_topic(
         &self,
         _: &Caller,

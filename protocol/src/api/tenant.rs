@@ -6,8 +6,8 @@ use std::sync::Arc;
 use async_trait::async_trait;
 
 use crate::catalogue::{
-    AppUser, AuditEntry, Broker, ConsoleRole, ConsoleUser, DiskPolicy, Durability, Group, Instance,
-    OnPoison, Permission, Plan, StartPosition, Tenant, Topic, TopicType,
+    AppUser, AuditEntry, Broker, ConsoleRole, ConsoleUser, DiskPolicy, Durability, Erasure, Group,
+    Instance, InstanceStatus, OnPoison, Permission, Plan, StartPosition, Tenant, Topic, TopicType,
 };
 use crate::context::Caller;
 use crate::error::ApiResult;
@@ -40,7 +40,10 @@ pub struct InstanceChange {
     pub disk_policy: Option<DiskPolicy>,
     pub remark: Option<String>,
     pub time_zone: Option<String>,
+    /// A later end than before sets one that has expired going again.
     pub expires_at: Option<crate::time::Timestamp>,
+    /// Freezes it, or sets it going again.
+    pub status: Option<InstanceStatus>,
 }
 
 /// Fields of a topic, for creation (absent: default) and change (absent: stays).
@@ -169,6 +172,12 @@ pub trait TenantApi: Send + Sync + 'static {
     /// Removes the instance with its users, topics and groups; returns its
     /// brokers so that the caller can drop their data.
     async fn delete_instance(&self, caller: &Caller, id: InstanceId) -> ApiResult<Vec<Broker>>;
+
+    /// Instances that were removed, whose data nobody has erased yet.
+    fn erasures(&self) -> Vec<Arc<Erasure>>;
+    /// All data of a removed instance is gone: so many objects and bytes of object
+    /// storage. Leaves a row in the audit log, which is the proof.
+    async fn erased(&self, instance: InstanceId, objects: u64, bytes: u64) -> ApiResult<()>;
 
     async fn create_topic(
         &self,

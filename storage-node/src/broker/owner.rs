@@ -71,6 +71,8 @@ pub struct Core {
     /// Topics whose queues are about to change. Whoever changes them opens them
     /// again; a life that ends in between lets everybody send.
     pub closing: HashMap<TopicKey, Closing>,
+    /// Something that is due could not be handled: receives do not try before.
+    pub settle_after: Timestamp,
     /// Answers that can be had again.
     pub attempts: Attempts,
     /// Frame of the broker's first entry, if it was written in this life of the
@@ -232,6 +234,7 @@ impl Core {
             members_seen: HashMap::new(),
             waiters: Waiters::default(),
             closing: HashMap::new(),
+            settle_after: Timestamp::default(),
             attempts: Attempts::default(),
             first_lsn: Lsn::ZERO,
             is_tiering: false,

@@ -69,7 +69,7 @@ impl StorageNode {
         request: ReceiveRequest,
     ) -> Result<Received, ApiError> {
         let broker = self.broker_to_change(ctx, request.broker).await?;
-        self.settle(&broker).await?;
+        self.settle_at_hand(&broker).await;
         self.fire_at_hand(&broker).await;
         let (group, topic) = (request.group, request.topic);
         self.join(&broker, &request)?;

@@ -37,7 +37,7 @@ impl StorageNode {
         request: RepeatRequest,
     ) -> Result<Vec<Delivery>, ApiError> {
         let broker = self.broker_to_change(ctx, request.broker).await?;
-        self.settle(&broker).await?;
+        self.settle_at_hand(&broker).await;
         let key = (request.group, request.topic, request.attempt);
         let (held, mark) = {
             let core = broker.lock()?;

@@ -44,6 +44,19 @@ impl StorageNode {
         Ok(())
     }
 
+    /// The same on the way of a receive, which has others to serve: what cannot be
+    /// handled now, because its body lies in an object store that is away, is left to
+    /// the timers.
+    pub(super) async fn settle_at_hand(&self, broker: &Arc<Broker>) {
+        if self.now() < broker.lock_any().settle_after {
+            return;
+        }
+        if let Err(error) = self.settle(broker).await {
+            tracing::debug!(%error, broker = %broker.key.broker, "what is due is left to the timers");
+            broker.lock_any().settle_after = self.now().plus_ms(RETRY_MS);
+        }
+    }
+
     /// Runs until told to stop, waking when the next event of any broker is due.
     /// Brokers are handled side by side, so that none waits for another's mass.
     pub(super) async fn run_timers(self: Arc<Self>, stop: Stop) {

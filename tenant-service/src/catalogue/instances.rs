@@ -3,13 +3,13 @@
 use std::sync::Arc;
 
 use firn_protocol::api::tenant::{InstanceChange, NewInstance};
-use firn_protocol::catalogue::{Broker, Durability, Instance, InstanceStatus, Plan};
+use firn_protocol::catalogue::{Broker, Durability, Erasure, Instance, InstanceStatus, Plan};
 use firn_protocol::limits::BROKERS_MAX;
 use firn_protocol::{ApiError, ApiResult, BrokerId, ErrorCode, InstanceId, Timestamp, names};
 use serde_json::json;
 
 use super::checks::{broker_name, exists_already, number, quota, remark, retention, time_zone};
-use super::{Change, Draft, plans, take, topics};
+use super::{Change, Draft, lifecycle, plans, take, topics};
 
 /// The literal segment of a management path (SEED_SPEC I-02).
 const RESERVED_NAME: &str = "cluster";
@@ -94,9 +94,7 @@ pub(crate) fn change(
     set(&mut instance.disk_policy, change.disk_policy);
     set(&mut instance.remark, change.remark);
     set(&mut instance.time_zone, change.time_zone);
-    if change.expires_at.is_some() {
-        instance.expires_at = change.expires_at;
-    }
+    lifecycle::change(draft.now, &mut instance, change.expires_at, change.status)?;
     check(&instance)?;
     let instance = Arc::new(instance);
     draft.push(Change::SetInstance(instance.clone()));
@@ -106,9 +104,23 @@ pub(crate) fn change(
 
 pub(crate) fn delete(draft: &mut Draft<'_>, id: InstanceId) -> ApiResult<Vec<Broker>> {
     let instance = draft.memory.contents(id)?.instance.clone();
-    draft.push(Change::DropInstance(id));
+    remove(draft, &instance);
     note(draft, &instance, "instance.delete");
     Ok(instance.brokers.clone())
+}
+
+/// The catalogue forgets it, and remembers what is to be erased.
+pub(crate) fn remove(draft: &mut Draft<'_>, instance: &Instance) {
+    draft.push(Change::DropInstance(instance.id));
+    let brokers = instance.brokers.iter();
+    draft.push(Change::AddErasure(Arc::new(Erasure {
+        instance: instance.id,
+        tenant: instance.tenant,
+        uid: instance.uid.clone(),
+        name: instance.name.clone(),
+        brokers: brokers.map(|broker| broker.id).collect(),
+        since: draft.now,
+    })));
 }
 
 pub(crate) fn set<T>(field: &mut T, value: Option<T>) {
@@ -179,7 +191,7 @@ fn add_brokers(
     Ok(())
 }
 
-fn note(draft: &mut Draft<'_>, instance: &Instance, action: &'static str) {
+pub(crate) fn note(draft: &mut Draft<'_>, instance: &Instance, action: &'static str) {
     let brokers: Vec<_> = instance.brokers.iter().map(|broker| &broker.name).collect();
     let detail = json!({
         "name": instance.name,

@@ -6,7 +6,7 @@ use std::cmp::Ordering;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
-use firn_protocol::catalogue::{Group, Instance, Plan, Tenant, Topic};
+use firn_protocol::catalogue::{Erasure, Group, Instance, Plan, Tenant, Topic};
 use firn_protocol::{
     ApiError, ApiResult, ErrorCode, GroupId, InstanceId, TenantId, Timestamp, TopicId,
 };
@@ -27,6 +27,7 @@ pub(crate) struct Memory {
     pub(crate) users: HashMap<String, UserRow>,
     console: BTreeMap<(Option<TenantId>, String), ConsoleRow>,
     revoked: HashMap<String, Timestamp>,
+    pub(crate) erasures: BTreeMap<InstanceId, Arc<Erasure>>,
 }
 
 /// An instance and what is in it.
@@ -164,6 +165,10 @@ impl Memory {
     }
 
     /// By name, then by tenant.
+    pub(crate) fn all_instances(&self) -> impl Iterator<Item = &Instance> {
+        self.instances.values().map(|contents| &*contents.instance)
+    }
+
     pub(crate) fn instances(&self, tenant: Option<TenantId>) -> Vec<Arc<Instance>> {
         let mut found: Vec<_> = self
             .instances
@@ -265,6 +270,12 @@ impl Memory {
                 self.put_instance(instance);
             }
             Change::DropInstance(id) => self.drop_instance(*id),
+            Change::AddErasure(erasure) => {
+                self.erasures.insert(erasure.instance, erasure.clone());
+            }
+            Change::DropErasure(id) => {
+                self.erasures.remove(id);
+            }
             Change::AddTopic(topic) | Change::SetTopic(topic) => {
                 self.within(topic.instance, |contents| contents.topics.put(topic));
             }

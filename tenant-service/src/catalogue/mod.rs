@@ -8,6 +8,7 @@ pub(crate) mod checks;
 pub(crate) mod console;
 pub(crate) mod groups;
 pub(crate) mod instances;
+pub(crate) mod lifecycle;
 pub(crate) mod memory;
 pub(crate) mod plans;
 pub(crate) mod tenants;
@@ -16,7 +17,9 @@ pub(crate) mod users;
 
 use std::sync::Arc;
 
-use firn_protocol::catalogue::{AppUser, ConsoleUser, Group, Instance, Plan, Tenant, Topic};
+use firn_protocol::catalogue::{
+    AppUser, ConsoleUser, Erasure, Group, Instance, Plan, Tenant, Topic,
+};
 use firn_protocol::{GroupId, InstanceId, TenantId, Timestamp, TopicId};
 
 use crate::secret::Secret;
@@ -49,6 +52,8 @@ pub(crate) enum Change {
     SetInstance(Arc<Instance>),
     /// With its brokers, users, topics and groups.
     DropInstance(InstanceId),
+    AddErasure(Arc<Erasure>),
+    DropErasure(InstanceId),
     AddTopic(Arc<Topic>),
     SetTopic(Arc<Topic>),
     DropTopic(Arc<Topic>),
@@ -73,6 +78,7 @@ impl Change {
             Self::AddTenant(_) | Self::SetTenant(_) | Self::DropTenant(_) => "tenant",
             Self::AddPlan(_) => "plan",
             Self::AddInstance(_) | Self::SetInstance(_) | Self::DropInstance(_) => "instance",
+            Self::AddErasure(_) | Self::DropErasure(_) => "erasure",
             Self::AddTopic(_) | Self::SetTopic(_) | Self::DropTopic(_) => "topic",
             Self::AddGroup(_) | Self::SetGroup(_) | Self::DropGroup(_) => "group",
             Self::AddUser(_) | Self::SetUser(_) | Self::DropUser(_) => "user",

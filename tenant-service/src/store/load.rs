@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::sync::Arc;
 
 use firn_protocol::catalogue::{
-    AppUser, AuditEntry, Broker, ConsoleUser, Group, Instance, Plan, Rates, Tenant, Topic,
+    AppUser, AuditEntry, Broker, ConsoleUser, Erasure, Group, Instance, Plan, Rates, Tenant, Topic,
 };
 use firn_protocol::{BrokerId, GroupId, InstanceId, TenantId, Timestamp, TopicId};
 use rustc_hash::FxHashMap;
@@ -38,6 +38,7 @@ pub(super) async fn all(db: &mut Connection<'_>, keys: &Keys) -> Result<Loaded, 
     groups(db, &mut memory).await?;
     users(db, &mut memory, keys).await?;
     people(db, &mut memory).await?;
+    erasures(db, &mut memory).await?;
     let numbers = numbers(db).await?;
     let version = version(db).await?;
     Ok(Loaded {
@@ -45,6 +46,26 @@ pub(super) async fn all(db: &mut Connection<'_>, keys: &Keys) -> Result<Loaded, 
         numbers,
         version,
     })
+}
+
+async fn erasures(db: &mut Connection<'_>, memory: &mut Memory) -> Result<(), StoreError> {
+    let sql = "SELECT instance, tenant, uid, name, brokers, since FROM erasure";
+    each(db, "erasure", sql, |row| {
+        let (instance, tenant) = (InstanceId(row.number()?), TenantId(row.number()?));
+        let (uid, name) = (row.get()?, row.get()?);
+        let brokers: &str = row.get()?;
+        let erasure = Erasure {
+            instance,
+            tenant,
+            uid,
+            name,
+            brokers: row.of_list(brokers)?,
+            since: Timestamp(row.number()?),
+        };
+        memory.apply(&Change::AddErasure(Arc::new(erasure)));
+        Ok(())
+    })
+    .await
 }
 
 /// How many changes there have been; rises with each.

@@ -18,6 +18,11 @@ const STEPS: &[(i64, &str, &str)] = &[
         "topic version",
         include_str!("../../migrations/0002_topic_version.sql"),
     ),
+    (
+        4,
+        "erasure",
+        include_str!("../../migrations/0004_erasure.sql"),
+    ),
 ];
 
 /// What PostgreSQL calls by another name, the longer ones first. Every column is

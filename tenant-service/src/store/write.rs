@@ -1,6 +1,6 @@
 //! Statements that change the catalogue.
 
-use firn_protocol::catalogue::{AppUser, ConsoleUser, Group, Instance, Plan, Topic};
+use firn_protocol::catalogue::{AppUser, ConsoleUser, Erasure, Group, Instance, Plan, Topic};
 use firn_protocol::{InstanceId, TenantId, Timestamp};
 
 use super::Origin;
@@ -27,6 +27,11 @@ pub(super) async fn change(db: &mut Connection<'_>, change: &Change, keys: &Keys
         Change::AddInstance(instance) => add_instance(db, instance).await,
         Change::SetInstance(instance) => set_instance(db, instance).await,
         Change::DropInstance(id) => drop_instance(db, *id).await,
+        Change::AddErasure(erasure) => add_erasure(db, erasure).await,
+        Change::DropErasure(id) => {
+            let sql = "DELETE FROM erasure WHERE instance = $1";
+            run(db, query(sql).bind(int(id.0)?)).await
+        }
         Change::AddTopic(topic) => add_topic(db, topic).await,
         Change::SetTopic(topic) => set_topic(db, topic).await,
         Change::DropTopic(topic) => {
@@ -212,6 +217,20 @@ async fn drop_instance(db: &mut Connection<'_>, id: InstanceId) -> Written {
         run(db, query(sql).bind(int(id.0)?)).await?;
     }
     Ok(())
+}
+
+async fn add_erasure(db: &mut Connection<'_>, erasure: &Erasure) -> Written {
+    let statement = query(
+        "INSERT INTO erasure (instance, tenant, uid, name, brokers, since)
+         VALUES ($1, $2, $3, $4, $5, $6)",
+    )
+    .bind(int(erasure.instance.0)?)
+    .bind(int(erasure.tenant.0)?)
+    .bind(&erasure.uid)
+    .bind(&erasure.name)
+    .bind(list_text(&erasure.brokers))
+    .bind(int(erasure.since.0)?);
+    run(db, statement).await
 }
 
 async fn add_topic(db: &mut Connection<'_>, topic: &Topic) -> Written {

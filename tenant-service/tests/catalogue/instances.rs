@@ -236,7 +236,8 @@ async fn changes_of_an_instance_keep_what_they_do_not_name() {
         disk_policy: Some(DiskPolicy::ServiceFirst),
         remark: Some("told".to_owned()),
         time_zone: Some("Europe/Vienna".to_owned()),
-        expires_at: Some(Timestamp(5)),
+        expires_at: Some(Timestamp(2 * START_MS)),
+        status: None,
     })
     .await
     .unwrap();
@@ -249,7 +250,7 @@ async fn changes_of_an_instance_keep_what_they_do_not_name() {
     );
     assert_eq!(changed.retention_hours, 24);
     assert_eq!((demo.rates.tps, changed.rates.tps), (5000, 50_000));
-    assert_eq!(changed.expires_at, Some(Timestamp(5)));
+    assert_eq!(changed.expires_at, Some(Timestamp(2 * START_MS)));
     let kept = change(InstanceChange::default()).await.unwrap();
     assert_eq!(kept, changed);
     assert_eq!(service.find_instance(Some(ACME), "demo").unwrap(), changed);

@@ -11,6 +11,7 @@ mod database;
 mod export;
 mod file;
 mod instances;
+mod lifecycle;
 mod place;
 mod restart;
 mod topics;

@@ -11,6 +11,7 @@ mod console;
 mod database;
 mod export;
 mod instances;
+mod lifecycle;
 mod place;
 #[path = "../support/postgres.rs"]
 mod postgres;

@@ -51,6 +51,13 @@ impl Place {
         self.try_open().await.unwrap()
     }
 
+    /// A new life of the same catalogue.
+    pub(crate) async fn open_again(&self, service: Arc<TenantService>) -> Arc<TenantService> {
+        service.close().await;
+        drop(service);
+        self.open().await
+    }
+
     /// A service with two tenants.
     pub(crate) async fn with_tenants(&self) -> Arc<TenantService> {
         let service = self.open().await;

@@ -60,7 +60,7 @@ pub(crate) async fn fill(service: &TenantService) {
     let mut wanted = new(ACME, "demo");
     wanted.brokers = strings(["b", "a"]);
     wanted.plan = Some("mine".to_owned());
-    wanted.expires_at = Some(Timestamp(9));
+    wanted.expires_at = Some(Timestamp(u64::MAX >> 12));
     let demo = service.create_instance(&by, wanted).await.unwrap();
     let change = InstanceChange {
         add_brokers: strings(["0"]),

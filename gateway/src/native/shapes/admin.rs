@@ -215,11 +215,18 @@ pub(in crate::native) struct InstanceForm {
     disk_policy: Option<DiskPolicy>,
     remark: Option<String>,
     time_zone: Option<String>,
+    /// When it is frozen; a week later it is removed with its data.
     expires_at: Option<u64>,
+    /// Of a change: `frozen` or `running`.
+    #[schema(value_type = Option<String>)]
+    status: Option<InstanceStatus>,
 }
 
 impl InstanceForm {
     pub(in crate::native) fn into_new(self) -> ApiResult<NewInstance> {
+        if self.status.is_some() {
+            return Err(ApiError::field("status", "a new instance is running"));
+        }
         Ok(NewInstance {
             tenant: TenantId(required("tenantId", self.tenant_id)?),
             name: required("name", self.name)?,
@@ -246,6 +253,7 @@ impl InstanceForm {
             remark: self.remark,
             time_zone: self.time_zone,
             expires_at: self.expires_at.map(Timestamp),
+            status: self.status,
         })
     }
 }
