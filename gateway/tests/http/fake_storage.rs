@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use async_trait::async_trait;
 use firn_protocol::api::storage::*;
+use firn_protocol::filter::Filter;
 use firn_protocol::message::*;
 use firn_protocol::receipt::Receipt;
 use firn_protocol::*;
@@ -235,6 +236,17 @@ impl StorageApi for FakeStorage {
             .subscribed
             .push((broker, group.id, topic.key));
         Ok(())
+    }
+
+    async fn keep_filter(
+        &self,
+        _: &RequestContext,
+        _: BrokerId,
+        _: GroupSpec,
+        _: TopicSpec,
+        _: Filter,
+    ) -> ApiResult<()> {
+        self.check()
     }
 
     async fn receive(&self, _: &RequestContext, request: ReceiveRequest) -> ApiResult<Received> {

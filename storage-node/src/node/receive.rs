@@ -3,11 +3,13 @@
 use std::ops::Range;
 use std::sync::Arc;
 
-use firn_protocol::api::storage::{Delivery, GroupMode, ReceiveRequest, Received};
+use firn_protocol::api::storage::{
+    Delivery, GroupMode, GroupSpec, ReceiveRequest, Received, TopicSpec,
+};
 use firn_protocol::context::RequestContext;
 use firn_protocol::error::{ApiError, ErrorCode};
 use firn_protocol::filter::Filter;
-use firn_protocol::ids::{Offset, QueueId, QueueKey, TopicKey};
+use firn_protocol::ids::{GroupId, Offset, QueueId, QueueKey, TopicKey};
 use firn_protocol::limits::{ANSWER_BYTES_MAX, FILTER_LIVE_MS, FILTERS_LIVE_MAX};
 use firn_protocol::message::Message;
 use firn_protocol::receipt::Receipt;
@@ -72,8 +74,7 @@ impl StorageNode {
         self.fire_at_hand(&broker).await;
         let (group, topic) = (request.group, request.topic);
         self.join(&broker, &request)?;
-        self.note_filter(&broker, &mut *broker.lock()?, &request)?;
-        self.subscribe_group(&broker, group, topic, Some(&request.filter))
+        self.keep_filter_of(&broker, group, topic, &request.filter)
             .await?;
         if matches!(group.mode, GroupMode::Ordered(_)) {
             return self.receive_in_order(&broker, &request).await;
@@ -156,29 +157,43 @@ impl StorageNode {
         }))
     }
 
+    /// A member with this filter is there, whether or not it receives from here.
+    pub(super) async fn keep_filter_of(
+        &self,
+        broker: &Arc<Broker>,
+        group: GroupSpec,
+        topic: TopicSpec,
+        filter: &Filter,
+    ) -> Result<(), ApiError> {
+        let place = (group.id, topic.key);
+        self.note_filter(broker, &mut *broker.lock()?, place, filter)?;
+        self.subscribe_group(broker, group, topic, Some(filter))
+            .await
+    }
+
     /// Remembers that a filter has a member, and lets go of filters that have none.
     /// A filter too many is refused before it is known to anybody.
     fn note_filter(
         &self,
         broker: &Broker,
         core: &mut Core,
-        request: &ReceiveRequest,
+        (group, topic): (GroupId, TopicKey),
+        filter: &Filter,
     ) -> Result<(), ApiError> {
-        let (group, topic) = (request.group.id, request.topic.key);
         let now = self.now();
         let live = core.live_filters(group, topic);
         let members = core.members.entry((group, topic)).or_default();
-        let is_new = !live.contains(&request.filter);
+        let is_new = !live.contains(filter);
         if !is_new {
-            members.seen.insert(request.filter.clone(), now);
+            members.seen.insert(filter.clone(), now);
         }
         let mut idle = Vec::new();
-        for filter in &live {
+        for known in &live {
             // After a restart a filter counts as just seen (RULES 18).
-            let seen = *members.seen.entry(filter.clone()).or_insert(now);
-            let waits = members.waiting.contains_key(filter);
+            let seen = *members.seen.entry(known.clone()).or_insert(now);
+            let waits = members.waiting.contains_key(known);
             if !waits && now.since_ms(seen) > FILTER_LIVE_MS {
-                idle.push(filter.clone());
+                idle.push(known.clone());
             }
         }
         if is_new && live.len() - idle.len() >= FILTERS_LIVE_MAX {
@@ -187,7 +202,7 @@ impl StorageNode {
                 format!("the group has more than {FILTERS_LIVE_MAX} different live filters here"),
             ));
         }
-        members.seen.insert(request.filter.clone(), now);
+        members.seen.insert(filter.clone(), now);
         if idle.is_empty() {
             return Ok(());
         }
