@@ -52,6 +52,8 @@ pub enum Mutant {
     ForgetHalf,
     /// A message is stored however often it was sent under its id.
     ForgetIds,
+    /// What only another member's filter wants is finished.
+    ForgetFilter,
 }
 
 /// When brokers go into object storage, and how (DESIGN 4, RULES 5).

@@ -21,6 +21,7 @@ use super::read::{ReadLimit, WantedTags, to_message};
 use crate::broker::entry::{Head, Receive, ReceivePart};
 use crate::broker::owner::{Broker, Core};
 use crate::broker::state::retry_queue;
+use crate::config::Mutant;
 use crate::consume::ranges::Ranges;
 use crate::record::{RecordSummary, StoredRecord};
 
@@ -268,6 +269,12 @@ impl StorageNode {
                     .unwanted
                     .push((*queue, next..found.upto.min(range.end)));
             }
+        }
+        if self.config.mutant == Some(Mutant::ForgetFilter) {
+            sorted.unwanted.append(&mut sorted.passed);
+            sorted
+                .unwanted
+                .sort_by_key(|(queue, range)| (*queue, range.start));
         }
         Ok(sorted)
     }

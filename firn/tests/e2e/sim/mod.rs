@@ -2,6 +2,10 @@
 //! disk that forgets what was not synced, under a clock that the seed moves. One
 //! thing happens after another, so that a seed tells the same story again.
 
+mod clients;
+mod faults;
+mod filters;
+mod healing;
 mod model;
 mod world;
 
@@ -38,10 +42,11 @@ fn faults_are_noticed() {
     let faults = [
         (Mutant::FireEarly, "R8"),
         (Mutant::BreakOrder, "R5"),
-        (Mutant::SkipRetry, "R1"),
+        (Mutant::SkipRetry, "R9"),
         (Mutant::AckAnyLease, "R"),
         (Mutant::ForgetHalf, "R1"),
         (Mutant::ForgetIds, "R16"),
+        (Mutant::ForgetFilter, "R9"),
     ];
     for (fault, rule) in faults {
         let lives = SEEDS_FROM..SEEDS_FROM + 20;
