@@ -31,6 +31,10 @@ pub struct StorageConfig {
     pub tier: TierConfig,
     /// WAL objects of the durability class `object`.
     pub wal: WalSettings,
+    /// Timers, checkpoints, tiering and merging happen only when a test takes their
+    /// steps, so that nothing happens beside what it does.
+    #[doc(hidden)]
+    pub is_stepped: bool,
     /// A deliberate fault, to prove that the tests see it.
     #[doc(hidden)]
     pub mutant: Option<Mutant>,
@@ -174,6 +178,7 @@ impl StorageConfig {
             checkpoint_age: Duration::from_secs(30),
             tier: TierConfig::default(),
             wal: WalSettings::default(),
+            is_stepped: false,
             mutant: None,
         }
     }

@@ -9,6 +9,7 @@ mod http;
 mod input;
 mod inspect;
 mod isolation;
+mod kept;
 mod kill;
 mod machine;
 mod order;

@@ -74,7 +74,13 @@ impl World {
         let at = self.below(self.delayed.len() as u64) as usize;
         let (number, handle) = self.delayed.swap_remove(at);
         let form = json!({"recallHandle": handle});
-        let status = self.post("topics/later/messages/recall", &form).status;
+        let answer = self.post("topics/later/messages/recall", &form);
+        if self.is_away(&answer) {
+            self.delayed.push((number, handle));
+            self.note(&format!("recall {number} later"));
+            return Ok(());
+        }
+        let status = answer.status;
         let is_due = self.model.messages[&number].due <= self.now();
         if status != 200 && !(status == 409 && is_due) {
             return Err(format!("R8: recall of {number} before its time: {status}"));
@@ -106,7 +112,13 @@ impl World {
         let commit = self.below(2) == 0;
         let how = if commit { "commit" } else { "rollback" };
         let path = format!("topics/money/transactions/{id}/{how}");
-        self.post(&path, &json!({})).ok();
+        let answer = self.post(&path, &json!({}));
+        if self.is_away(&answer) {
+            self.open.push((number, id));
+            self.note(&format!("{how} {number} later"));
+            return;
+        }
+        answer.ok();
         if let Some(message) = self.model.messages.get_mut(&number) {
             message.is_visible = commit;
         }
@@ -127,7 +139,12 @@ impl World {
         };
         let form =
             json!({"messages": [{"body": number.to_string(), "dedupId": format!("id {id}")}]});
-        let result = self.post("topics/plain/messages", &form).ok()["results"][0].clone();
+        let answer = self.post("topics/plain/messages", &form);
+        if known.is_some() && self.is_away(&answer) {
+            self.note("once later");
+            return Ok(());
+        }
+        let result = answer.ok()["results"][0].clone();
         match known {
             Some((_, first)) if first != result => {
                 return Err(format!("R16: {first} and {result}"));
@@ -164,15 +181,26 @@ impl World {
         let mut form = json!({"max": max, "invisibleSeconds": LEASE_MS / 1000});
         if let Some(wish) = wish {
             form["filter"] = json!({"type": wish.kind, "expression": wish.expression});
-            self.claims
-                .call(wish, &self.model.messages, self.stack.clock.now_ms());
+            let now = self.stack.clock.now_ms();
+            self.claims.call(wish, &self.model.messages, now);
         }
         if !reader.member.is_empty() {
             form["mode"] = json!("broadcasting");
             form["consumerId"] = json!(reader.member);
         }
         let path = format!("groups/{}/topics/{}/receive", reader.group, reader.topic);
-        let answer = self.post(&path, &form).ok();
+        let answer = self.post(&path, &form);
+        if self.is_away(&answer) {
+            if let Some(wish) = wish {
+                self.claims.call_failed(wish);
+            }
+            self.note(&format!(
+                "{}/{} got nothing yet",
+                reader.group, reader.topic
+            ));
+            return Ok(0);
+        }
+        let answer = answer.ok();
         let messages = answer["messages"].as_array().expect("a list").clone();
         let now = self.now();
         let mut noted = String::new();
@@ -257,8 +285,12 @@ impl World {
         };
         let path = format!("groups/{}/topics/{}/visibility", reader.group, reader.topic);
         let form = json!({"receiptHandle": held.handle, "invisibleSeconds": 0});
-        let status = self.post(&path, &form).status;
-        let (now, number) = (self.now(), held.number);
+        let answer = self.post(&path, &form);
+        let (now, number, status) = (self.now(), held.number, answer.status);
+        if self.is_away(&answer) {
+            self.note(&format!("{} fails {number} later", reader.group));
+            return Ok(());
+        }
         let given = self.model.given.entry(reader).or_default();
         given.held.remove(&number);
         match status {

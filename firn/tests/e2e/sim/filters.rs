@@ -101,6 +101,11 @@ impl Claims {
         self.lost.entry(group).or_default().extend(unwanted);
     }
 
+    /// The call was not answered: no broker may have heard that its filter lives.
+    pub(super) fn call_failed(&mut self, wish: &Wish) {
+        self.called.remove(&(wish.reader.group, wish.expression));
+    }
+
     /// Whether the message may be finished for the group without an ack.
     pub(super) fn is_lost(&self, group: &str, number: u64) -> bool {
         let lost = self.lost.get(group);

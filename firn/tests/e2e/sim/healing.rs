@@ -9,6 +9,13 @@ use super::world::{READERS, World};
 impl World {
     /// All faults are over: everything comes to everybody (L1, L2, R1).
     pub(super) fn heal(&mut self) -> Result<(), String> {
+        self.calm_down();
+        // Often little is left but object storage.
+        match self.below(3) {
+            0 => self.lose_machine()?,
+            1 => self.give_back_log(),
+            _ => {}
+        }
         for (number, id) in std::mem::take(&mut self.open) {
             let path = format!("topics/money/transactions/{id}/commit");
             self.post(&path, &json!({})).ok();

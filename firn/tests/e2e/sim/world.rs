@@ -3,13 +3,17 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
-use firn_storage_node::config::Mutant;
+use firn_protocol::catalogue::Durability;
+use firn_runtime::Clock;
+use firn_storage_node::cold::FaultyObjects;
+use firn_storage_node::config::{Mutant, StorageConfig, TierMutant};
 use serde_json::{Value, json};
 
 use super::filters::Claims;
 use super::model::{Model, Reader};
+use super::objects::{store, tune};
 use crate::http::{Answer, Http};
-use crate::stack::{ACME, Stack};
+use crate::stack::{ACME, START_MS, Stack};
 
 /// Redeliveries of the groups that count them.
 pub(super) const MAX_RETRIES: u64 = 2;
@@ -41,8 +45,20 @@ pub(super) const fn reader(
 /// What went wrong, or what happened, as text.
 pub(crate) type Outcome = Result<String, String>;
 
+/// A deliberate fault of the storage node.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Fault {
+    pub(crate) node: Option<Mutant>,
+    pub(crate) tier: Option<TierMutant>,
+}
+
 pub(crate) struct World {
     pub(super) stack: Stack,
+    pub(super) objects: FaultyObjects,
+    /// Object storage is away.
+    pub(super) is_stormy: bool,
+    /// Its lists lag behind.
+    pub(super) lags: bool,
     dice: u64,
     pub(super) model: Model,
     pub(super) claims: Claims,
@@ -57,8 +73,15 @@ pub(crate) struct World {
 }
 
 impl World {
-    pub(crate) fn new(seed: u64, mutant: Option<Mutant>) -> Self {
-        let stack = Stack::with_mutant(mutant);
+    pub(crate) fn new(seed: u64, fault: Fault) -> Self {
+        let clock = Clock::manual(START_MS);
+        let (objects, cold) = store(seed, &clock);
+        let tune = move |config: &mut StorageConfig| {
+            tune(config);
+            config.mutant = fault.node;
+            config.tier.mutant = fault.tier;
+        };
+        let stack = Stack::tuned(clock, cold, Durability::Local, Box::new(tune));
         let mut http = stack.demo();
         for (name, kind, queues) in [
             ("plain", "normal", 2),
@@ -89,6 +112,9 @@ impl World {
         }
         Self {
             stack,
+            objects,
+            is_stormy: false,
+            lags: seed.is_multiple_of(3),
             dice: seed,
             model: Model::default(),
             claims: Claims::default(),
@@ -135,7 +161,7 @@ impl World {
     }
 
     fn step(&mut self) -> Result<(), String> {
-        match self.below(30) {
+        match self.below(36) {
             0..=3 => self.send("plain"),
             4 | 5 => self.send("steps"),
             6 => self.send_delayed(),
@@ -149,6 +175,9 @@ impl World {
             21 | 22 => self.pass_time(),
             23 | 24 => self.send("marked"),
             25..=28 => self.receive_wanted()?,
+            29..=32 => self.tier(),
+            33 => self.change_weather(),
+            34 => self.lose_machine()?,
             _ => self.cut_power(),
         }
         Ok(())
