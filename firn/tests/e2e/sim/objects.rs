@@ -1,8 +1,9 @@
 //! Object storage under a life: brokers move there, it fails, and now and then it
 //! is all that is left.
 //!
-//! Which operation fails is told by its number among those that change something.
-//! Reads fail all or none: how many there are depends on what happens to be cached.
+//! Which operation fails is told by its number among those that change something,
+//! or it is one of the next few of a step of tiering. What clients read fails
+//! always or never: how many reads there are depends on what happens to be cached.
 
 use std::sync::Arc;
 use std::time::Duration;
