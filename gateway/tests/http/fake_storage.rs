@@ -5,7 +5,6 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use async_trait::async_trait;
 use firn_protocol::api::storage::*;
-use firn_protocol::filter::Filter;
 use firn_protocol::message::*;
 use firn_protocol::receipt::Receipt;
 use firn_protocol::*;
@@ -244,7 +243,7 @@ impl StorageApi for FakeStorage {
         _: BrokerId,
         _: GroupSpec,
         _: TopicSpec,
-        _: Filter,
+        _: firn_protocol::filter::Filter,
     ) -> ApiResult<()> {
         self.check()
     }
