@@ -34,6 +34,10 @@ impl World {
     pub(super) fn settle(&mut self) {
         let is_stormy = self.is_stormy;
         self.stack.wait(async |node| {
+            // What the hot store lacks, after a start above all, is looked for in
+            // object storage.
+            let settled = node.settle_stores().await;
+            settled.expect("the log and the stores are well");
             for _ in 0..100 {
                 node.timer_step().await;
                 // What is in object storage has to wait for better weather.

@@ -124,6 +124,7 @@ impl World {
 
     /// A storm begins: object storage answers nothing but 503. Or it is over.
     pub(super) fn change_weather(&mut self) {
+        self.settle();
         self.is_stormy = !self.is_stormy;
         self.set_weather();
         let text = if self.is_stormy { "storm" } else { "calm" };
