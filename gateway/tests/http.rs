@@ -14,6 +14,8 @@ mod bench;
 mod consume;
 #[path = "http/fake_hold.rs"]
 mod fake_hold;
+#[path = "http/fake_queues.rs"]
+mod fake_queues;
 #[path = "http/fake_storage.rs"]
 mod fake_storage;
 #[path = "http/fake_tenants.rs"]

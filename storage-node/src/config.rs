@@ -31,6 +31,10 @@ pub struct StorageConfig {
     pub tier: TierConfig,
     /// WAL objects of the durability class `object`.
     pub wal: WalSettings,
+    /// Timers, checkpoints, tiering and merging happen only when a test takes their
+    /// steps, so that nothing happens beside what it does.
+    #[doc(hidden)]
+    pub is_stepped: bool,
     /// A deliberate fault, to prove that the tests see it.
     #[doc(hidden)]
     pub mutant: Option<Mutant>,
@@ -54,6 +58,8 @@ pub enum Mutant {
     ForgetIds,
     /// Whoever sends is believed to know the queues.
     TrustRoute,
+    /// What only another member's filter wants is finished.
+    ForgetFilter,
 }
 
 /// When brokers go into object storage, and how (DESIGN 4, RULES 5).
@@ -174,6 +180,7 @@ impl StorageConfig {
             checkpoint_age: Duration::from_secs(30),
             tier: TierConfig::default(),
             wal: WalSettings::default(),
+            is_stepped: false,
             mutant: None,
         }
     }

@@ -10,6 +10,7 @@ mod http;
 mod input;
 mod inspect;
 mod isolation;
+mod kept;
 mod kill;
 mod lifecycle;
 mod machine;

@@ -433,3 +433,33 @@ fn s_05_and_s_06_a_group_is_switched_off_and_starts_over() {
         }
     }
 }
+
+/// RULES 18: a member that is busy with one broker is there for the others as well.
+#[test]
+fn a_member_keeps_its_filter_on_brokers_that_it_does_not_come_to() {
+    let stack = Stack::start();
+    let mut http = stack.demo();
+    let tags = ["x", "y"];
+    let wanted = |tag| json!({"max": 1, "filter": {"expression": tag}});
+    for tag in tags {
+        receive(&mut http, "workers", "orders", &wanted(tag));
+    }
+    for n in 0..40 {
+        let message = json!({"body": n.to_string(), "tag": tags[n / 2 % 2]});
+        send(&mut http, "orders", &json!([message]));
+    }
+    // Each begins with the same broker every time, and finds something there.
+    let mut got: Vec<u64> = Vec::new();
+    for _ in 0..20 {
+        for tag in tags {
+            let some = receive(&mut http, "workers", "orders", &wanted(tag));
+            assert_eq!(some.len(), 1, "{tag}, {got:?}");
+            ack(&mut http, "workers", "orders", &some);
+            let numbers = bodies(&some).into_iter().map(|body| body.parse::<u64>());
+            got.extend(numbers.map(|number| number.expect("a number")));
+        }
+        stack.advance_ms(20_000);
+    }
+    got.sort_unstable();
+    assert_eq!(got, (0..40).collect::<Vec<_>>());
+}

@@ -12,16 +12,18 @@ use firn_protocol::TenantId;
 use firn_protocol::api::tenant::TenantApi as _;
 use firn_protocol::catalogue::Durability;
 use firn_runtime::{Clock, Stop, Tasks, tasks};
-use firn_storage_node::cold::paths::Prefix;
-use firn_storage_node::config::{Mutant, StorageConfig};
+use firn_storage_node::cold::paths::{NodeId, Prefix};
+use firn_storage_node::config::StorageConfig;
 use firn_storage_node::disk::FaultyDisk;
-use firn_storage_node::node::{ColdParts, StorageNode, Stores};
+use firn_storage_node::log::LogConfig;
+use firn_storage_node::node::{ColdParts, Restorable, StorageNode, Stores};
 use firn_tenant_service::{Secret, TenantConfig, TenantService};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
 
 use crate::http::Http;
+use crate::kept::Kept;
 
 /// 2025-01-01, a whole day.
 pub(crate) const START_MS: u64 = 1_735_689_600_000;
@@ -89,15 +91,23 @@ name = "brittle"
 max_retries = 0
 "#;
 
+/// What is done to a storage node's settings.
+pub(crate) type Tune = Box<dyn Fn(&mut StorageConfig)>;
+
 pub(crate) struct Stack {
     pub(crate) clock: Clock,
     pub(crate) disk: FaultyDisk,
     pub(crate) http: SocketAddr,
     running: Option<(Tasks, Arc<StorageNode>, Arc<TenantService>)>,
     config: GatewayConfig,
-    mutant: Option<Mutant>,
+    tune: Tune,
+    /// Of instances that say nothing else.
+    durability: Durability,
     /// Object storage, which outlives the services.
     cold: ColdParts,
+    /// What the node writes of its brokers, once what it says is durable.
+    states: Arc<Kept>,
+    first_incarnation: u64,
     runtime: Runtime,
     dir: TempDir,
 }
@@ -107,16 +117,24 @@ impl Stack {
         Self::with(|_| {})
     }
 
-    /// With a deliberate fault in the storage node.
-    pub(crate) fn with_mutant(mutant: Option<Mutant>) -> Self {
-        Self::build(mutant, |_| {})
-    }
-
     pub(crate) fn with(configure: impl FnOnce(&mut GatewayConfig)) -> Self {
-        Self::build(None, configure)
+        let clock = Clock::manual(START_MS);
+        let cold = ColdParts::memory(&clock);
+        Self::build(clock, cold, Durability::Local, Box::new(|_| {}), configure)
     }
 
-    fn build(mutant: Option<Mutant>, configure: impl FnOnce(&mut GatewayConfig)) -> Self {
+    /// With other settings of the storage node, over another object store.
+    pub(crate) fn tuned(clock: Clock, cold: ColdParts, class: Durability, tune: Tune) -> Self {
+        Self::build(clock, cold, class, tune, |_| {})
+    }
+
+    fn build(
+        clock: Clock,
+        cold: ColdParts,
+        durability: Durability,
+        tune: Tune,
+        configure: impl FnOnce(&mut GatewayConfig),
+    ) -> Self {
         let mut config = GatewayConfig {
             http_listen: SocketAddr::from(([127, 0, 0, 1], 0)),
             ops_listen: SocketAddr::from(([127, 0, 0, 1], 0)),
@@ -128,16 +146,17 @@ impl Stack {
         let runtime = { runtime }.worker_threads(2).enable_all().build();
         let runtime = runtime.expect("threads");
         let dir = TempDir::new().expect("temporary directory");
-        let (clock, disk) = (Clock::manual(START_MS), FaultyDisk::new(1));
-        let cold = ColdParts::memory(&clock);
         let mut stack = Self {
             clock,
-            disk,
+            disk: FaultyDisk::new(1),
             http: config.http_listen,
             running: None,
             config,
-            mutant,
+            tune,
+            durability,
             cold,
+            states: Arc::default(),
+            first_incarnation: LogConfig::new("log").first_incarnation,
             runtime,
             dir,
         };
@@ -164,6 +183,33 @@ impl Stack {
         self.close();
         self.disk.crash(seed);
         self.open();
+    }
+
+    /// Stops in order, loses disk and stores, and comes back from object storage
+    /// alone, as another owner. Says whether all of it was there at the stop.
+    pub(crate) fn lose_machine(&mut self) -> bool {
+        let is_whole = self.wait(async |node| node.seal_all().await);
+        self.close();
+        self.disk = FaultyDisk::new(1);
+        self.states = Arc::default();
+        self.cold.owner = NodeId(self.cold.owner.0 + 1);
+        let registry = prometheus::Registry::new();
+        let found = self.runtime.block_on(Restorable::read(&self.cold.store));
+        let found = found.expect("readable");
+        self.first_incarnation = found.next_generation().0.into();
+        self.runtime.block_on(async {
+            let node = open_node(self, &registry).await;
+            node.restore(found).await.expect("restored");
+            node.close().await;
+        });
+        self.open();
+        is_whole
+    }
+
+    /// Does something with the storage node.
+    pub(crate) fn wait<T>(&self, work: impl AsyncFnOnce(&Arc<StorageNode>) -> T) -> T {
+        let (_, node, _) = self.running.as_ref().expect("it runs");
+        self.runtime.block_on(work(node))
     }
 
     fn close(&mut self) {
@@ -270,32 +316,20 @@ struct Started {
 }
 
 async fn serve(stack: &Stack) -> Started {
-    let (dir, disk, clock) = (&stack.dir, stack.disk.clone(), stack.clock.clone());
-    let (config, cold) = (stack.config.clone(), stack.cold.clone());
-    let path = |name: &str| dir.path().join(name);
+    let (config, clock) = (stack.config.clone(), stack.clock.clone());
+    let path = |name: &str| stack.dir.path().join(name);
     let tenants = TenantConfig {
         catalogue: format!("sqlite://{}", path("catalogue.db").display()),
         master_key_file: path("master.key"),
         operator_password: Some(Secret::new(OPERATOR_PASSWORD)),
-        durability: Durability::Local,
+        durability: stack.durability,
     };
     let tenants = TenantService::open(tenants, clock.clone()).await;
     let tenants = tenants.expect("a new catalogue");
     let report = tenants.apply_bootstrap(BOOTSTRAP).await;
     report.expect("a good bootstrap file");
     let registry = prometheus::Registry::new();
-    let mut storage = StorageConfig::new(dir.path());
-    storage.mutant = stack.mutant;
-    storage.log.file_bytes = LOG_FILE_BYTES;
-    // Files are made in few steps, and a full disk is looked at again at once.
-    storage.log.zero_bytes = LOG_FILE_BYTES;
-    storage.log.retry_pause = Duration::from_millis(5);
-    let stores = Box::new(|_| Ok(Stores::memory()));
-    let (node_clock, metrics) = (clock.clone(), registry.clone());
-    let opened = tasks::blocking(move || {
-        StorageNode::open(storage, Arc::new(disk), stores, cold, node_clock, &metrics)
-    });
-    let storage = opened.await.expect("an empty disk").node;
+    let storage = open_node(stack, &registry).await;
     let gateway = Gateway::new(config, storage.clone(), tenants.clone(), clock, registry);
     let gateway = gateway.bind().expect("free ports");
     let http = gateway.http_address();
@@ -309,6 +343,27 @@ async fn serve(stack: &Stack) -> Started {
         storage,
         tenants,
     }
+}
+
+async fn open_node(stack: &Stack, registry: &prometheus::Registry) -> Arc<StorageNode> {
+    let mut config = StorageConfig::new(stack.dir.path());
+    config.log.file_bytes = LOG_FILE_BYTES;
+    // Files are made in few steps, and a full disk is looked at again at once.
+    config.log.zero_bytes = LOG_FILE_BYTES;
+    config.log.retry_pause = Duration::from_millis(5);
+    config.log.first_incarnation = stack.first_incarnation;
+    (stack.tune)(&mut config);
+    let (disk, states) = (Arc::new(stack.disk.clone()), stack.states.clone());
+    let stores = Box::new(move |_| {
+        Ok(Stores {
+            states,
+            ..Stores::memory()
+        })
+    });
+    let (cold, clock, registry) = (stack.cold.clone(), stack.clock.clone(), registry.clone());
+    let opened =
+        tasks::blocking(move || StorageNode::open(config, disk, stores, cold, clock, &registry));
+    opened.await.expect("a disk that works").node
 }
 
 /// Sends messages to a topic of instance `demo`; the results.

@@ -14,7 +14,7 @@ use firn_protocol::limits::{
 use firn_protocol::{
     ApiError, ApiResult, AttemptId, BrokerId, ErrorCode, GroupId, Timestamp, TopicKey,
 };
-use futures_util::future::try_join_all;
+use futures_util::future::{join_all, try_join_all};
 use moka::sync::Cache;
 
 use super::give_back::{Attended, GiveBack};
@@ -285,6 +285,7 @@ impl<'a> Receiver<'a> {
             let broker = self.brokers[(self.next + step) % self.brokers.len()];
             match self.ask(broker, max).await {
                 Ok(batch) if !batch.deliveries.is_empty() => {
+                    self.keep_filter(step + 1).await;
                     self.next = (self.next + step + 1) % self.brokers.len();
                     return Ok(batch);
                 }
@@ -296,6 +297,28 @@ impl<'a> Receiver<'a> {
         match failure {
             Some(error) => Err(error),
             None => Ok(self.empty()),
+        }
+    }
+
+    /// The member is there for the brokers that it does not come to, so that what
+    /// its filter matches there is not finished as if nobody wanted it.
+    async fn keep_filter(&self, asked: usize) {
+        if self.consumer.is_broadcast {
+            // Nobody else takes from its progress.
+            return;
+        }
+        let (group, topic) = (self.consumer.spec(), self.consumer.topic.spec());
+        let rest = (asked..self.brokers.len()).map(|step| {
+            let broker = self.brokers[(self.next + step) % self.brokers.len()];
+            let filter = self.consumer.filter.clone();
+            let storage = &self.services.storage;
+            storage.keep_filter(&self.scope.ctx, broker, group, topic, filter)
+        });
+        for kept in join_all(rest).await {
+            if let Err(error) = kept {
+                // Whoever asks that broker is told.
+                tracing::debug!(%error, "a broker does not know of a member");
+            }
         }
     }
 

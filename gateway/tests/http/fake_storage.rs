@@ -1,6 +1,5 @@
 //! Queues in memory: one vector each, leases that never pass by themselves.
 
-use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use async_trait::async_trait;
@@ -12,22 +11,7 @@ use firn_runtime::Clock;
 use parking_lot::Mutex;
 use tokio::sync::Notify;
 
-type QueueAt = (BrokerId, QueueKey);
-
-#[derive(Default)]
-struct Inner {
-    queues: BTreeMap<QueueAt, Vec<Message>>,
-    positions: BTreeMap<BrokerId, u64>,
-    /// Next offset of a group on a queue.
-    progress: BTreeMap<(GroupId, QueueAt), u64>,
-    subscribed: Vec<(BrokerId, GroupId, TopicKey)>,
-    leases: BTreeMap<u64, Receipt>,
-    next_lease: u64,
-    acked: Vec<Receipt>,
-    given_back: Vec<Receipt>,
-    dropped: Vec<String>,
-    seen: u64,
-}
+use crate::fake_queues::Inner;
 
 pub(crate) struct FakeStorage {
     inner: Mutex<Inner>,
@@ -143,64 +127,6 @@ impl FakeStorage {
     }
 }
 
-impl Inner {
-    fn append(
-        &mut self,
-        broker: BrokerId,
-        queue: QueueKey,
-        content: NewMessage,
-        now: Timestamp,
-    ) -> Message {
-        let position = self.positions.entry(broker).or_insert(0);
-        let at = Position(*position);
-        *position += 1;
-        let list = self.queues.entry((broker, queue)).or_default();
-        let message = Message {
-            message_id: content
-                .message_id
-                .unwrap_or_else(|| MessageId::server_made(broker, now, at)),
-            broker,
-            queue,
-            offset: Offset(list.len() as u64),
-            position: at,
-            stored_at: now,
-            attempt: 1,
-            origin: None,
-            target: None,
-            content,
-        };
-        list.push(message.clone());
-        self.seen += 1;
-        message
-    }
-
-    /// The next messages of a topic, and of its retries if they came from it.
-    fn take(&mut self, request: &ReceiveRequest) -> Vec<Message> {
-        let mut taken = Vec::new();
-        for ((broker, queue), list) in &self.queues {
-            let own = queue.topic == request.topic.key;
-            let retry = queue.topic == TopicKey::Retry(request.group.id);
-            if *broker != request.broker || !(own || retry) {
-                continue;
-            }
-            let next = self
-                .progress
-                .entry((request.group.id, (*broker, *queue)))
-                .or_insert(0);
-            while taken.len() < request.max && (*next as usize) < list.len() {
-                let message = &list[*next as usize];
-                *next += 1;
-                let from_topic =
-                    own || message.origin.is_some_and(|o| o.topic == request.topic.key);
-                if from_topic && request.filter.matches(&message.content) {
-                    taken.push(message.clone());
-                }
-            }
-        }
-        taken
-    }
-}
-
 #[async_trait]
 impl StorageApi for FakeStorage {
     async fn append(&self, _: &RequestContext, request: AppendRequest) -> ApiResult<Appended> {
@@ -244,6 +170,17 @@ impl StorageApi for FakeStorage {
             .subscribed
             .push((broker, group.id, topic.key));
         Ok(())
+    }
+
+    async fn keep_filter(
+        &self,
+        _: &RequestContext,
+        _: BrokerId,
+        _: GroupSpec,
+        _: TopicSpec,
+        _: firn_protocol::filter::Filter,
+    ) -> ApiResult<()> {
+        self.check()
     }
 
     async fn receive(&self, _: &RequestContext, request: ReceiveRequest) -> ApiResult<Received> {

@@ -276,6 +276,17 @@ pub trait StorageApi: HoldApi + AdminApi {
         topic: TopicSpec,
     ) -> ApiResult<()>;
 
+    /// A member is there that asks another broker at the moment: what its filter
+    /// matches here waits for it, as if it had received (RULES 18).
+    async fn keep_filter(
+        &self,
+        ctx: &RequestContext,
+        broker: BrokerId,
+        group: GroupSpec,
+        topic: TopicSpec,
+        filter: Filter,
+    ) -> ApiResult<()>;
+
     /// Hands out what is there, without waiting.
     async fn receive(&self, ctx: &RequestContext, request: ReceiveRequest) -> ApiResult<Received>;
 

@@ -8,6 +8,7 @@ use firn_protocol::api::storage::{
 };
 use firn_protocol::context::RequestContext;
 use firn_protocol::error::{ApiError, ApiResult, ErrorCode};
+use firn_protocol::filter::Filter;
 use firn_protocol::ids::{BrokerId, GroupId, Offset, Position, QueueId, QueueKey, TopicKey};
 use firn_protocol::message::{ConsumeStatus, Message};
 use firn_protocol::receipt::Receipt;
@@ -41,6 +42,18 @@ impl StorageApi for StorageNode {
     ) -> ApiResult<()> {
         let broker = self.broker_to_change(ctx, broker).await?;
         self.subscribe_group(&broker, group, topic, None).await
+    }
+
+    async fn keep_filter(
+        &self,
+        ctx: &RequestContext,
+        broker: BrokerId,
+        group: GroupSpec,
+        topic: TopicSpec,
+        filter: Filter,
+    ) -> ApiResult<()> {
+        let broker = self.broker_to_change(ctx, broker).await?;
+        self.keep_filter_of(&broker, group, topic, &filter).await
     }
 
     async fn receive(&self, ctx: &RequestContext, request: ReceiveRequest) -> ApiResult<Received> {

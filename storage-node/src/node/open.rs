@@ -143,6 +143,9 @@ impl StorageNode {
             node.run_recovery(stop).await;
             Ok::<(), OpenError>(())
         });
+        if self.config.is_stepped {
+            return;
+        }
         let node = self.clone();
         tasks.spawn("storage-timers", |stop| async move {
             node.run_timers(stop).await;

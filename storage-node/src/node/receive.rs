@@ -8,7 +8,7 @@ use firn_protocol::context::RequestContext;
 use firn_protocol::error::{ApiError, ErrorCode};
 use firn_protocol::filter::Filter;
 use firn_protocol::ids::{Offset, QueueId, QueueKey, TopicKey};
-use firn_protocol::limits::{ANSWER_BYTES_MAX, FILTER_LIVE_MS, FILTERS_LIVE_MAX};
+use firn_protocol::limits::ANSWER_BYTES_MAX;
 use firn_protocol::message::Message;
 use firn_protocol::receipt::Receipt;
 use firn_protocol::time::Timestamp;
@@ -20,6 +20,7 @@ use super::usage::handed_out;
 use crate::broker::entry::{Head, Receive, ReceivePart};
 use crate::broker::owner::{Broker, Core};
 use crate::broker::state::retry_queue;
+use crate::config::Mutant;
 use crate::consume::ranges::Ranges;
 use crate::record::{RecordSummary, StoredRecord};
 
@@ -73,8 +74,7 @@ impl StorageNode {
         self.fire_at_hand(&broker).await;
         let (group, topic) = (request.group, request.topic);
         self.join(&broker, &request)?;
-        self.note_filter(&broker, &mut *broker.lock()?, &request)?;
-        self.subscribe_group(&broker, group, topic, Some(&request.filter))
+        self.keep_filter_of(&broker, group, topic, &request.filter)
             .await?;
         let received = match group.mode {
             GroupMode::Ordered(_) => self.receive_in_order(&broker, &request).await?,
@@ -169,54 +169,6 @@ impl StorageNode {
         }))
     }
 
-    /// Remembers that a filter has a member, and lets go of filters that have none.
-    /// A filter too many is refused before it is known to anybody.
-    fn note_filter(
-        &self,
-        broker: &Broker,
-        core: &mut Core,
-        request: &ReceiveRequest,
-    ) -> Result<(), ApiError> {
-        let (group, topic) = (request.group.id, request.topic.key);
-        let now = self.now();
-        let live = core.live_filters(group, topic);
-        let members = core.members.entry((group, topic)).or_default();
-        let is_new = !live.contains(&request.filter);
-        if !is_new {
-            members.seen.insert(request.filter.clone(), now);
-        }
-        let mut idle = Vec::new();
-        for filter in &live {
-            // After a restart a filter counts as just seen (RULES 18).
-            let seen = *members.seen.entry(filter.clone()).or_insert(now);
-            let waits = members.waiting.contains_key(filter);
-            if !waits && now.since_ms(seen) > FILTER_LIVE_MS {
-                idle.push(filter.clone());
-            }
-        }
-        if is_new && live.len() - idle.len() >= FILTERS_LIVE_MAX {
-            return Err(ApiError::new(
-                ErrorCode::Conflict,
-                format!("the group has more than {FILTERS_LIVE_MAX} different live filters here"),
-            ));
-        }
-        members.seen.insert(request.filter.clone(), now);
-        if idle.is_empty() {
-            return Ok(());
-        }
-        members.forget_passed();
-        members.seen.retain(|filter, _| !idle.contains(filter));
-        for filter in idle {
-            let head = Head::Unsubscribe {
-                group,
-                topic,
-                filter,
-            };
-            self.submit(broker, core, &head, None, None)?;
-        }
-        Ok(())
-    }
-
     async fn read_claim(&self, claim: &Claim<'_>) -> Result<Sorted, ApiError> {
         let live = {
             let core = claim.broker.lock()?;
@@ -266,6 +218,12 @@ impl StorageNode {
                     .unwanted
                     .push((*queue, next..found.upto.min(range.end)));
             }
+        }
+        if self.config.mutant == Some(Mutant::ForgetFilter) {
+            sorted.unwanted.append(&mut sorted.passed);
+            sorted
+                .unwanted
+                .sort_by_key(|(queue, range)| (*queue, range.start));
         }
         Ok(sorted)
     }

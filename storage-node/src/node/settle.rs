@@ -92,6 +92,15 @@ impl StorageNode {
         }
     }
 
+    /// Whether something is due that the timers have not handled yet; for tests.
+    #[doc(hidden)]
+    #[must_use]
+    pub fn has_due(&self) -> bool {
+        let (now, brokers) = (self.now(), self.shared.all());
+        let due = |broker: &Arc<Broker>| broker.lock_any().next_due();
+        brokers.iter().filter_map(due).any(|at| at <= now)
+    }
+
     async fn settle_in_background(&self, id: BrokerId) {
         let Some(broker) = self.shared.brokers.read().get(&id).cloned() else {
             return;

@@ -1,12 +1,13 @@
-//! A group takes up a topic.
+//! A group takes up a topic, and its members' filters live.
 
 use std::sync::Arc;
 
 use firn_protocol::api::storage::{GroupMode, GroupSpec, TopicSpec};
 use firn_protocol::catalogue::StartPosition;
-use firn_protocol::error::ApiError;
+use firn_protocol::error::{ApiError, ErrorCode};
 use firn_protocol::filter::Filter;
-use firn_protocol::ids::{QueueId, QueueKey};
+use firn_protocol::ids::{GroupId, QueueId, QueueKey, TopicKey};
+use firn_protocol::limits::{FILTER_LIVE_MS, FILTERS_LIVE_MAX};
 
 use super::StorageNode;
 use crate::broker::entry::{Head, Subscribe};
@@ -15,6 +16,68 @@ use crate::broker::owner::{Broker, Core};
 use crate::consume::in_place::InPlaceRules;
 
 impl StorageNode {
+    /// A member with this filter is there, whether or not it receives from here.
+    pub(super) async fn keep_filter_of(
+        &self,
+        broker: &Arc<Broker>,
+        group: GroupSpec,
+        topic: TopicSpec,
+        filter: &Filter,
+    ) -> Result<(), ApiError> {
+        let place = (group.id, topic.key);
+        self.note_filter(broker, &mut *broker.lock()?, place, filter)?;
+        self.subscribe_group(broker, group, topic, Some(filter))
+            .await
+    }
+
+    /// Remembers that a filter has a member, and lets go of filters that have none.
+    /// A filter too many is refused before it is known to anybody.
+    fn note_filter(
+        &self,
+        broker: &Broker,
+        core: &mut Core,
+        (group, topic): (GroupId, TopicKey),
+        filter: &Filter,
+    ) -> Result<(), ApiError> {
+        let now = self.now();
+        let live = core.live_filters(group, topic);
+        let members = core.members.entry((group, topic)).or_default();
+        let is_new = !live.contains(filter);
+        if !is_new {
+            members.seen.insert(filter.clone(), now);
+        }
+        let mut idle = Vec::new();
+        for known in &live {
+            // After a restart a filter counts as just seen (RULES 18).
+            let seen = *members.seen.entry(known.clone()).or_insert(now);
+            let waits = members.waiting.contains_key(known);
+            if !waits && now.since_ms(seen) > FILTER_LIVE_MS {
+                idle.push(known.clone());
+            }
+        }
+        if is_new && live.len() - idle.len() >= FILTERS_LIVE_MAX {
+            return Err(ApiError::new(
+                ErrorCode::Conflict,
+                format!("the group has more than {FILTERS_LIVE_MAX} different live filters here"),
+            ));
+        }
+        members.seen.insert(filter.clone(), now);
+        if idle.is_empty() {
+            return Ok(());
+        }
+        members.forget_passed();
+        members.seen.retain(|filter, _| !idle.contains(filter));
+        for filter in idle {
+            let head = Head::Unsubscribe {
+                group,
+                topic,
+                filter,
+            };
+            self.submit(broker, core, &head, None, None)?;
+        }
+        Ok(())
+    }
+
     /// Makes sure that the group has progress on every queue of the topic and
     /// that its settings and the filter are known.
     pub(super) async fn subscribe_group(

@@ -3,6 +3,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::filters::{Mark, Wish};
+
 /// What is known of a message.
 #[derive(Clone, Debug)]
 pub(crate) struct Message {
@@ -13,6 +15,8 @@ pub(crate) struct Message {
     pub(crate) due: u64,
     /// Whether it may ever be seen: false for half messages, recalled and rolled back ones.
     pub(crate) is_visible: bool,
+    /// What filters look at.
+    pub(crate) mark: Mark,
 }
 
 /// A group, or a member of a broadcast, on one topic.
@@ -52,7 +56,13 @@ pub(crate) struct Model {
 impl Model {
     /// Whether a delivery is one that may be: the breach of an invariant, by its name
     /// in RELIABILITY.md, if not.
-    pub(crate) fn deliver(&mut self, reader: Reader, held: Held, now: u64) -> Result<(), String> {
+    pub(crate) fn deliver(
+        &mut self,
+        reader: Reader,
+        held: Held,
+        wish: Option<&Wish>,
+        now: u64,
+    ) -> Result<(), String> {
         let number = held.number;
         let told = |rule: &str, text: String| Err(format!("{rule}: message {number} {text}"));
         let Some(message) = self.messages.get(&number) else {
@@ -66,6 +76,9 @@ impl Model {
         }
         if !message.is_visible {
             return told("R14", "may not be seen".to_owned());
+        }
+        if let Some(wish) = wish.filter(|wish| !(wish.matches)(message.mark)) {
+            return told("R9", format!("came although not '{}'", wish.expression));
         }
         if now < message.due {
             return told("R8", format!("came {} ms early", message.due - now));

@@ -76,6 +76,16 @@ impl StorageNode {
         }
     }
 
+    /// Waits until the WALs of before are looked through, whether or not a broker
+    /// needs that; for tests.
+    ///
+    /// # Errors
+    /// `STORAGE_UNAVAILABLE` when the object store is away.
+    #[doc(hidden)]
+    pub async fn wait_wals(&self) -> Result<(), ApiError> {
+        self.shared.object.wait_ready(&self.clock).await
+    }
+
     async fn show_durable(&self, writer: &WalWriter) {
         let object = &self.shared.object;
         while writer.wait(object.published().next()).await.is_ok() {
