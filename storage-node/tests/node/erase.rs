@@ -9,7 +9,7 @@ use firn_protocol::filter::Filter;
 use firn_protocol::ids::{BrokerId, Offset};
 use firn_storage_node::cold::paths::ObjectName;
 
-use crate::harness::{BROKERS, Bench, TOPIC, context, queue_key};
+use crate::harness::{BROKERS, Bench, TOPIC, context, poll_once, queue_key};
 use crate::tiers::{big, objects, seal, send, small};
 
 async fn send_to(bench: &Bench, broker: BrokerId, n: u64) -> Result<(), ErrorCode> {
@@ -136,12 +136,11 @@ async fn what_is_on_its_way_into_object_storage_goes_too() {
     send(&bench, 0..60).await;
     let node = bench.node().clone();
     // A seal that is somewhere between cut and manifest.
-    let sealing = tokio::spawn(async move { node.seal_all().await });
-    for _ in 0..3 {
-        tokio::task::yield_now().await;
-    }
+    let sealing = node.seal_all();
+    tokio::pin!(sealing);
+    assert!(poll_once(&mut sealing).is_pending());
     step(&bench).await;
-    sealing.await.expect("ended");
+    sealing.await;
     erase(&bench).await;
     assert_eq!(objects(&bench).await, []);
 }

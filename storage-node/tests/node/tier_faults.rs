@@ -1,7 +1,7 @@
 //! Object storage that fails, other owners, other machines, damage.
 
 use bytes::Bytes;
-use firn_protocol::api::storage::{AppendRequest, StorageApi};
+use firn_protocol::api::storage::{AppendRequest, ReceiveRequest, StorageApi, TopicSpec};
 use firn_protocol::error::{Detail, ErrorCode};
 use firn_protocol::filter::Filter;
 use firn_protocol::ids::{Generation, Offset, Position};
@@ -10,7 +10,7 @@ use firn_storage_node::cold::paths::{NodeId, Nonce, ObjectName, Prefix, SegmentN
 use firn_storage_node::config::TierMutant;
 use firn_storage_node::node::{ColdParts, Restorable};
 
-use crate::harness::{BROKERS, Bench, GROUP, TOPIC, context, offsets, queue_key};
+use crate::harness::{BROKERS, Bench, GROUP, TOPIC, context, offsets, queue_key, receive};
 use crate::tiers::{BIG, big, check_all, faulty, objects, read, seal, send, small};
 
 #[tokio::test]
@@ -304,4 +304,51 @@ async fn object_storage_that_is_away_stops_no_send() {
     );
     bench.restart(false).await;
     check_all(&bench, 250).await;
+}
+
+/// What is due of one group, and lies in an object store that is away, is no reason to
+/// keep another one waiting.
+#[tokio::test]
+async fn a_cold_redelivery_holds_up_no_other_receive() {
+    let mut bench = Bench::new(small);
+    let (objects, parts) = faulty(&bench.clock);
+    bench.cold = parts;
+    bench.restart(true).await;
+    send(&bench, 0..40).await;
+    seal(&bench).await;
+    bench.close().await;
+    restore(&mut bench).await;
+    let leased = bench.take(1, &Filter::All).await;
+    assert_eq!(offsets(&leased), [0]);
+    // Nothing that was read stays in memory.
+    bench.restart(true).await;
+    let other = TopicSpec {
+        key: queue_key(TOPIC + 1, 0).topic,
+        queues: 1,
+    };
+    let request = AppendRequest {
+        broker: BROKERS[0],
+        queue: queue_key(TOPIC + 1, 0),
+        messages: vec![big(1), big(2)],
+    };
+    let sent = bench.node().append(&context(1), request).await;
+    sent.expect("sent");
+    objects.storm(u64::MAX);
+    bench.advance(31_000);
+    for _ in 0..2 {
+        let request = ReceiveRequest {
+            topic: other,
+            ..receive(1, &Filter::All)
+        };
+        let got = bench.node().receive(&context(1), request).await;
+        assert_eq!(got.expect("received").deliveries.len(), 1);
+    }
+    objects.heal();
+    bench.advance(1_000);
+    for _ in 0..2 {
+        bench.node().timer_step().await;
+        bench.settle_stores().await;
+    }
+    let again = bench.take(64, &Filter::All).await;
+    assert_eq!(again.deliveries[0].message.attempt, 2);
 }

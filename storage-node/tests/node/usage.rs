@@ -13,6 +13,7 @@ use firn_protocol::api::usage::{Counts, EventKey, SLOT_MS, UsageApi as _, UsageE
 use firn_protocol::filter::Filter;
 use firn_protocol::ids::{GroupId, TopicId, TopicKey, UniqueId};
 use firn_protocol::message::NewMessage;
+use firn_protocol::receipt::HeldPlace;
 use firn_protocol::time::Timestamp;
 
 use crate::harness::{
@@ -84,38 +85,27 @@ async fn send(bench: &Bench, messages: Vec<NewMessage>) {
     sent.expect("sent");
 }
 
-#[tokio::test]
-async fn every_way_to_send_and_to_receive_counts_once() {
-    let bench = Bench::new(|_| {});
-    let mut meter = Meter::default();
-    assert_eq!(meter.collect(&bench).await, []);
+/// Sends in every way; the half message. One of the sends is a repeat.
+async fn send_all_ways(bench: &Bench) -> HeldPlace {
     // 5 bytes of tag, name and value each.
-    send(&bench, vec![sized(0, 4091), sized(1, 4092), sized(2, 0)]).await;
+    send(bench, vec![sized(0, 4091), sized(1, 4092), sized(2, 0)]).await;
     let (ctx, node) = (context(1), bench.node().clone());
-    let due = Timestamp(bench.now() + 5_000);
+    let (broker, queue) = (BROKERS[0], queue_key(TOPIC, 0));
+    let delayed = NewMessage {
+        deliver_at: Some(Timestamp(bench.now() + 5_000)),
+        ..sized(3, 10)
+    };
     let hold = HoldRequest {
-        broker: BROKERS[0],
-        queue: queue_key(TOPIC, 0),
-        messages: vec![NewMessage {
-            deliver_at: Some(due),
-            ..sized(3, 10)
-        }],
+        broker,
+        queue,
+        messages: vec![delayed],
     };
-    node.hold(&ctx, hold).await.expect("held")[0]
-        .as_ref()
-        .expect("held");
-    let half = PrepareRequest {
-        broker: BROKERS[0],
-        queue: queue_key(TOPIC, 0),
-        message: sized(4, 20),
-        producers: "p".to_owned(),
-        check_after_ms: 6_000,
-    };
-    let half = node.prepare(&ctx, half).await.expect("begun");
+    let held = node.hold(&ctx, hold).await.expect("answered").remove(0);
+    held.expect("held");
     for _ in 0..2 {
         let unique = UniqueRequest {
-            broker: BROKERS[0],
-            queue: queue_key(TOPIC, 0),
+            broker,
+            queue,
             messages: vec![UniqueMessage {
                 message: sized(5, 30),
                 id: UniqueId::of(TopicId(TOPIC), "id"),
@@ -125,6 +115,22 @@ async fn every_way_to_send_and_to_receive_counts_once() {
         let sent = node.append_unique(&ctx, unique).await.expect("answered");
         sent[0].as_ref().expect("stored");
     }
+    let half = PrepareRequest {
+        broker,
+        queue,
+        message: sized(4, 20),
+        producers: "p".to_owned(),
+        check_after_ms: 6_000,
+    };
+    node.prepare(&ctx, half).await.expect("begun").place
+}
+
+#[tokio::test]
+async fn every_way_to_send_and_to_receive_counts_once() {
+    let bench = Bench::new(|_| {});
+    let mut meter = Meter::default();
+    assert_eq!(meter.collect(&bench).await, []);
+    let half = send_all_ways(&bench).await;
     meter.collect_and_tell(&bench).await;
     let bytes = [4096, 4097, 5, 15, 25, 35];
     let expected: Counts = bytes.into_iter().map(Counts::message).sum();
@@ -133,25 +139,26 @@ async fn every_way_to_send_and_to_receive_counts_once() {
     assert_eq!(meter.collect(&bench).await, [], "taken is taken");
 
     // A later slot: one is due, one is committed, and neither is sent again by that.
+    let (ctx, node) = (context(1), bench.node().clone());
     bench.advance(SLOT_MS);
-    let decided = node.decide(&ctx, half.place, true).await;
+    let decided = node.decide(&ctx, half, true).await;
     decided.expect("decided");
-    let got = bench.take(64, &Filter::All).await;
-    assert_eq!(got.deliveries.len(), 6);
-    let back = vec![got.deliveries[0].receipt];
+    let got = bench.take(64, &Filter::All).await.deliveries;
+    assert_eq!(got.len(), 6);
+    let size = |at: usize| Counts::message(got[at].message.content_bytes());
+    let back = vec![got[0].receipt];
     let given = node.give_back(&ctx, BROKERS[0], GROUP, back).await;
     given.expect("given back");
     let failed = VisibilityRequest {
         broker: BROKERS[0],
         group: group(GROUP),
-        receipt: got.deliveries[1].receipt,
+        receipt: got[1].receipt,
         invisible_ms: 0,
     };
     node.change_visibility(&ctx, failed).await.expect("failed");
     meter.collect_and_tell(&bench).await;
     assert_eq!(meter.total(None), expected);
-    let first = got.deliveries[0].message.content_bytes();
-    let out = expected.plus(Counts::message(first).negative());
+    let out = expected.plus(size(0).negative());
     assert_eq!(meter.total(Some(GROUP)), out);
     bench.advance(10_000);
     // The one given back, and the one that failed.
@@ -164,18 +171,15 @@ async fn every_way_to_send_and_to_receive_counts_once() {
     }
     assert_eq!(again, 2);
     meter.collect_and_tell(&bench).await;
-    let second = got.deliveries[1].message.content_bytes();
-    let out = expected.plus(Counts::message(second));
-    assert_eq!(meter.total(Some(GROUP)), out);
-    let slots: Vec<(Option<GroupId>, u64)> = meter
-        .rows()
-        .keys()
-        .map(|key| (key.group, key.start().0))
+    assert_eq!(meter.total(Some(GROUP)), expected.plus(size(1)));
+    let rows = meter.rows().into_keys();
+    let slots: Vec<_> = rows
+        .map(|key| (key.group, key.start().0, key.topic))
         .collect();
     let begin = START_MS - START_MS % SLOT_MS;
     let later = begin + SLOT_MS;
-    assert_eq!(slots, [(None, begin), (Some(GROUP), later)]);
-    assert!(meter.rows().keys().all(|key| key.topic == topic()));
+    let written = [(None, begin, topic()), (Some(GROUP), later, topic())];
+    assert_eq!(slots, written);
 }
 
 #[tokio::test]
