@@ -66,10 +66,12 @@ impl Script {
 
 /// What sends and receives count here.
 fn metered(seq: u64, head: &Head) -> Option<Metered> {
-    let group = match head {
-        Head::Append { .. } => None,
-        Head::Receive(receive) => Some(receive.group),
-        _ => return None,
+    let group = if let Head::Receive(receive) = head {
+        Some(receive.group)
+    } else if matches!(head, Head::Append { .. }) {
+        None
+    } else {
+        return None;
     };
     Some(Metered {
         at: Timestamp(1_700_000_000_000 + seq),
