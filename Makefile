@@ -6,7 +6,7 @@ SHELL := bash
 
 TARGET := $(or $(CARGO_TARGET_DIR),target)
 
-.PHONY: help run test nightly check bench tier waiting sim fmt clean setup
+.PHONY: help run test nightly check bench tier waiting flood sim fmt clean setup
 
 help: ## Show the targets
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/'
@@ -42,6 +42,10 @@ tier: setup ## Measure object storage against an S3 server that it installs unde
 waiting: setup ## Measure what very many delayed and failing messages cost
 	cargo build --release --locked --package firn --package firn-load-tests
 	$(TARGET)/release/firn-bench waiting
+
+flood: setup ## Measure what a tenant's flood does to its neighbour
+	cargo build --release --locked --package firn --package firn-load-tests
+	$(TARGET)/release/firn-bench flood
 
 fmt: setup ## Format the code
 	cargo fmt --all

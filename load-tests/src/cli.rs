@@ -10,7 +10,7 @@ use clap::{Args, Parser, Subcommand};
 use firn_load_tests::driver::firn::bootstrap::Census;
 use firn_load_tests::driver::{Kind, Programs};
 use firn_load_tests::workload::Workload;
-use firn_load_tests::{body, setup, tier, waiting};
+use firn_load_tests::{body, flood, setup, tier, waiting};
 use serde::Serialize;
 
 /// Measures Firn and the servers it is compared with, side by side.
@@ -34,6 +34,8 @@ pub(crate) enum Command {
     /// Measure what very many delayed and failing messages cost, and how late the
     /// delayed ones come.
     Waiting(Waiting),
+    /// Measure what a tenant's flood does to its neighbour, and how much of it passes.
+    Flood(Flood),
     /// Install the servers that Firn is compared with.
     Setup(ProgramArgs),
     /// The floor: a trivial HTTP handler with a group-commit log. `run` starts it.
@@ -240,6 +242,38 @@ impl Waiting {
             failing: self.failing,
             body_bytes: self.body_bytes,
             neighbour_rate: self.neighbour_rate.max(1),
+        }
+    }
+}
+
+#[derive(Args)]
+pub(crate) struct Flood {
+    /// Messages a second that the flooding tenant may send; it tries ten times as many.
+    #[arg(long, default_value_t = 5000)]
+    tps: u64,
+    #[arg(long, default_value_t = 256)]
+    body_bytes: usize,
+    /// Sends a second of another tenant beside it.
+    #[arg(long, default_value_t = 500)]
+    neighbour_rate: u64,
+    /// Of each phase.
+    #[arg(long, default_value_t = 15)]
+    seconds: u64,
+    #[command(flatten)]
+    pub(crate) output: Output,
+    #[command(flatten)]
+    pub(crate) programs: ProgramArgs,
+}
+
+impl Flood {
+    pub(crate) fn plan(&self) -> flood::Plan {
+        let tps = self.tps.max(1);
+        flood::Plan {
+            tps,
+            offered: 10 * tps,
+            body_bytes: self.body_bytes,
+            neighbour_rate: self.neighbour_rate.max(1),
+            phase: Duration::from_secs(self.seconds.max(1)),
         }
     }
 }

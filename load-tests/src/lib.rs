@@ -4,10 +4,12 @@
 //! It sees what any user sees: public endpoints. It promises that whatever it counts as
 //! sent was answered as durable, and that contents and order are checked, not just rates.
 
+mod beside;
 pub mod body;
 pub mod clock;
 pub mod disk;
 pub mod driver;
+pub mod flood;
 pub mod floor;
 pub mod generator;
 pub mod http;

@@ -8,7 +8,7 @@ use std::process::ExitCode;
 use anyhow::{Context, Result, bail};
 use clap::Parser as _;
 use firn_load_tests::workload::Workload;
-use firn_load_tests::{floor, idle, report, run, setup, tier, waiting};
+use firn_load_tests::{flood, floor, idle, report, run, setup, tier, waiting};
 
 use cli::{Cli, Command};
 
@@ -20,6 +20,7 @@ fn main() -> Result<ExitCode> {
         Command::Idle(arguments) => return one_thread(rest(arguments)),
         Command::Tier(arguments) => return one_thread(cold(arguments)),
         Command::Waiting(arguments) => return one_thread(wait(arguments)),
+        Command::Flood(arguments) => return one_thread(flood_beside(arguments)),
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -82,6 +83,14 @@ async fn wait(arguments: cli::Waiting) -> Result<ExitCode> {
     let programs = arguments.programs.resolve();
     let outcome = waiting::run(arguments.plan(), &programs, &arguments.output.data).await?;
     println!("{}", waiting::render(&outcome));
+    cli::write_json(arguments.output.json.as_deref(), &outcome)?;
+    Ok(ExitCode::SUCCESS)
+}
+
+async fn flood_beside(arguments: cli::Flood) -> Result<ExitCode> {
+    let programs = arguments.programs.resolve();
+    let outcome = flood::run(arguments.plan(), &programs, &arguments.output.data).await?;
+    println!("{}", flood::render(&outcome));
     cli::write_json(arguments.output.json.as_deref(), &outcome)?;
     Ok(ExitCode::SUCCESS)
 }

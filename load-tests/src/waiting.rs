@@ -9,20 +9,17 @@ use std::fs;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::rc::Rc;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::thread::JoinHandle;
 use std::time::Duration;
 
-use anyhow::{Context, Result, anyhow, ensure};
+use anyhow::{Context, Result, ensure};
 use futures_util::future::try_join_all;
 use serde::Serialize;
 use serde_json::{Value, json};
 
+use crate::beside::{Caller, Neighbour};
 use crate::clock;
 use crate::driver::firn::{Cold, Firn, Starting, bootstrap};
 use crate::driver::{Kind, Programs, System as _};
-use crate::http::{HttpClient, RequestHead};
 use crate::machine::{self, Machine};
 use crate::process::DataFolder;
 use crate::stats::Latency;
@@ -71,83 +68,6 @@ pub struct Phase {
     pub neighbour_micros: [f64; 2],
 }
 
-/// Requests of one kind over one connection.
-struct Caller {
-    client: HttpClient,
-    heads: Vec<(String, RequestHead)>,
-    address: SocketAddr,
-}
-
-impl Caller {
-    async fn connect(address: SocketAddr) -> Result<Self> {
-        Ok(Self {
-            client: HttpClient::connect(address).await?,
-            heads: Vec::new(),
-            address,
-        })
-    }
-
-    async fn post(&mut self, path: &str, body: &[u8]) -> Result<Vec<u8>> {
-        let at = match self.heads.iter().position(|(known, _)| known == path) {
-            Some(at) => at,
-            None => {
-                let head = bootstrap::post(self.address, path);
-                self.heads.push((path.to_owned(), head));
-                self.heads.len() - 1
-            }
-        };
-        let answer = self.client.call(&self.heads[at].1, body).await?;
-        answer.success(path)?;
-        Ok(answer.body.to_vec())
-    }
-}
-
-/// The neighbour's latencies of the phase that is running.
-#[derive(Clone, Default)]
-struct Neighbour {
-    latency: Arc<Mutex<Latency>>,
-    is_over: Arc<AtomicBool>,
-}
-
-impl Neighbour {
-    #[allow(
-        clippy::disallowed_methods,
-        reason = "a benchmark may not use the services' runtime"
-    )]
-    /// On a thread of its own, so that the bench's own work is not in its figures.
-    fn start(&self, address: SocketAddr, rate: u64) -> JoinHandle<Result<()>> {
-        let neighbour = self.clone();
-        std::thread::spawn(move || {
-            let runtime = tokio::runtime::Builder::new_current_thread();
-            let runtime = { runtime }.enable_all().build();
-            let runtime = runtime.context("start the neighbour's runtime")?;
-            runtime.block_on(neighbour.run(address, rate))
-        })
-    }
-
-    async fn run(self, address: SocketAddr, rate: u64) -> Result<()> {
-        let mut caller = Caller::connect(address).await?;
-        let begin = clock::now();
-        let mut count = 0_u32;
-        while !self.is_over.load(Ordering::Relaxed) {
-            let due = begin + Duration::from_secs(1) * count / u32::try_from(rate.max(1))?;
-            clock::sleep(due.saturating_duration_since(clock::now())).await;
-            caller
-                .post(bootstrap::NEIGHBOUR, br#"{"messages":[{"body":"hello"}]}"#)
-                .await?;
-            // From when it should have been sent: a stall counts for all it held up.
-            let took = clock::now().saturating_duration_since(due);
-            self.latency().record(took);
-            count += 1;
-        }
-        Ok(())
-    }
-
-    fn latency(&self) -> MutexGuard<'_, Latency> {
-        self.latency.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
 /// Runs the plan.
 ///
 /// # Errors
@@ -163,7 +83,7 @@ pub async fn run(plan: Plan, programs: &Programs, data_root: &Path) -> Result<Re
         .await?;
     let address = firn.http_address();
     let neighbour = Neighbour::default();
-    let beside = neighbour.start(address, plan.neighbour_rate);
+    let beside = neighbour.start(address, plan.neighbour_rate, 1);
     let mut phases = Vec::new();
     let mut bench = Bench {
         firn: &firn,
@@ -184,9 +104,7 @@ pub async fn run(plan: Plan, programs: &Programs, data_root: &Path) -> Result<Re
     let late = Rc::new(RefCell::new(Latency::default()));
     let work = take_all(address, plan, late.clone());
     bench.phase("delivering delayed", work).await?;
-    neighbour.is_over.store(true, Ordering::Relaxed);
-    let ended = beside.join();
-    ended.map_err(|_| anyhow!("the neighbour's thread panicked"))??;
+    neighbour.end(beside)?;
     let (delivered, late_ms) = {
         let late = late.borrow();
         let parts = [0.5, 0.99, 1.0];
@@ -219,7 +137,7 @@ impl Bench<'_> {
         name: &'static str,
         work: impl Future<Output = Result<u64>>,
     ) -> Result<()> {
-        *self.neighbour.latency() = Latency::default();
+        self.neighbour.start_over();
         let begin = clock::now();
         let count = clock::within(LIMIT, name, work).await?;
         let seconds = clock::now().duration_since(begin).as_secs_f64();

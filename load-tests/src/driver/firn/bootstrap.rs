@@ -85,44 +85,63 @@ pub fn post(http: SocketAddr, path: &str) -> RequestHead {
     RequestHead::new("POST", &format!("/v1/instances/{path}"), http, &headers)
 }
 
-/// Two tenants: one with a topic for delayed messages and one whose messages fail, one
-/// that sends a little beside it. Each instance's user is called like it.
-#[must_use]
-pub fn waiting() -> String {
-    let tenant = |id: u32, instance: &str, topics: &[(&str, &str)]| {
-        let mut text = format!(
-            r#"[[tenant]]
+/// A tenant with one instance, whose user is called like it.
+fn tenant(id: u32, instance: &str, plan: &str, topics: &[(&str, &str)]) -> String {
+    let mut text = format!(
+        r#"[[tenant]]
 id = {id}
 name = "{instance}"
 [[tenant.instance]]
 name = "{instance}"
-plan = "bench"
+plan = "{plan}"
 brokers = ["a"]
 [[tenant.instance.user]]
 access_key = "{instance}"
 secret_key = "{SECRET_KEY}"
 topics = []
 "#
-        );
-        for (topic, kind) in topics {
-            let _ = write!(
-                text,
-                r#"[[tenant.instance.topic]]
+    );
+    for (topic, kind) in topics {
+        let _ = write!(
+            text,
+            r#"[[tenant.instance.topic]]
 name = "{topic}"
 type = "{kind}"
 queues = 4
 [[tenant.instance.group]]
 name = "{topic}"
 "#
-            );
-        }
-        text
-    };
+        );
+    }
+    text
+}
+
+/// Two tenants: one with a topic for delayed messages and one whose messages fail, one
+/// that sends a little beside it. Each instance's user is called like it.
+#[must_use]
+pub fn waiting() -> String {
     let busy = [("later", "delay"), ("failing", "normal")];
     format!(
         "{PLAN}{}{}",
-        tenant(2, "demo", &busy),
-        tenant(3, "next", &[("quiet", "normal")])
+        tenant(2, "demo", "bench", &busy),
+        tenant(3, "next", "bench", &[("quiet", "normal")])
+    )
+}
+
+/// Where the tenant sends that floods.
+pub const FLOOD: &str = "demo/topics/flood/messages";
+
+/// Two tenants: one of a plan that lets so many messages a second pass, and one beside
+/// it without a limit.
+#[must_use]
+pub fn flood(tps: u64) -> String {
+    let limited = format!(
+        "[[plan]]\nname = \"limited\"\ntps = {tps}\ntopic_tps = {tps}\nburst_seconds = 0.1\n"
+    );
+    format!(
+        "{PLAN}{limited}{}{}",
+        tenant(2, "demo", "limited", &[("flood", "normal")]),
+        tenant(3, "next", "bench", &[("quiet", "normal")])
     )
 }
 

@@ -1,0 +1,174 @@
+//! What a tenant's flood does to its neighbour, and how much of it passes (RELIABILITY
+//! R13): one sends ten times what its plan lets pass, in several ways, and another a
+//! little beside it.
+
+use std::cell::Cell;
+use std::fs;
+use std::net::SocketAddr;
+use std::path::Path;
+use std::time::Duration;
+
+use anyhow::{Context, Result, ensure};
+use futures_util::future::try_join_all;
+use serde::Serialize;
+
+use crate::beside::{Caller, Neighbour};
+use crate::clock;
+use crate::driver::firn::{Cold, Starting, bootstrap};
+use crate::driver::{Kind, Programs, System as _};
+use crate::machine::Machine;
+use crate::process::DataFolder;
+
+/// Connections of the neighbour.
+const BESIDE: u64 = 4;
+/// Connections of the flood.
+const CONNECTIONS: u64 = 16;
+
+/// How much of what.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub struct Plan {
+    /// Messages a second that the flooding tenant may send.
+    pub tps: u64,
+    /// That it tries to send.
+    pub offered: u64,
+    pub body_bytes: usize,
+    pub neighbour_rate: u64,
+    pub phase: Duration,
+}
+
+/// What was found.
+#[derive(Debug, Serialize)]
+pub struct Report {
+    pub machine: Machine,
+    pub version: String,
+    pub plan: Plan,
+    pub phases: Vec<Phase>,
+}
+
+/// A part of the run.
+#[derive(Clone, Debug, Serialize)]
+pub struct Phase {
+    pub name: &'static str,
+    pub seconds: f64,
+    /// Messages of the flood, a second.
+    pub offered: f64,
+    pub accepted: f64,
+    /// A neighbour's send, microseconds: half of them, and 99 of 100, were faster.
+    pub neighbour_micros: [f64; 2],
+}
+
+/// Runs the plan.
+///
+/// # Errors
+/// Firn is not there or fails, or lets more pass than it should.
+pub async fn run(plan: Plan, programs: &Programs, data_root: &Path) -> Result<Report> {
+    let version = programs.version(Kind::Firn).map_err(anyhow::Error::msg)?;
+    let data = DataFolder::create(data_root)?;
+    let folder = data.fresh("firn")?;
+    let file = folder.join(bootstrap::FILE);
+    fs::write(file, bootstrap::flood(plan.tps)).context("write the bootstrap file")?;
+    let firn = Starting::spawn(&programs.firn, folder, &Cold::default())?
+        .ready()
+        .await?;
+    let address = firn.http_address();
+    let neighbour = Neighbour::default();
+    let beside = neighbour.start(address, plan.neighbour_rate, BESIDE);
+    // What a process pays once.
+    clock::sleep(Duration::from_secs(3)).await;
+    let mut phases = Vec::new();
+    for (name, batch) in [
+        ("alone", 0),
+        ("single sends", 1),
+        ("batches of 100", 100),
+        ("alone again", 0),
+    ] {
+        neighbour.start_over();
+        let begin = clock::now();
+        let (offered, accepted) = match batch {
+            0 => {
+                clock::sleep(plan.phase).await;
+                (0, 0)
+            }
+            batch => flood(address, plan, batch).await?,
+        };
+        let seconds = clock::now().duration_since(begin).as_secs_f64();
+        let most = plan.tps as f64 * (seconds + 0.1);
+        ensure!(
+            accepted as f64 <= most,
+            "{accepted} passed, at most {most:.0} should"
+        );
+        let latency = neighbour.latency();
+        phases.push(Phase {
+            name,
+            seconds,
+            offered: offered as f64 / seconds,
+            accepted: accepted as f64 / seconds,
+            neighbour_micros: [0.5, 0.99].map(|share| latency.micros_at(share)),
+        });
+    }
+    neighbour.end(beside)?;
+    firn.into_process().stop().await?;
+    Ok(Report {
+        machine: Machine::describe(),
+        version,
+        plan,
+        phases,
+    })
+}
+
+/// Sends as much as is to be offered, or as fast as it goes; what was offered, and what
+/// passed.
+async fn flood(address: SocketAddr, plan: Plan, batch: u64) -> Result<(u64, u64)> {
+    let entry = format!(r#"{{"body":"{}"}}"#, "x".repeat(plan.body_bytes));
+    let entries = vec![entry; usize::try_from(batch)?].join(",");
+    let request = format!(r#"{{"messages":[{entries}]}}"#).into_bytes();
+    let begin = clock::now();
+    let (turns, offered, accepted) = (Cell::new(0_u64), Cell::new(0), Cell::new(0));
+    let parts = (0..CONNECTIONS).map(|_| async {
+        let mut caller = Caller::connect(address).await?;
+        while clock::now().duration_since(begin) < plan.phase {
+            let turn = turns.get();
+            turns.set(turn + 1);
+            let after = Duration::from_nanos(turn * batch * 1_000_000_000 / plan.offered.max(1));
+            clock::sleep((begin + after).saturating_duration_since(clock::now())).await;
+            let (status, answer) = caller.ask(bootstrap::FLOOD, &request).await?;
+            ensure!(matches!(status, 200 | 429), "answered {status}");
+            let text = std::str::from_utf8(&answer)?;
+            offered.set(offered.get() + batch);
+            accepted.set(accepted.get() + text.matches("\"messageId\"").count() as u64);
+        }
+        Ok(())
+    });
+    try_join_all(parts).await?;
+    Ok((offered.get(), accepted.get()))
+}
+
+/// The report as text.
+#[must_use]
+pub fn render(report: &Report) -> String {
+    use comfy_table::Table;
+    use comfy_table::presets::UTF8_FULL_CONDENSED;
+    let mut table = Table::new();
+    table.load_style(UTF8_FULL_CONDENSED).set_header([
+        "flood",
+        "took",
+        "offered a second",
+        "passed a second",
+        "neighbour p50",
+        "neighbour p99",
+    ]);
+    for phase in &report.phases {
+        table.add_row([
+            phase.name.to_owned(),
+            format!("{:.1} s", phase.seconds),
+            format!("{:.0}", phase.offered),
+            format!("{:.0}", phase.accepted),
+            format!("{:.2} ms", phase.neighbour_micros[0] / 1000.0),
+            format!("{:.2} ms", phase.neighbour_micros[1] / 1000.0),
+        ]);
+    }
+    format!(
+        "commit {}, {}: a plan of {} messages a second, {} a second beside it\n{table}\n",
+        report.machine.commit, report.version, report.plan.tps, report.plan.neighbour_rate,
+    )
+}
