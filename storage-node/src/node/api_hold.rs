@@ -1,7 +1,9 @@
 //! [`HoldApi`], [`AdminApi`] and [`UsageApi`] for a node in this process.
 
 use async_trait::async_trait;
-use firn_protocol::api::admin::{AdminApi, Parked, PurgeRequest, ReleaseRequest, ReshapeRequest};
+use firn_protocol::api::admin::{
+    AdminApi, BrokerFacts, Parked, PurgeRequest, ReleaseRequest, ReshapeRequest,
+};
 use firn_protocol::api::hold::{
     ChecksRequest, Decided, HalfMessage, Held, HoldApi, HoldRequest, PrepareRequest, Recalled,
     StoredOnce, UniqueRequest,
@@ -36,6 +38,10 @@ impl AdminApi for StorageNode {
 
     async fn purge(&self, ctx: &RequestContext, request: PurgeRequest) -> ApiResult<u64> {
         self.purge_topic(ctx, request).await
+    }
+
+    async fn broker_facts(&self, ctx: &RequestContext, broker: BrokerId) -> ApiResult<BrokerFacts> {
+        self.facts_of(ctx, broker).await
     }
 }
 
