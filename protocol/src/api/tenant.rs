@@ -7,7 +7,7 @@ use async_trait::async_trait;
 
 use crate::catalogue::{
     AppUser, AuditEntry, Broker, ConsoleRole, ConsoleUser, DiskPolicy, Durability, Group, Instance,
-    OnPoison, Permission, Plan, StartPosition, Tenant, Topic, TopicType,
+    OnPoison, Permission, Plan, PullMechanism, StartPosition, Tenant, Topic, TopicType,
 };
 use crate::context::Caller;
 use crate::error::ApiResult;
@@ -69,6 +69,9 @@ pub struct GroupFields {
     pub max_retries: Option<u32>,
     pub enabled: Option<bool>,
     pub start: Option<StartPosition>,
+    /// Default: whether no start is given.
+    pub is_start_by_client: Option<bool>,
+    pub pull_mechanism: Option<PullMechanism>,
     pub subscriptions: Option<Vec<(String, u64)>>,
     pub remark: Option<String>,
 }

@@ -92,6 +92,10 @@ impl SqliteStore {
                 "topic version",
                 include_str!("../../migrations/sqlite/0002_topic_version.sql"),
             ),
+            (
+                "group mechanism",
+                include_str!("../../migrations/sqlite/0003_group_mechanism.sql"),
+            ),
         ];
         let steps = (1..).zip(steps).map(|(number, (name, sql))| {
             let kind = MigrationType::Simple;
