@@ -12,12 +12,16 @@ mod bad_input;
 mod bench;
 #[path = "http/consume.rs"]
 mod consume;
+#[path = "http/fake_billing.rs"]
+mod fake_billing;
 #[path = "http/fake_hold.rs"]
 mod fake_hold;
 #[path = "http/fake_storage.rs"]
 mod fake_storage;
 #[path = "http/fake_tenants.rs"]
 mod fake_tenants;
+#[path = "http/management.rs"]
+mod management;
 #[path = "http/queries.rs"]
 mod queries;
 #[path = "http/send.rs"]

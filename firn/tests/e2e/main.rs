@@ -11,6 +11,7 @@ mod inspect;
 mod isolation;
 mod kill;
 mod machine;
+mod management;
 mod order;
 mod process;
 mod restore;
