@@ -123,10 +123,11 @@ async fn answer(
     let tolerated = management::canonical(req.uri().path());
     let path = tolerated.as_deref().unwrap_or(req.uri().path());
     let found = router.find(req.method(), path);
+    let always_200 = state.0.services.compat.always_200;
     let answer: Answer = match &found.outcome {
         Ok(route) => {
             let call = Call::new(
-                state.clone(),
+                state,
                 req.clone(),
                 unread.clone(),
                 request_id.clone(),
@@ -140,7 +141,7 @@ async fn answer(
         Err(error) => Err(error.clone()),
     };
     let mut response = match &tolerated {
-        Some(_) => management::finish(answer, &request_id, state.services().compat.always_200),
+        Some(_) => management::finish(answer, &request_id, always_200),
         None => answer::finish(answer, &request_id),
     };
     if let Some(allow) = found.allow {

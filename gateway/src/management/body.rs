@@ -13,6 +13,7 @@ use crate::native::json;
 const ALL: &str = "全部";
 
 /// The fields of a body, or of an object in it.
+#[derive(Default)]
 pub(super) struct Fields {
     map: Map<String, Value>,
 }
@@ -106,7 +107,9 @@ impl Fields {
         let text = |value: &Value| match value {
             Value::String(text) => Ok(text.trim().to_owned()),
             Value::Number(number) => Ok(number.to_string()),
-            _ => Err(ApiError::field(name, "not a list of texts")),
+            Value::Null | Value::Bool(_) | Value::Array(_) | Value::Object(_) => {
+                Err(ApiError::field(name, "not a list of texts"))
+            }
         };
         match self.get(name) {
             None => Ok(None),

@@ -60,7 +60,7 @@ pub(super) async fn change(mut call: Call) -> Answer {
     entered.identity.require(Action::Manage)?;
     let fields = fields?;
     let mut warnings = entered.warnings();
-    let config = fields.object(CONFIG)?.ok_or_else(|| missing(CONFIG))?;
+    let config = fields.object(CONFIG)?.unwrap_or_default();
     if let Some(other) = config.text("groupName")?.filter(|name| *name != group.name) {
         ignored("groupName", &other, &mut warnings);
     }

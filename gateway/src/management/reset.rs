@@ -97,6 +97,7 @@ impl Wanted {
             .filter(|names| !names.is_empty())
             .ok_or_else(|| missing("consumerGroupList"))?;
         let topic = enter::target(services, scope, &fields.required_text("topicName")?)?;
+        names.sort_unstable();
         names.dedup();
         let groups = names
             .iter()

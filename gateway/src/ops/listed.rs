@@ -1,7 +1,7 @@
 //! Messages by page number, as the management API asks for them: with the number of all
 //! that there are. Only places are kept of those that are not shown.
 
-use firn_protocol::limits::{ANSWER_BYTES_MAX, QUERY_MESSAGES_MAX};
+use firn_protocol::limits::ANSWER_BYTES_MAX;
 use firn_protocol::message::Message;
 use firn_protocol::{ApiResult, BrokerId, Position, QueueKey, Timestamp};
 
@@ -95,18 +95,20 @@ pub(crate) async fn in_window(
     (window, tag): (Window, Option<&str>),
     part: Part,
 ) -> ApiResult<Listed> {
+    let all = count(services, scope, topic, window).await?;
     let mut listed = Listed {
-        total: 0,
+        total: all,
         messages: Vec::new(),
         is_cut: false,
     };
-    let all = count(services, scope, topic, window).await?;
+    if tag.is_none() && part.skipped >= all.min(LISTED_MAX) {
+        listed.is_cut = part.skipped < all;
+        return Ok(listed);
+    }
     let (mut cursor, mut seen, mut hits) = (None, 0_u64, 0_u64);
-    let is_reachable = part.skipped < all.min(LISTED_MAX);
-    while is_reachable {
-        let max = RUN.min(QUERY_MESSAGES_MAX);
+    loop {
         let page =
-            time_query::by_time(services, scope, topic, window, max, cursor.as_deref()).await?;
+            time_query::by_time(services, scope, topic, window, RUN, cursor.as_deref()).await?;
         for message in page.messages {
             seen += 1;
             if tag.is_some_and(|tag| message.content.tag.as_deref() != Some(tag)) {
@@ -125,12 +127,11 @@ pub(crate) async fn in_window(
             break;
         }
     }
-    listed.is_cut = match tag {
-        None => part.skipped >= LISTED_MAX && all > part.skipped,
-        Some(_) => cursor.is_some(),
-    };
+    if tag.is_some() {
+        listed.total = hits;
+        listed.is_cut = cursor.is_some();
+    }
     listed.is_cut |= find::keep_within_answer(&mut listed.messages);
-    listed.total = if tag.is_none() { all } else { hits };
     Ok(listed)
 }
 

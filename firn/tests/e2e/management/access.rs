@@ -53,6 +53,26 @@ const CALLS: &[(&str, &str)] = &[
 ];
 
 #[test]
+fn s_02_i_11_every_answer_has_the_envelope() {
+    let stack = Stack::start();
+    let guide = Guide::demo(&stack);
+    for query in [guide.query.as_str(), "", "tenantId=2&tenantId=3", "%zz"] {
+        for (method, path) in CALLS {
+            for method in [method, "PUT"] {
+                for body in [Value::Null, json!({}), json!("text")] {
+                    // Bodies of messages alone are not JSON, and these are not there.
+                    let answer = guide.raw(method, &format!("{path}?{query}"), &body);
+                    let code = &answer.json()["code"];
+                    assert_eq!(*code, answer.status, "{method} {path} {body}");
+                }
+            }
+        }
+        guide.raw("GET", &format!("/api/?{query}"), &Value::Null);
+        guide.raw("GET", &format!("/api/manager/none?{query}"), &Value::Null);
+    }
+}
+
+#[test]
 fn wrong_credentials_have_one_answer() {
     let stack = Stack::start();
     let guide = Guide::demo(&stack);
@@ -140,7 +160,7 @@ fn s_20_who_is_limited_to_topics_sees_no_others() {
 }
 
 #[test]
-fn s_25_the_account_keeps_its_secret() {
+fn s_25_i_31_the_account_keeps_its_secret() {
     let stack = Stack::start();
     let guide = Guide::demo(&stack);
     let names = "/api/access/account?tenantId=2&accessKey=demo&clusterName=demo";

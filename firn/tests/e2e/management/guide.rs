@@ -48,9 +48,9 @@ impl Guide {
     #[track_caller]
     pub(super) fn raw(&self, method: &str, path: &str, body: &Value) -> Answer {
         let mut http = Http::new(self.address);
-        let answer = match body {
-            Value::Null => http.call(method, path, &[], b""),
-            body => http.json(method, path, body),
+        let answer = match body.is_null() {
+            true => http.call(method, path, &[], b""),
+            false => http.json(method, path, body),
         };
         check_envelope(&answer);
         answer
@@ -126,4 +126,10 @@ pub(super) fn warnings(result: &Value) -> String {
 pub(super) fn demo_path(stack: &Stack) -> String {
     let instance = stack.demo().get("/v1/instances/demo").ok();
     format!("/v1/instances/{}", instance["id"].as_str().expect("an id"))
+}
+
+/// A topic of `demo` as T4 shows it.
+#[track_caller]
+pub(super) fn topic(guide: &Guide, name: &str) -> Value {
+    guide.get(&format!("/api/manager/topics/demo/basedata/{name}"))["data"].clone()
 }

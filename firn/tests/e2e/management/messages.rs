@@ -107,6 +107,66 @@ fn i_22_i_42_ids_as_people_copy_them() {
     }
 }
 
+/// Queries for a place that cannot be, each with the code and the begin of the text.
+const NO_PLACES: &[(&str, u16, &str)] = &[
+    ("brokerName=a&queueId=0&queueOffset=1", 400, "topicName:"),
+    (
+        "topicName=single&queueId=0&queueOffset=1",
+        400,
+        "brokerName:",
+    ),
+    (
+        "topicName=single&brokerName=a&queueOffset=1",
+        400,
+        "queueId:",
+    ),
+    (
+        "topicName=single&brokerName=a&queueId=0",
+        400,
+        "queueOffset:",
+    ),
+    (
+        "topicName=single&brokerName=a&queueId=x&queueOffset=1",
+        400,
+        "queueId:",
+    ),
+    (
+        "topicName=single&brokerName=a&queueId=0&queueOffset=-1",
+        400,
+        "queueOffset:",
+    ),
+    (
+        "topicName=none&brokerName=a&queueId=0&queueOffset=1",
+        404,
+        "No route info of this topic, none",
+    ),
+    (
+        "topicName=single&brokerName=c&queueId=0&queueOffset=1",
+        404,
+        "broker 'c'",
+    ),
+    (
+        "topicName=single&brokerName=a&queueId=1&queueOffset=1",
+        404,
+        "queueId 1",
+    ),
+    (
+        "topicName=single&brokerName=a&queueId=99999999&queueOffset=1",
+        404,
+        "queueId",
+    ),
+    (
+        "topicName=single&brokerName=a&queueId=0&queueOffset=2",
+        404,
+        "no message",
+    ),
+    (
+        "topicName=single&brokerName=a&queueId=0&queueOffset=1&groupName=none",
+        404,
+        "Subscription group not exist",
+    ),
+];
+
 #[test]
 fn i_20_places_are_named_by_text_and_number() {
     let stack = Stack::start();
@@ -122,64 +182,7 @@ fn i_20_places_are_named_by_text_and_number() {
         &path("topicName=single&brokerName=a&queueId=0&queueOffset=1"),
     );
     assert_eq!(seen["messageBody"], "1");
-    for (query, code, text) in [
-        ("brokerName=a&queueId=0&queueOffset=1", 400, "topicName:"),
-        (
-            "topicName=single&queueId=0&queueOffset=1",
-            400,
-            "brokerName:",
-        ),
-        (
-            "topicName=single&brokerName=a&queueOffset=1",
-            400,
-            "queueId:",
-        ),
-        (
-            "topicName=single&brokerName=a&queueId=0",
-            400,
-            "queueOffset:",
-        ),
-        (
-            "topicName=single&brokerName=a&queueId=x&queueOffset=1",
-            400,
-            "queueId:",
-        ),
-        (
-            "topicName=single&brokerName=a&queueId=0&queueOffset=-1",
-            400,
-            "queueOffset:",
-        ),
-        (
-            "topicName=none&brokerName=a&queueId=0&queueOffset=1",
-            404,
-            "No route info of this topic, none",
-        ),
-        (
-            "topicName=single&brokerName=c&queueId=0&queueOffset=1",
-            404,
-            "broker 'c'",
-        ),
-        (
-            "topicName=single&brokerName=a&queueId=1&queueOffset=1",
-            404,
-            "queueId 1",
-        ),
-        (
-            "topicName=single&brokerName=a&queueId=99999999&queueOffset=1",
-            404,
-            "queueId",
-        ),
-        (
-            "topicName=single&brokerName=a&queueId=0&queueOffset=2",
-            404,
-            "no message",
-        ),
-        (
-            "topicName=single&brokerName=a&queueId=0&queueOffset=1&groupName=none",
-            404,
-            "Subscription group not exist",
-        ),
-    ] {
+    for (query, code, text) in NO_PLACES.iter().copied() {
         let seen = guide.refused(code, "GET", &path(query), &Value::Null);
         assert!(seen.starts_with(text), "{query}: {seen}");
     }

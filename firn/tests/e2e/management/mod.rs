@@ -9,3 +9,4 @@ mod objects;
 mod progress;
 mod samples;
 mod tolerance;
+mod topics;

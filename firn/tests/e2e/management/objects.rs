@@ -23,7 +23,7 @@ fn used(stack: &Stack) -> Guide {
 }
 
 #[test]
-fn s_03_objects_of_the_instance() {
+fn s_03_i_12_i_13_i_41_objects_of_the_instance() {
     let stack = Stack::start();
     let guide = used(&stack);
     let account = guide.get("/api/access/account");
@@ -73,7 +73,7 @@ fn s_03_objects_of_the_instance() {
 }
 
 #[test]
-fn s_03_objects_of_topics() {
+fn s_03_i_10_i_25_objects_of_topics() {
     let stack = Stack::start();
     let guide = used(&stack);
     let topic = guide.get("/api/manager/topics/demo/basedata/orders");

@@ -105,7 +105,7 @@ fn body(time: Value) -> Value {
 }
 
 #[test]
-fn s_06_resets_to_every_kind_of_time() {
+fn s_06_i_26_i_27_resets_to_every_kind_of_time() {
     let stack = Stack::start();
     let middle = consumed(&stack);
     let guide = Guide::demo(&stack);
@@ -175,7 +175,7 @@ fn s_06_older_than_retention_is_the_start_of_what_is_stored() {
 }
 
 #[test]
-fn s_06_consumers_of_mechanism_1_are_stopped_first() {
+fn s_06_i_28_consumers_of_mechanism_1_are_stopped_first() {
     let stack = Stack::start();
     let guide = Guide::demo(&stack);
     let group = json!({"subscriptionGroupConfig": {"pullMechanism": "1"}});

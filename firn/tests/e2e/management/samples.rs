@@ -63,185 +63,156 @@ const RESET: &str = r#"{"consumerGroupList":["testGroup"],"topicName":"testTopic
     "resetTime":"1562083200000","resetForward":true,"force":true,"pageNumber":1,
     "pageSize":1000000000}"#;
 
+/// Method, path and body; `{auth}` stands for the four parameters of every call, `{bare}`
+/// for those without `clusterName`, `{rest}` for those without `tenantId`, too.
+const SAMPLES: &[(&str, &str, &str)] = &[
+    // A1
+    (
+        "GET",
+        "/api/access/account?tenantId=2&accessKey=user1&clusterName=0524",
+        "",
+    ),
+    // C1 to C3: `&&` between parameters, `cluster` in the path.
+    ("GET", "/api/manager/cluster/base?{doubled}", ""),
+    ("GET", "/api/manager/cluster/detail?{auth}", ""),
+    ("GET", "/api/manager/cluster/0524/tps?{bare}", ""),
+    // T1, T3, T4, T5 (an `&` is missing), T7 to T11
+    ("POST", "/api/manager/topics?{auth}", TOPIC),
+    ("POST", "/api/manager/topics/0524/testTopic_1?{bare}", TOPIC),
+    (
+        "GET",
+        "/api/manager/topics/0524/basedata/testTopic?{bare}",
+        "",
+    ),
+    (
+        "GET",
+        "/api/manager/topics/0524/basedatas?tenantId=2pageNumber=1&pageSize=5&{rest}",
+        "",
+    ),
+    (
+        "GET",
+        "/api/manager/topics/0524/testTopic/queues?{bare}",
+        "",
+    ),
+    (
+        "GET",
+        "/api/manager/topics/0524/testTopic/depth?{bare}&pageNumber=1&pageSize=5",
+        "",
+    ),
+    (
+        "GET",
+        "/api/manager/topics/0524/testTopic/producers?{bare}&pageNumber=1&pageSize=5",
+        "",
+    ),
+    (
+        "GET",
+        "/api/manager/topics/0524/testTopic/consumers?{bare}&pageNumber=1&pageSize=5",
+        "",
+    ),
+    (
+        "GET",
+        "/api/manager/topics/0524/testTopic/tps?{bare}&brokerName=a&groupName=testGroup",
+        "",
+    ),
+    // G1, G2, G4, G5
+    ("POST", "/api/manager/subscriptions/0524?{bare}", GROUP),
+    (
+        "POST",
+        "/api/manager/subscriptions/0524/test_group?{bare}",
+        GROUP,
+    ),
+    (
+        "GET",
+        "/api/manager/subscriptions/0524/test_group/detail?{bare}",
+        "",
+    ),
+    (
+        "GET",
+        "/api/manager/subscriptions/0524/basedatas?{bare}&pageNumber=1&pageSize=5",
+        "",
+    ),
+    // G6: a second `?`, `tenantId` twice, an encoded array over several lines.
+    (
+        "POST",
+        "/api/manager/subscriptions/0524/testGroup/openStatus?{auth}?tenantId=2&isOpen=0\
+         &brokerNames=%5B%0A%20%20%22a%22%2C%0A%20%20%22b%22%0A%5D",
+        "",
+    ),
+    // G7; T12 under the other prefix
+    (
+        "GET",
+        "/api/manager/subscriptions/0524/testGroup/depth?{bare}&topicName=testTopic",
+        "",
+    ),
+    ("POST", "/api/manage/topics/consumeOffset?{auth}", RESET),
+    // M3 with a doubled segment; M1 and M2 follow with what was found.
+    (
+        "GET",
+        "/api/manager/messages/messages/key?{auth}&topicName=testTopic&brokerName=a\
+         &key=1562146038371&pageNumber=1&pageSize=5",
+        "",
+    ),
+];
+
 #[test]
 fn s_01_the_samples_of_the_guide() {
     let stack = Stack::start();
     let guide = guide(&stack);
-    let json = |text: &str| serde_json::from_str::<Value>(text).expect("JSON");
     let auth = &guide.query;
     let bare = auth.trim_end_matches("&clusterName=0524");
-    let samples = [
-        // A1
-        (
-            "GET",
-            "/api/access/account?tenantId=2&accessKey=user1&clusterName=0524".to_owned(),
-            Value::Null,
-        ),
-        // C1 to C3: && between parameters, `cluster` in the path.
-        (
-            "GET",
-            format!("/api/manager/cluster/base?{}", auth.replace('&', "&&")),
-            Value::Null,
-        ),
-        (
-            "GET",
-            format!("/api/manager/cluster/detail?{auth}"),
-            Value::Null,
-        ),
-        (
-            "GET",
-            format!("/api/manager/cluster/0524/tps?{bare}"),
-            Value::Null,
-        ),
-        // T1, T3, T4, T5, T7 to T11
-        ("POST", format!("/api/manager/topics?{auth}"), json(TOPIC)),
-        (
-            "POST",
-            format!("/api/manager/topics/0524/testTopic_1?{bare}"),
-            json(TOPIC),
-        ),
-        (
-            "GET",
-            format!("/api/manager/topics/0524/basedata/testTopic?{bare}"),
-            Value::Null,
-        ),
-        (
-            "GET",
-            format!(
-                "/api/manager/topics/0524/basedatas?tenantId=2pageNumber=1&pageSize=5&{}",
-                &bare["tenantId=2&".len()..]
-            ),
-            Value::Null,
-        ),
-        (
-            "GET",
-            format!("/api/manager/topics/0524/testTopic/queues?{bare}"),
-            Value::Null,
-        ),
-        (
-            "GET",
-            format!("/api/manager/topics/0524/testTopic/depth?{bare}&pageNumber=1&pageSize=5"),
-            Value::Null,
-        ),
-        (
-            "GET",
-            format!("/api/manager/topics/0524/testTopic/producers?{bare}&pageNumber=1&pageSize=5"),
-            Value::Null,
-        ),
-        (
-            "GET",
-            format!("/api/manager/topics/0524/testTopic/consumers?{bare}&pageNumber=1&pageSize=5"),
-            Value::Null,
-        ),
-        (
-            "GET",
-            format!(
-                "/api/manager/topics/0524/testTopic/tps?{bare}&brokerName=a&groupName=testGroup"
-            ),
-            Value::Null,
-        ),
-        // G1, G2, G4, G5
-        (
-            "POST",
-            format!("/api/manager/subscriptions/0524?{bare}"),
-            json(GROUP),
-        ),
-        (
-            "POST",
-            format!("/api/manager/subscriptions/0524/test_group?{bare}"),
-            json(GROUP),
-        ),
-        (
-            "GET",
-            format!("/api/manager/subscriptions/0524/test_group/detail?{bare}"),
-            Value::Null,
-        ),
-        (
-            "GET",
-            format!("/api/manager/subscriptions/0524/basedatas?{bare}&pageNumber=1&pageSize=5"),
-            Value::Null,
-        ),
-        // G6: a second `?`, `tenantId` twice, an encoded array over several lines.
-        (
-            "POST",
-            format!(
-                "/api/manager/subscriptions/0524/testGroup/openStatus?{auth}?tenantId=2&isOpen=0&brokerNames=%5B%0A%20%20%22a%22%2C%0A%20%20%22b%22%0A%5D"
-            ),
-            Value::Null,
-        ),
-        // G7, with the other prefix of T12
-        (
-            "GET",
-            format!("/api/manager/subscriptions/0524/testGroup/depth?{bare}&topicName=testTopic"),
-            Value::Null,
-        ),
-        (
-            "POST",
-            format!("/api/manage/topics/consumeOffset?{auth}"),
-            json(RESET),
-        ),
-        // M3; M1 and M2 follow with what was found.
-        (
-            "GET",
-            format!(
-                "/api/manager/messages/messages/key?{auth}&topicName=testTopic&brokerName=a&key=1562146038371&pageNumber=1&pageSize=5"
-            ),
-            Value::Null,
-        ),
-    ];
-    for (method, path, body) in samples {
-        let answer = guide.raw(method, &path, &body);
-        assert_eq!(
-            answer.json()["code"],
-            200,
-            "{method} {path}: {}",
-            answer.text()
-        );
-    }
-    let found = guide.get("/api/manager/messages/key?topicName=testTopic&key=1562146038371");
-    let row = &found["rows"][0];
-    let id = row["msgId"].as_str().expect("an id");
-    let broker = if row["storeHost"]
-        == guide.get("/api/manager/cluster/detail")["data"]["brokerInfoMap"]["0524"]["brokerMap"]["a"]
-            ["0"]["brokerAddress"]
-    {
-        "a"
-    } else {
-        "b"
+    let rest = bare.trim_start_matches("tenantId=2&");
+    let filled = |path: &str| {
+        let path = path.replace("{auth}", auth).replace("{bare}", bare);
+        path.replace("{rest}", rest)
+            .replace("{doubled}", &auth.replace('&', "&&"))
     };
-    let offset = format!(
-        "/api/manager/messages/messages/offset?topicName=testTopic&brokerName={broker}&queueId={}&queueOffset={}",
-        row["queueId"], row["queueOffset"]
-    );
-    for path in [format!("/api/manager/messages/{id}"), offset] {
-        assert_eq!(guide.get(&path)["data"]["msgId"], id, "{path}");
+    for (method, path, body) in SAMPLES {
+        let body = match body.is_empty() {
+            true => Value::Null,
+            false => serde_json::from_str(body).expect("JSON"),
+        };
+        let answer = guide.raw(method, &filled(path), &body);
+        let code = &answer.json()["code"];
+        assert_eq!(*code, 200, "{method} {path}: {}", answer.text());
     }
+    find_one(&guide);
     // T2 and G3 once nobody is online.
     stack.advance_ms(30_000);
     for path in ["topics/0524/testTopic", "subscriptions/0524/testGroup"] {
-        let gone = guide.raw(
-            "DELETE",
-            &format!("/api/manager/{path}?{bare}"),
-            &Value::Null,
-        );
-        assert_eq!(
-            gone.json(),
-            json!({"code": 200, "message": "success", "result": {}}),
-            "{path}"
-        );
+        let path = format!("/api/manager/{path}?{bare}");
+        let gone = guide.raw("DELETE", &path, &Value::Null).json();
+        let expected = json!({"code": 200, "message": "success", "result": {}});
+        assert_eq!(gone, expected, "{path}");
     }
     let topic = guide.get("/api/manager/topics/0524/basedata/123");
     assert_eq!(topic["data"]["remark"], "123");
     let group = guide.get("/api/manager/subscriptions/0524/123/detail");
-    assert_eq!(group["data"]["subscriptionGroupConfig"]["pullMechanism"], 1);
-    assert_eq!(
-        group["data"]["subscriptionGroupConfig"]["firstConsumeMechanism"],
-        1
+    let config = &group["data"]["subscriptionGroupConfig"];
+    let numbers = ["pullMechanism", "firstConsumeMechanism"].map(|name| config[name].clone());
+    assert_eq!(numbers, [json!(1), json!(1)]);
+}
+
+/// S-15: M1, M2 and M3 show the same message.
+fn find_one(guide: &Guide) {
+    let found = guide.get("/api/manager/messages/key?topicName=testTopic&key=1562146038371");
+    let row = &found["rows"][0];
+    let id = row["msgId"].as_str().expect("an id");
+    let brokers = guide.get("/api/manager/cluster/detail");
+    let brokers = &brokers["data"]["brokerInfoMap"]["0524"]["brokerMap"];
+    let is_on = |name: &&str| brokers[*name]["0"]["brokerAddress"] == row["storeHost"];
+    let broker = ["a", "b"].into_iter().find(is_on).expect("on a broker");
+    let offset = format!(
+        "/api/manager/messages/messages/offset?topicName=testTopic&brokerName={broker}\
+         &queueId={}&queueOffset={}",
+        row["queueId"], row["queueOffset"]
     );
+    for path in [format!("/api/manager/messages/{id}"), offset] {
+        assert_eq!(guide.get(&path)["data"], *row, "{path}");
+    }
 }
 
 #[test]
-fn s_05_is_open_0_switches_on() {
+fn s_05_i_08_is_open_0_switches_on() {
     let stack = Stack::start();
     let guide = Guide::demo(&stack);
     let path = "/api/manager/subscriptions/demo/workers/openStatus?brokerNames=a,b";
