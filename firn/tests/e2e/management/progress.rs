@@ -142,6 +142,7 @@ fn s_06_i_26_i_27_resets_to_every_kind_of_time() {
     // All is unconsumed: forward over it, but only when that is said.
     let mut form = body(json!(stack.clock.now_ms() + 1));
     form["resetForward"] = json!(false);
+    form["force"] = json!(false);
     let held = guide.post(RESET, &form);
     assert_eq!(held["diffOffset"], 0);
     assert_eq!(
