@@ -2,6 +2,7 @@
 //! promises that a `Settings` that exists can be used as it is. Opening what
 //! they name is left to the services.
 
+mod compat;
 mod flags;
 mod stores;
 #[cfg(test)]
@@ -16,6 +17,7 @@ use firn_runtime::config::{ByteSize, Layers, Secret, SettingError, parse_duratio
 use firn_runtime::telemetry::{LogFormat, check_filter};
 use firn_storage_node::cold::ColdUrl;
 
+pub use compat::Compat;
 pub use flags::{Flags, SETTINGS, Setting};
 pub use stores::Catalog;
 
@@ -60,6 +62,8 @@ pub struct Settings {
     pub seal_bytes: ByteSize,
     /// Age of a broker's oldest record after which it is.
     pub seal_age: Duration,
+    /// Ways of the management API that are off unless asked for.
+    pub compat: Compat,
     /// Only check the configuration, then leave.
     pub check_config: bool,
 }
@@ -160,6 +164,7 @@ impl Settings {
             hot_bytes: size("hot_bytes", ByteSize::mib(384), HOT_BYTES_MIN, no_max)?,
             seal_bytes: size("seal_bytes", ByteSize::mib(64), SEAL_BYTES_MIN, no_max)?,
             seal_age: (layers.get("seal_age", parse_duration)?).unwrap_or(Duration::from_secs(600)),
+            compat: Compat::resolve(&layers)?,
             check_config: layers.get("check_config", switch)?.unwrap_or(false),
             data_dir,
         };

@@ -2,7 +2,7 @@
 //! promises that every cause of failure looks the same to the caller. Secrets
 //! themselves are compared by the tenant service.
 
-mod address;
+pub(crate) mod address;
 mod tokens;
 
 #[cfg(test)]
@@ -158,6 +158,22 @@ impl Authenticator {
                 }
             });
         identity
+            .filter(|identity| address_allowed(identity, peer))
+            .ok_or_else(unauthenticated)
+    }
+
+    /// The application user of a pair that came outside the header.
+    ///
+    /// # Errors
+    /// As [`Self::identify`].
+    pub(crate) fn identify_pair(
+        &self,
+        access_key: &str,
+        secret_key: &str,
+        peer: Option<IpAddr>,
+    ) -> ApiResult<Identity> {
+        let user = self.tenants.authenticate(access_key, secret_key);
+        user.map(Identity::User)
             .filter(|identity| address_allowed(identity, peer))
             .ok_or_else(unauthenticated)
     }

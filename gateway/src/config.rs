@@ -23,6 +23,22 @@ pub struct GatewayConfig {
     pub keep_alive_ms: u64,
     /// How long a stop waits for requests that were taken.
     pub drain_ms: u64,
+    /// The management API answers HTTP 200 always and tells by `code` alone
+    /// (SEED_SPEC 4).
+    pub compat_always_200: bool,
+    /// The management API shows a user's secret to whoever knows its name and calls
+    /// from one of `compat_account_allow` (SEED_SPEC 5.1).
+    pub compat_open_account_endpoint: bool,
+    /// Addresses and networks; nobody if empty.
+    pub compat_account_allow: Vec<String>,
+}
+
+/// What is done as the guide has it although it should not be.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Compat {
+    pub(crate) always_200: bool,
+    /// Who is shown secrets without one; nobody if empty.
+    pub(crate) account_allow: Vec<String>,
 }
 
 impl Default for GatewayConfig {
@@ -35,6 +51,9 @@ impl Default for GatewayConfig {
             body_timeout_ms: 30_000,
             keep_alive_ms: 75_000,
             drain_ms: 5_000,
+            compat_always_200: false,
+            compat_open_account_endpoint: false,
+            compat_account_allow: Vec::new(),
         }
     }
 }
@@ -50,6 +69,17 @@ impl GatewayConfig {
 
     pub(crate) fn keep_alive(&self) -> Duration {
         Duration::from_millis(self.keep_alive_ms)
+    }
+
+    pub(crate) fn compat(&self) -> Compat {
+        let account_allow = match self.compat_open_account_endpoint {
+            true => self.compat_account_allow.clone(),
+            false => Vec::new(),
+        };
+        Compat {
+            always_200: self.compat_always_200,
+            account_allow,
+        }
     }
 
     /// Threads to start, at least one.

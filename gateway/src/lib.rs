@@ -7,6 +7,7 @@ mod admission;
 mod auth;
 mod config;
 mod error;
+mod management;
 mod metrics;
 mod native;
 mod ops;
@@ -49,6 +50,8 @@ fn assemble(
         sessions: sessions::Sessions::new(clock.clone()),
         admission: admission::Admission::new(clock.clone()),
         closing: Stop::new(),
+        billing: std::sync::OnceLock::new(),
+        compat: config.compat(),
     };
     State::new(
         services,

@@ -6,26 +6,26 @@ mod admin_instances;
 mod admin_tenants;
 mod admin_topics;
 mod admin_users;
-mod answer;
+pub(crate) mod answer;
 mod auth;
 mod body;
-mod call;
+pub(crate) mod call;
 mod client;
 mod consume;
 mod docs;
-mod json;
+pub(crate) mod json;
 mod listing;
 mod messages;
 mod parked;
 mod peek;
 mod purge;
 mod queries;
-mod query;
+pub(crate) mod query;
 mod router;
 mod sessions;
 mod shapes;
 mod stream;
-mod table;
+pub(crate) mod table;
 mod transactions;
 
 use std::sync::Arc;
@@ -39,6 +39,7 @@ use firn_runtime::Stop;
 use firn_runtime::clock::Stopwatch;
 
 use crate::auth::Authenticator;
+use crate::management;
 use crate::ops::Services;
 use answer::{Answer, RequestIds};
 use body::Unread;
@@ -60,7 +61,7 @@ struct Inner {
 impl State {
     pub(crate) fn new(services: Services, auth: Authenticator, body_timeout: Duration) -> Self {
         Self(Arc::new(Inner {
-            router: Arc::new(Router::new(table::all(), &services.metrics)),
+            router: Arc::new(Router::new(table::everything(), &services.metrics)),
             services: Arc::new(services),
             auth,
             ids: RequestIds::new(),
@@ -86,7 +87,7 @@ impl State {
 /// Method and path template of every route of the public port.
 #[must_use]
 pub fn routes() -> Vec<(Method, &'static str)> {
-    table::all()
+    table::everything()
         .into_iter()
         .map(|route| (route.method, route.path))
         .collect()
@@ -119,7 +120,10 @@ async fn answer(
     let started = Stopwatch::start();
     let request_id = state.0.ids.of(&req);
     let unread = Unread::new(payload);
-    let found = router.find(req.method(), req.uri().path());
+    let tolerated = management::canonical(req.uri().path());
+    let path = tolerated.as_deref().unwrap_or(req.uri().path());
+    let found = router.find(req.method(), path);
+    let always_200 = state.0.services.compat.always_200;
     let answer: Answer = match &found.outcome {
         Ok(route) => {
             let call = Call::new(
@@ -127,7 +131,7 @@ async fn answer(
                 req.clone(),
                 unread.clone(),
                 request_id.clone(),
-                route.clone(),
+                (route.clone(), tolerated.clone()),
             );
             match call {
                 Ok(call) => (route.handler)(call).await,
@@ -136,7 +140,10 @@ async fn answer(
         }
         Err(error) => Err(error.clone()),
     };
-    let mut response = answer::finish(answer, &request_id);
+    let mut response = match &tolerated {
+        Some(_) => management::finish(answer, &request_id, always_200),
+        None => answer::finish(answer, &request_id),
+    };
     if let Some(allow) = found.allow {
         answer::set_header(&mut response, "allow", allow);
     }

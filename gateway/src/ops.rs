@@ -2,12 +2,15 @@
 //! what they are given has passed authentication and the right to call.
 
 pub(crate) mod ack;
+pub(crate) mod curves;
+pub(crate) mod depth;
 pub(crate) mod draft;
 pub(crate) mod drop;
 pub(crate) mod find;
 pub(crate) mod give_back;
 pub(crate) mod in_use;
 pub(crate) mod lag;
+pub(crate) mod listed;
 pub(crate) mod page;
 pub(crate) mod parked;
 pub(crate) mod peek;
@@ -23,9 +26,11 @@ pub(crate) mod target;
 pub(crate) mod time_query;
 pub(crate) mod transaction;
 pub(crate) mod visibility;
+pub(crate) mod zone;
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
+use firn_protocol::api::billing::BillingApi;
 use firn_protocol::api::storage::StorageApi;
 use firn_protocol::api::tenant::TenantApi;
 use firn_protocol::catalogue::{Broker, Instance, InstanceStatus};
@@ -34,6 +39,7 @@ use firn_protocol::{ApiError, ApiResult, BrokerId, ErrorCode, RequestContext, Ti
 use firn_runtime::{Clock, Stop};
 
 use crate::admission::Admission;
+use crate::config::Compat;
 use crate::metrics::Metrics;
 use crate::routing::Spread;
 use crate::sessions::Sessions;
@@ -55,6 +61,9 @@ pub(crate) struct Services {
     pub(crate) admission: Admission,
     /// Cancelled when the gateway drains: whoever waits answers at once.
     pub(crate) closing: Stop,
+    /// The meter's books; a gateway without them knows no curves.
+    pub(crate) billing: OnceLock<Arc<dyn BillingApi>>,
+    pub(crate) compat: Compat,
 }
 
 impl Services {

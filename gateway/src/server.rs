@@ -6,6 +6,7 @@ use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
 
 use actix_web::{App, HttpServer};
+use firn_protocol::api::billing::BillingApi;
 use firn_protocol::api::storage::StorageApi;
 use firn_protocol::api::tenant::TenantApi;
 use firn_runtime::{Clock, Stop};
@@ -46,6 +47,14 @@ impl Gateway {
             state,
             registry,
         }
+    }
+
+    /// Gives the gateway the meter's books, for curves and counts of the last day.
+    #[must_use]
+    pub fn with_billing(self, billing: Arc<dyn BillingApi>) -> Self {
+        // A second one changes nothing.
+        let _ = self.state.services().billing.set(billing);
+        self
     }
 
     /// What handlers work with; for tests that need no socket.

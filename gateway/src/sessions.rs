@@ -23,7 +23,7 @@ use firn_runtime::Clock;
 use parking_lot::RwLock;
 use rustc_hash::FxHashMap;
 
-pub(crate) use agent::Agent;
+pub(crate) use agent::{Agent, from_where};
 use row::Row;
 pub(crate) use row::{Online, Session};
 

@@ -12,6 +12,8 @@ mod bad_input;
 mod bench;
 #[path = "http/consume.rs"]
 mod consume;
+#[path = "http/fake_billing.rs"]
+mod fake_billing;
 #[path = "http/fake_hold.rs"]
 mod fake_hold;
 #[path = "http/fake_queues.rs"]
@@ -20,6 +22,8 @@ mod fake_queues;
 mod fake_storage;
 #[path = "http/fake_tenants.rs"]
 mod fake_tenants;
+#[path = "http/management.rs"]
+mod management;
 #[path = "http/queries.rs"]
 mod queries;
 #[path = "http/send.rs"]

@@ -205,6 +205,18 @@ pub enum StartPosition {
     Time(Timestamp),
 }
 
+/// Who keeps a group's progress, as its clients were told (SEED_SPEC 2.2). The node keeps
+/// it in any case; consumers of the first kind have to be stopped before a reset.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, Default)]
+#[serde(rename_all = "camelCase")]
+pub enum PullMechanism {
+    /// 1.
+    Client,
+    /// 2.
+    #[default]
+    Server,
+}
+
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Group {
     pub id: GroupId,
@@ -216,6 +228,9 @@ pub struct Group {
     pub max_retries: u32,
     pub enabled: bool,
     pub start: StartPosition,
+    /// Clients that know where to start are asked; the others start as said.
+    pub is_start_by_client: bool,
+    pub pull_mechanism: PullMechanism,
     /// Topic name and TPS threshold (0 = none); empty means any topic.
     pub subscriptions: Vec<(String, u64)>,
     pub remark: String,

@@ -180,6 +180,27 @@ pub const SETTINGS: &[Setting] = &[
         Some("10m"),
         "Age of its oldest record after which they do",
     ),
+    setting(
+        "compat_http_status",
+        "compat-http-status",
+        "STATUS",
+        Some("code"),
+        "Management API: HTTP status as the code, or always200",
+    ),
+    setting(
+        "compat_open_account_endpoint",
+        "compat-open-account-endpoint",
+        "BOOL",
+        Some("false"),
+        "Management API: true shows secrets to whoever knows a user's name; see compat_account_allow",
+    ),
+    setting(
+        "compat_account_allow",
+        "compat-account-allow",
+        "NETWORKS",
+        None,
+        "Who may see them: addresses or networks, joined by commas",
+    ),
 ];
 
 const SOURCES: &str = "\

@@ -143,6 +143,14 @@ fn what_breaks_a_rule_is_refused_by_name() {
         ("seal_bytes", "63KiB", "at least 64KiB"),
         ("seal_age", "10", "unit"),
         ("check_config", "yes", "true or false"),
+        ("compat_http_status", "200", "code or always200"),
+        (
+            "compat_open_account_endpoint",
+            "true",
+            "compat_account_allow",
+        ),
+        ("compat_account_allow", "10.0.0.0/33", "10.0.0.0/8"),
+        ("compat_account_allow", "localhost", "10.0.0.0/8"),
     ] {
         let flags = pairs(&[(key, value)]);
         let error = resolve(&flags, &Pairs::new(), "").expect_err(key);
@@ -151,6 +159,23 @@ fn what_breaks_a_rule_is_refused_by_name() {
         assert!(error.contains(rule), "{error}");
         assert!(!error.contains('\n'), "{error}");
     }
+}
+
+#[test]
+fn compatibility_is_off_unless_it_is_asked_for() {
+    assert_eq!(defaults().compat, Compat::default());
+    let flags = pairs(&[
+        ("compat_http_status", "always200"),
+        ("compat_open_account_endpoint", "true"),
+        ("compat_account_allow", "10.0.0.0/8, ::1"),
+    ]);
+    let (settings, _) = resolve(&flags, &Pairs::new(), "").expect("valid");
+    let expected = Compat {
+        always_200: true,
+        open_account_endpoint: true,
+        account_allow: vec!["10.0.0.0/8".to_owned(), "::1".to_owned()],
+    };
+    assert_eq!(settings.compat, expected);
 }
 
 #[test]

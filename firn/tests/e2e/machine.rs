@@ -197,17 +197,28 @@ fn check_promise(command: &str, promise: &str, answer: &str) {
 
 #[test]
 fn the_tour_of_the_semantics_works_when_pasted() {
+    works_when_pasted("semantics.md");
+}
+
+#[test]
+fn the_page_of_the_management_api_works_when_pasted() {
+    works_when_pasted("management-api.md");
+}
+
+fn works_when_pasted(name: &str) {
     if Command::new("curl").arg("--version").output().is_err() {
         println!("skipped: there is no curl on this machine");
         return;
     }
     let dir = TempDir::new().expect("temporary directory");
     let process = Process::start(dir.path(), &demo_file(), &[]);
-    let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/guide/semantics.md");
-    let page = std::fs::read_to_string(page).expect("the tour");
+    let page = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("../docs/guide")
+        .join(name);
+    let page = std::fs::read_to_string(page).expect("a page");
     let (commands, promises) = (blocks(&page, "sh"), blocks(&page, "json"));
     assert!(
-        commands.len() == promises.len() + 1,
+        [promises.len(), promises.len() + 1].contains(&commands.len()),
         "all but the last block promise something"
     );
     let mark = "-- the next block --";

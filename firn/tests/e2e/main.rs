@@ -14,6 +14,7 @@ mod kept;
 mod kill;
 mod lifecycle;
 mod machine;
+mod management;
 mod order;
 #[path = "../../../tenant-service/tests/support/postgres.rs"]
 mod postgres;

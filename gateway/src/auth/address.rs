@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 
 /// Whether an address is on the list. An entry that cannot be read matches nothing.
-pub(super) fn is_in(ip: IpAddr, list: &[String]) -> bool {
+pub(crate) fn is_in(ip: IpAddr, list: &[String]) -> bool {
     let ip = ip.to_canonical();
     list.iter().any(|entry| matches(ip, entry))
 }

@@ -15,28 +15,28 @@ use serde::ser::{SerializeMap as _, Serializer};
 use crate::admission::RateLimit;
 
 /// What a handler returns.
-pub(super) type Answer = Result<HttpResponse, ApiError>;
+pub(crate) type Answer = Result<HttpResponse, ApiError>;
 
-pub(super) const REQUEST_ID: HeaderName = HeaderName::from_static("firn-request-id");
+pub(crate) const REQUEST_ID: HeaderName = HeaderName::from_static("firn-request-id");
 const REQUEST_ID_BYTES_MAX: usize = 64;
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
 
 /// Gives each request an id: the caller's own if it is well formed, else a
 /// random prefix of this process and a number.
-pub(super) struct RequestIds {
+pub(crate) struct RequestIds {
     prefix: String,
     next: AtomicU64,
 }
 
 impl RequestIds {
-    pub(super) fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self {
             prefix: format!("{:08x}-", firn_runtime::random::number() as u32),
             next: AtomicU64::new(0),
         }
     }
 
-    pub(super) fn of(&self, req: &HttpRequest) -> Arc<str> {
+    pub(crate) fn of(&self, req: &HttpRequest) -> Arc<str> {
         let given = req
             .headers()
             .get(&REQUEST_ID)
@@ -61,32 +61,32 @@ fn is_well_formed(id: &str) -> bool {
 }
 
 /// A JSON answer; `room` is a guess of its size.
-pub(super) fn json(status: StatusCode, value: &impl Serialize, room: usize) -> Answer {
+pub(crate) fn json(status: StatusCode, value: &impl Serialize, room: usize) -> Answer {
     Ok(from_bytes(status, encode(value, room)?))
 }
 
-pub(super) fn ok(value: &impl Serialize) -> Answer {
+pub(crate) fn ok(value: &impl Serialize) -> Answer {
     json(StatusCode::OK, value, 256)
 }
 
-pub(super) fn created(value: &impl Serialize) -> Answer {
+pub(crate) fn created(value: &impl Serialize) -> Answer {
     json(StatusCode::CREATED, value, 256)
 }
 
-pub(super) fn no_content() -> Answer {
+pub(crate) fn no_content() -> Answer {
     Ok(HttpResponse::new(StatusCode::NO_CONTENT))
 }
 
 /// # Errors
 /// `INTERNAL` when a value has no JSON form, which no shape of ours lacks.
-pub(super) fn encode(value: &impl Serialize, room: usize) -> Result<Vec<u8>, ApiError> {
+pub(crate) fn encode(value: &impl Serialize, room: usize) -> Result<Vec<u8>, ApiError> {
     let mut bytes = Vec::with_capacity(room);
     serde_json::to_writer(&mut bytes, value)
         .map_err(|error| ApiError::new(ErrorCode::Internal, format!("answer: {error}")))?;
     Ok(bytes)
 }
 
-pub(super) fn from_bytes(status: StatusCode, bytes: Vec<u8>) -> HttpResponse {
+pub(crate) fn from_bytes(status: StatusCode, bytes: Vec<u8>) -> HttpResponse {
     let mut response = HttpResponse::with_body(status, actix_web::body::BoxBody::new(bytes));
     response
         .headers_mut()
@@ -94,7 +94,7 @@ pub(super) fn from_bytes(status: StatusCode, bytes: Vec<u8>) -> HttpResponse {
     response
 }
 
-pub(super) fn set_header(response: &mut HttpResponse, name: &'static str, value: &str) {
+pub(crate) fn set_header(response: &mut HttpResponse, name: &'static str, value: &str) {
     if let Ok(value) = HeaderValue::from_str(value) {
         response
             .headers_mut()
@@ -103,7 +103,7 @@ pub(super) fn set_header(response: &mut HttpResponse, name: &'static str, value:
 }
 
 /// The answer as it leaves: errors encoded, request id set, faults logged.
-pub(super) fn finish(answer: Answer, request_id: &str) -> HttpResponse {
+pub(crate) fn finish(answer: Answer, request_id: &str) -> HttpResponse {
     let mut response = match answer {
         Ok(response) => response,
         Err(error) => of_error(&error, request_id),
@@ -114,7 +114,8 @@ pub(super) fn finish(answer: Answer, request_id: &str) -> HttpResponse {
     response
 }
 
-fn of_error(error: &ApiError, request_id: &str) -> HttpResponse {
+/// A failed request in the log.
+pub(crate) fn log(error: &ApiError, request_id: &str) {
     let status = error.code.http_status();
     let (code, message) = (error.code.as_str(), error.message.as_str());
     match status {
@@ -122,6 +123,11 @@ fn of_error(error: &ApiError, request_id: &str) -> HttpResponse {
         501.. => tracing::warn!(request_id, code, message, "request refused"),
         _ => tracing::debug!(request_id, code, message, "request refused"),
     }
+}
+
+fn of_error(error: &ApiError, request_id: &str) -> HttpResponse {
+    log(error, request_id);
+    let status = error.code.http_status();
     let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     let body = ErrorBody {
         error: ErrorJson {
@@ -130,23 +136,28 @@ fn of_error(error: &ApiError, request_id: &str) -> HttpResponse {
         },
     };
     let mut response = from_bytes(status, encode(&body, 256).unwrap_or_default());
+    set_error_headers(&mut response, error);
+    response
+}
+
+/// What tells a client how to go on: credentials, or when.
+pub(crate) fn set_error_headers(response: &mut HttpResponse, error: &ApiError) {
     match error.code.http_status() {
         401 => set_header(
-            &mut response,
+            response,
             "www-authenticate",
             "Basic realm=\"firn\", charset=\"UTF-8\"",
         ),
-        429 | 503 => set_header(&mut response, "retry-after", "1"),
+        429 | 503 => set_header(response, "retry-after", "1"),
         _ => {}
     }
     if let Some(limit) = RateLimit::of(error) {
         let seconds = |ms: u64| ms.div_ceil(1000).max(1).to_string();
-        set_header(&mut response, "retry-after", &seconds(limit.retry_after_ms));
-        set_header(&mut response, "ratelimit-limit", &limit.tps.to_string());
-        set_header(&mut response, "ratelimit-remaining", "0");
-        set_header(&mut response, "ratelimit-reset", &seconds(limit.reset_ms));
+        set_header(response, "retry-after", &seconds(limit.retry_after_ms));
+        set_header(response, "ratelimit-limit", &limit.tps.to_string());
+        set_header(response, "ratelimit-remaining", "0");
+        set_header(response, "ratelimit-reset", &seconds(limit.reset_ms));
     }
-    response
 }
 
 #[derive(Serialize)]
@@ -155,9 +166,9 @@ struct ErrorBody<'a> {
 }
 
 /// The error object; entries of a batch leave the request id to the header.
-pub(super) struct ErrorJson<'a> {
-    pub(super) error: &'a ApiError,
-    pub(super) request_id: Option<&'a str>,
+pub(crate) struct ErrorJson<'a> {
+    pub(crate) error: &'a ApiError,
+    pub(crate) request_id: Option<&'a str>,
 }
 
 impl Serialize for ErrorJson<'_> {
@@ -176,7 +187,8 @@ impl Serialize for ErrorJson<'_> {
     }
 }
 
-struct Details<'a>(&'a ApiError);
+/// Facts of an error, by name.
+pub(crate) struct Details<'a>(pub(crate) &'a ApiError);
 
 impl Serialize for Details<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {

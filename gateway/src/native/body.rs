@@ -21,24 +21,24 @@ use futures_util::StreamExt as _;
 /// attaches it to the answer: the server reads on behind one that was let go,
 /// without end if it has none, and closes behind one that is still held.
 #[derive(Clone, Default)]
-pub(super) struct Unread(Rc<Cell<Option<Payload>>>);
+pub(crate) struct Unread(Rc<Cell<Option<Payload>>>);
 
 impl Unread {
-    pub(super) fn new(payload: Payload) -> Self {
+    pub(crate) fn new(payload: Payload) -> Self {
         Self(Rc::new(Cell::new(Some(payload))))
     }
 
-    pub(super) fn take(&self) -> Option<Payload> {
+    pub(crate) fn take(&self) -> Option<Payload> {
         self.0.take()
     }
 
-    pub(super) fn put_back(&self, payload: Payload) {
+    pub(crate) fn put_back(&self, payload: Payload) {
         self.0.set(Some(payload));
     }
 
     /// The answer to the request, holding what was not read. A body of a known
     /// length is not read on behind.
-    pub(super) fn attach(&self, req: &HttpRequest, response: HttpResponse) -> HttpResponse {
+    pub(crate) fn attach(&self, req: &HttpRequest, response: HttpResponse) -> HttpResponse {
         match self.take() {
             Some(payload) if req.headers().contains_key(header::TRANSFER_ENCODING) => response
                 .map_body(|_, body| {
@@ -77,7 +77,7 @@ impl MessageBody for Held {
 /// # Errors
 /// `REQUEST_TOO_LARGE`, `UNSUPPORTED_MEDIA_TYPE` for an unknown encoding,
 /// `BAD_REQUEST` for a body that is broken off, too slow or not gzip.
-pub(super) async fn read(
+pub(crate) async fn read(
     req: &HttpRequest,
     payload: &mut Payload,
     clock: &Clock,

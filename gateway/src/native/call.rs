@@ -10,7 +10,7 @@ use actix_web::HttpRequest;
 use actix_web::http::header;
 use actix_web::web::Bytes;
 use firn_protocol::catalogue::{Group, Topic};
-use firn_protocol::{ApiError, ApiResult, Caller, ErrorCode, RequestContext};
+use firn_protocol::{ApiError, ApiResult, Caller, ErrorCode, RequestContext, TenantId};
 
 use super::body::Unread;
 use super::query::{Query, percent_decoded};
@@ -19,12 +19,14 @@ use super::{State, body};
 use crate::auth::Identity;
 use crate::ops::{Scope, Services, Target};
 
-pub(super) struct Call {
+pub(crate) struct Call {
     state: State,
     req: HttpRequest,
     unread: Unread,
     request_id: Arc<str>,
     route: Arc<Matched>,
+    /// Instead of the path that was sent, if the route is found by another.
+    tolerated: Option<Arc<str>>,
 }
 
 impl Call {
@@ -35,7 +37,7 @@ impl Call {
         req: HttpRequest,
         unread: Unread,
         request_id: Arc<str>,
-        route: Arc<Matched>,
+        (route, tolerated): (Arc<Matched>, Option<Arc<str>>),
     ) -> ApiResult<Self> {
         let path = req.uri().path();
         if path.contains('%') {
@@ -47,14 +49,25 @@ impl Call {
             unread,
             request_id,
             route,
+            tolerated,
         })
     }
 
-    pub(super) fn services(&self) -> &Arc<Services> {
+    fn path(&self) -> &str {
+        let sent = self.req.uri().path();
+        self.tolerated.as_deref().unwrap_or(sent)
+    }
+
+    /// As it was sent.
+    pub(crate) fn raw_query(&self) -> &str {
+        self.req.uri().query().unwrap_or_default()
+    }
+
+    pub(crate) fn services(&self) -> &Arc<Services> {
         &self.state.0.services
     }
 
-    pub(super) fn auth(&self) -> &crate::auth::Authenticator {
+    pub(crate) fn auth(&self) -> &crate::auth::Authenticator {
         &self.state.0.auth
     }
 
@@ -62,7 +75,7 @@ impl Call {
     ///
     /// # Errors
     /// See [`body::read`].
-    pub(super) async fn body(&mut self) -> ApiResult<Bytes> {
+    pub(crate) async fn body(&mut self) -> ApiResult<Bytes> {
         let Some(mut payload) = self.unread.take() else {
             return Ok(Bytes::new());
         };
@@ -79,7 +92,7 @@ impl Call {
     ///
     /// # Errors
     /// As [`Self::body`]; `UNSUPPORTED_MEDIA_TYPE` for another content type.
-    pub(super) async fn json_body(&mut self) -> ApiResult<Bytes> {
+    pub(crate) async fn json_body(&mut self) -> ApiResult<Bytes> {
         let body = self.body().await?;
         if body.is_empty() || self.is_json() || !self.has_content_type() {
             return Ok(body);
@@ -90,11 +103,11 @@ impl Call {
         ))
     }
 
-    pub(super) fn header(&self, name: &str) -> Option<&[u8]> {
+    pub(crate) fn header(&self, name: &str) -> Option<&[u8]> {
         self.req.headers().get(name).map(|value| value.as_bytes())
     }
 
-    pub(super) fn headers(&self) -> &header::HeaderMap {
+    pub(crate) fn headers(&self) -> &header::HeaderMap {
         self.req.headers()
     }
 
@@ -102,7 +115,7 @@ impl Call {
         self.req.headers().contains_key(header::CONTENT_TYPE)
     }
 
-    pub(super) fn is_json(&self) -> bool {
+    pub(crate) fn is_json(&self) -> bool {
         let Some(value) = self.req.headers().get(header::CONTENT_TYPE) else {
             return false;
         };
@@ -113,24 +126,24 @@ impl Call {
     }
 
     /// `ip:port` of the caller.
-    pub(super) fn peer(&self) -> String {
+    pub(crate) fn peer(&self) -> String {
         self.req
             .peer_addr()
             .map_or_else(|| "unknown".to_owned(), |peer| peer.to_string())
     }
 
-    pub(super) fn peer_ip(&self) -> Option<IpAddr> {
+    pub(crate) fn peer_ip(&self) -> Option<IpAddr> {
         self.req.peer_addr().map(|peer| peer.ip())
     }
 
     /// # Errors
     /// `UNAUTHENTICATED`.
-    pub(super) fn identity(&self) -> ApiResult<Identity> {
+    pub(crate) fn identity(&self) -> ApiResult<Identity> {
         self.auth()
             .identify(self.header("authorization"), self.peer_ip())
     }
 
-    pub(super) fn caller(&self, identity: &Identity) -> Caller {
+    pub(crate) fn caller(&self, identity: &Identity) -> Caller {
         Caller {
             name: identity.name().into(),
             request_id: self.request_id.clone(),
@@ -140,16 +153,15 @@ impl Call {
     /// # Errors
     /// `BAD_REQUEST`; asked for after the right to call.
     pub(super) fn query(&self) -> ApiResult<Query> {
-        Query::read(self.req.uri().query().unwrap_or_default())
+        Query::read(self.raw_query())
     }
 
     /// A segment of the path.
     ///
     /// # Errors
     /// `BAD_REQUEST` when it is not properly encoded.
-    pub(super) fn segment(&self, name: &str) -> ApiResult<Cow<'_, str>> {
-        let path = self.req.uri().path();
-        let raw = self.route.parameter(name, path).unwrap_or_default();
+    pub(crate) fn segment(&self, name: &str) -> ApiResult<Cow<'_, str>> {
+        let raw = self.route.parameter(name, self.path()).unwrap_or_default();
         if raw.contains('%') {
             percent_decoded(raw, "path")
         } else {
@@ -162,18 +174,28 @@ impl Call {
     /// # Errors
     /// `INSTANCE_NOT_FOUND`, the same for what is not there and what is
     /// somebody else's; `CONFLICT` for the operator's ambiguous name.
-    pub(super) fn scope(&self, identity: &Identity) -> ApiResult<Scope> {
+    pub(crate) fn scope(&self, identity: &Identity) -> ApiResult<Scope> {
         let name = self.segment("instance")?;
+        self.scope_named(identity, identity.tenant(), &name)
+    }
+
+    /// The instance of a name in a tenant, if this caller can see it.
+    ///
+    /// # Errors
+    /// As [`Self::scope`].
+    pub(crate) fn scope_named(
+        &self,
+        identity: &Identity,
+        tenant: Option<TenantId>,
+        name: &str,
+    ) -> ApiResult<Scope> {
         let unknown = || {
             ApiError::new(
                 ErrorCode::InstanceNotFound,
-                format!("instance '{}' does not exist", excerpt(&name)),
+                format!("instance '{}' does not exist", excerpt(name)),
             )
         };
-        let found = self
-            .services()
-            .tenants
-            .find_instance(identity.tenant(), &name);
+        let found = self.services().tenants.find_instance(tenant, name);
         let instance = found.map_err(|error| {
             if error.code == ErrorCode::InstanceNotFound {
                 unknown()
@@ -183,6 +205,7 @@ impl Call {
         })?;
         let foreign_tenant = identity
             .tenant()
+            .or(tenant)
             .is_some_and(|tenant| tenant != instance.tenant);
         let foreign_instance = match identity {
             Identity::User(user) => user.instance != instance.id,
@@ -206,7 +229,7 @@ impl Call {
     ///
     /// # Errors
     /// As `TenantApi::note`.
-    pub(super) async fn note(
+    pub(crate) async fn note(
         &self,
         scope: &Scope,
         identity: &Identity,
@@ -224,7 +247,7 @@ impl Call {
 
     /// # Errors
     /// `TOPIC_NOT_FOUND`.
-    pub(super) fn target(&self, scope: &Scope) -> ApiResult<Target> {
+    pub(crate) fn target(&self, scope: &Scope) -> ApiResult<Target> {
         let name = self.segment("topic")?;
         let tenants = &*self.services().tenants;
         Target::resolve(tenants, scope.instance.id, &name).ok_or_else(|| topic_not_found(&name))
@@ -234,7 +257,7 @@ impl Call {
     ///
     /// # Errors
     /// `TOPIC_NOT_FOUND`.
-    pub(super) fn topic(&self, scope: &Scope) -> ApiResult<Arc<Topic>> {
+    pub(crate) fn topic(&self, scope: &Scope) -> ApiResult<Arc<Topic>> {
         let name = self.segment("topic")?;
         let found = self.services().tenants.topic(scope.instance.id, &name);
         found.ok_or_else(|| topic_not_found(&name))
@@ -242,7 +265,7 @@ impl Call {
 
     /// # Errors
     /// `GROUP_NOT_FOUND`.
-    pub(super) fn group(&self, scope: &Scope) -> ApiResult<Arc<Group>> {
+    pub(crate) fn group(&self, scope: &Scope) -> ApiResult<Arc<Group>> {
         let name = self.segment("group")?;
         group_named(self.services(), scope, &name)
     }
@@ -250,7 +273,7 @@ impl Call {
 
 /// # Errors
 /// `GROUP_NOT_FOUND`.
-pub(super) fn group_named(services: &Services, scope: &Scope, name: &str) -> ApiResult<Arc<Group>> {
+pub(crate) fn group_named(services: &Services, scope: &Scope, name: &str) -> ApiResult<Arc<Group>> {
     services
         .tenants
         .group(scope.instance.id, name)
@@ -262,7 +285,7 @@ pub(super) fn group_named(services: &Services, scope: &Scope, name: &str) -> Api
         })
 }
 
-pub(super) fn topic_not_found(name: &str) -> ApiError {
+pub(crate) fn topic_not_found(name: &str) -> ApiError {
     ApiError::new(
         ErrorCode::TopicNotFound,
         format!("topic '{}' does not exist", excerpt(name)),
@@ -270,6 +293,6 @@ pub(super) fn topic_not_found(name: &str) -> ApiError {
 }
 
 /// A name of the request in an error text, no longer than names are.
-pub(super) fn excerpt(name: &str) -> String {
+pub(crate) fn excerpt(name: &str) -> String {
     name.chars().take(80).collect()
 }

@@ -56,8 +56,14 @@ impl utoipa::Modify for Credentials {
 }
 
 static JSON: LazyLock<String> =
-    LazyLock::new(|| serde_json::to_string(&Api::openapi()).unwrap_or_default());
+    LazyLock::new(|| serde_json::to_string(&described()).unwrap_or_default());
 static PAGE: LazyLock<String> = LazyLock::new(render);
+
+fn described() -> utoipa::openapi::OpenApi {
+    let mut api = Api::openapi();
+    api.merge(crate::management::description());
+    api
+}
 
 pub(super) fn openapi_json() -> String {
     JSON.clone()

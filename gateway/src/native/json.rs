@@ -10,14 +10,14 @@ use serde::de::IgnoredAny;
 const TEXT_BYTES_MAX: usize = 400;
 
 /// A form that is JSON, or what is wrong with its fields.
-pub(super) type Fields<T> = ApiResult<T>;
+pub(crate) type Fields<T> = ApiResult<T>;
 
 /// An empty body counts as `{}`.
 ///
 /// # Errors
 /// Outer: not JSON, with line and column. Inner: a field that is unknown,
 /// missing or of a wrong type, named.
-pub(super) fn read<'a, T: Deserialize<'a>>(body: &'a [u8]) -> ApiResult<Fields<T>> {
+pub(crate) fn read<'a, T: Deserialize<'a>>(body: &'a [u8]) -> ApiResult<Fields<T>> {
     let text = std::str::from_utf8(body).map_err(|error| {
         ApiError::new(
             ErrorCode::BadRequest,

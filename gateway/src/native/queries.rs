@@ -5,7 +5,7 @@ use std::sync::Arc;
 use firn_protocol::catalogue::Group;
 use firn_protocol::limits::QUERY_MESSAGES_DEFAULT;
 use firn_protocol::message::Message;
-use firn_protocol::{ApiError, ApiResult, ErrorCode, Offset, QueueId};
+use firn_protocol::{ApiError, ApiResult, Offset, QueueId};
 
 use super::answer::{self, Answer};
 use super::call::{Call, group_named};
@@ -13,7 +13,7 @@ use super::query::Query;
 use super::shapes::error::ErrorAnswer;
 use super::shapes::message::{MessageJson, QueryAnswer};
 use super::shapes::paths::{MessagePath, TopicPath};
-use crate::auth::{Action, Identity};
+use crate::auth::Action;
 use crate::ops::find::{self, Page};
 use crate::ops::seek::require_queue;
 use crate::ops::time_query::{self, Window};
@@ -43,7 +43,8 @@ pub(super) async fn by_id(call: Call) -> Answer {
         .map(|name| group_named(services, &scope, &name))
         .transpose()?;
     let message = find::by_id(services, &scope, &id).await?;
-    let topic = visible_topic(services, &scope, &identity, &message)?;
+    let may_query = |topic: &str| identity.may(Action::Query(topic));
+    let topic = find::visible_topic(services, &scope, may_query, &message)?;
     let messages = [message];
     let status = statuses(services, &scope, group.as_ref(), &messages).await?;
     let status = status.first().copied();
@@ -54,31 +55,6 @@ pub(super) async fn by_id(call: Call) -> Answer {
         &messages[0],
         status,
     ))
-}
-
-/// The message's topic. A message of a topic that the caller may not query,
-/// or that was removed, is not there.
-fn visible_topic(
-    services: &Services,
-    scope: &Scope,
-    identity: &Identity,
-    message: &Message,
-) -> ApiResult<String> {
-    let name = |key| {
-        Target::of_key(&*services.tenants, scope.instance.id, key)
-            .map(|target| target.name().into_owned())
-    };
-    let own = name(message.target.unwrap_or(message.queue).topic);
-    let asked = message
-        .origin
-        .map_or_else(|| own.clone(), |origin| name(origin.topic));
-    let visible = asked.is_some_and(|topic| identity.may(Action::Query(&topic)));
-    own.filter(|_| visible).ok_or_else(|| {
-        ApiError::new(
-            ErrorCode::MessageNotFound,
-            "no message with this id is stored",
-        )
-    })
 }
 
 /// Messages of a topic, by exactly one of `key`, (`broker`, `queueId`,

@@ -99,7 +99,7 @@ fn decode(text: &str) -> ApiResult<String> {
 /// # Errors
 /// `BAD_REQUEST` naming `what` for a `%` without two hex digits or bytes that
 /// are not UTF-8.
-pub(super) fn percent_decoded<'a>(text: &'a str, what: &str) -> ApiResult<Cow<'a, str>> {
+pub(crate) fn percent_decoded<'a>(text: &'a str, what: &str) -> ApiResult<Cow<'a, str>> {
     let well_formed = text
         .bytes()
         .enumerate()

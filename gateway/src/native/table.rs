@@ -9,6 +9,8 @@ use actix_web::http::Method;
 
 use super::answer::Answer;
 use super::call::Call;
+use crate::management;
+
 use super::{
     admin_groups, admin_instances, admin_tenants, admin_topics, admin_users, auth, consume, docs,
     messages, parked, peek, purge, queries, sessions, stream, transactions,
@@ -16,16 +18,16 @@ use super::{
 
 type Work = Pin<Box<dyn Future<Output = Answer>>>;
 /// What a route does with a call.
-pub(super) type Handler = Arc<dyn Fn(Call) -> Work + Send + Sync>;
+pub(crate) type Handler = Arc<dyn Fn(Call) -> Work + Send + Sync>;
 
 /// One route.
-pub(super) struct Route {
-    pub(super) method: Method,
-    pub(super) path: &'static str,
-    pub(super) handler: Handler,
+pub(crate) struct Route {
+    pub(crate) method: Method,
+    pub(crate) path: &'static str,
+    pub(crate) handler: Handler,
 }
 
-fn route<F, W>(method: Method, path: &'static str, handler: F) -> Route
+pub(crate) fn route<F, W>(method: Method, path: &'static str, handler: F) -> Route
 where
     F: Fn(Call) -> W + Send + Sync + 'static,
     W: Future<Output = Answer> + 'static,
@@ -53,7 +55,14 @@ const GROUP: &str = "/v1/instances/{instance}/groups/{group}";
 const USERS: &str = "/v1/instances/{instance}/users";
 const USER: &str = "/v1/instances/{instance}/users/{access_key}";
 
-pub(super) fn all() -> Vec<Route> {
+/// All routes of the public port.
+pub(super) fn everything() -> Vec<Route> {
+    let mut routes = native();
+    routes.extend(management::table());
+    routes
+}
+
+fn native() -> Vec<Route> {
     let mut routes = messages();
     routes.extend(transactions());
     routes.extend(consumption());

@@ -53,13 +53,7 @@ pub(crate) async fn by_id(services: &Services, scope: &Scope, id: &str) -> ApiRe
             return Ok(message);
         }
     }
-    let missing = || {
-        ApiError::new(
-            ErrorCode::MessageNotFound,
-            "no message with this id is stored",
-        )
-    };
-    let id = MessageId::parse(id).ok_or_else(missing)?;
+    let id = MessageId::parse(id).ok_or_else(not_stored)?;
     let work = scope.instance.brokers.iter().map(|broker| {
         let query = KeyQuery::MessageId(id);
         services
@@ -79,7 +73,37 @@ pub(crate) async fn by_id(services: &Services, scope: &Scope, id: &str) -> ApiRe
                 message.position,
             )
         })
-        .ok_or_else(missing)
+        .ok_or_else(not_stored)
+}
+
+/// The message's topic. A message of a topic that the caller may not query,
+/// or that was removed, is not there.
+///
+/// # Errors
+/// `MESSAGE_NOT_FOUND`.
+pub(crate) fn visible_topic(
+    services: &Services,
+    scope: &Scope,
+    may_query: impl Fn(&str) -> bool,
+    message: &Message,
+) -> ApiResult<String> {
+    let name = |key| {
+        Target::of_key(&*services.tenants, scope.instance.id, key)
+            .map(|target| target.name().into_owned())
+    };
+    let own = name(message.target.unwrap_or(message.queue).topic);
+    let asked = message
+        .origin
+        .map_or_else(|| own.clone(), |origin| name(origin.topic));
+    let visible = asked.is_some_and(|topic| may_query(&topic));
+    own.filter(|_| visible).ok_or_else(not_stored)
+}
+
+pub(crate) fn not_stored() -> ApiError {
+    ApiError::new(
+        ErrorCode::MessageNotFound,
+        "no message with this id is stored",
+    )
 }
 
 /// Messages of a topic that carry a key, broker by broker, oldest first.

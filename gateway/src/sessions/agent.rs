@@ -1,4 +1,6 @@
-//! What a client says about its library.
+//! What a client says about its library, and where its group begins.
+
+use firn_protocol::catalogue::StartPosition;
 
 /// Name and version of a library; empty where they are not known.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -14,5 +16,14 @@ impl<'a> Agent<'a> {
         let product = text.split_ascii_whitespace().next().unwrap_or_default();
         let (name, version) = product.split_once('/').unwrap_or((product, ""));
         Self { name, version }
+    }
+}
+
+/// Where a group begins, in the words of RocketMQ's clients.
+pub(crate) fn from_where(start: StartPosition) -> &'static str {
+    match start {
+        StartPosition::Earliest => "CONSUME_FROM_FIRST_OFFSET",
+        StartPosition::Latest => "CONSUME_FROM_LAST_OFFSET",
+        StartPosition::Time(_) => "CONSUME_FROM_TIMESTAMP",
     }
 }

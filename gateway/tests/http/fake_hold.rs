@@ -58,6 +58,16 @@ impl AdminApi for FakeStorage {
         self.check()?;
         Ok(self.purge_queues(request.broker, request.topic))
     }
+
+    async fn broker_facts(&self, _: &RequestContext, broker: BrokerId) -> ApiResult<BrokerFacts> {
+        self.check()?;
+        let stored = self.all().iter().filter(|m| m.broker == broker).count() as u64;
+        Ok(BrokerFacts {
+            accepted: stored,
+            stored,
+            ..BrokerFacts::default()
+        })
+    }
 }
 
 #[async_trait]

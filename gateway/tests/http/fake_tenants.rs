@@ -68,6 +68,8 @@ fn apply_group(group: &mut Group, f: GroupFields) {
     set(&mut group.max_retries, f.max_retries);
     set(&mut group.enabled, f.enabled);
     set(&mut group.start, f.start);
+    set(&mut group.is_start_by_client, f.is_start_by_client);
+    set(&mut group.pull_mechanism, f.pull_mechanism);
     set(&mut group.subscriptions, f.subscriptions);
     set(&mut group.remark, f.remark);
     group.version += 1;
@@ -379,6 +381,8 @@ impl TenantApi for FakeTenants {
             max_retries: 16,
             enabled: true,
             start: StartPosition::Earliest,
+            is_start_by_client: true,
+            pull_mechanism: PullMechanism::Server,
             subscriptions: Vec::new(),
             remark: String::new(),
             created_at: Timestamp(1),

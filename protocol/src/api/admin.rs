@@ -77,6 +77,27 @@ pub struct Erased {
     pub is_complete: bool,
 }
 
+/// What a broker is and holds, as operators look at it (SEED_SPEC 5.2).
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct BrokerFacts {
+    /// When its node was started.
+    pub started_at: Timestamp,
+    /// Messages of users' topics that it ever took; without those of removed topics.
+    pub accepted: u64,
+    /// Of these, those that are stored.
+    pub stored: u64,
+    /// Of the next record, see [`crate::ids::Position`].
+    pub next_position: u64,
+    /// Of the oldest message that is stored, and its store time.
+    pub oldest: Option<(u64, Timestamp)>,
+    /// Bytes of its records, on the node and in object storage, before compression.
+    pub stored_bytes: u64,
+    /// Part of the node's disk that is in use, from 0 to 1.
+    pub disk_used: f64,
+    /// Bytes of the disk that are the node's own or free.
+    pub disk_bytes: u64,
+}
+
 #[async_trait]
 pub trait AdminApi: Send + Sync + 'static {
     /// Removes a broker that no catalogue has any more, with all that was ever stored
@@ -102,4 +123,6 @@ pub trait AdminApi: Send + Sync + 'static {
     /// many records. Untouched stay delayed messages that are not due, half
     /// messages that are not decided, and dead letters that came from the topic.
     async fn purge(&self, ctx: &RequestContext, request: PurgeRequest) -> ApiResult<u64>;
+
+    async fn broker_facts(&self, ctx: &RequestContext, broker: BrokerId) -> ApiResult<BrokerFacts>;
 }

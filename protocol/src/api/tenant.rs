@@ -7,7 +7,8 @@ use async_trait::async_trait;
 
 use crate::catalogue::{
     AppUser, AuditEntry, Broker, ConsoleRole, ConsoleUser, DiskPolicy, Durability, Erasure, Group,
-    Instance, InstanceStatus, OnPoison, Permission, Plan, StartPosition, Tenant, Topic, TopicType,
+    Instance, InstanceStatus, OnPoison, Permission, Plan, PullMechanism, StartPosition, Tenant,
+    Topic, TopicType,
 };
 use crate::context::Caller;
 use crate::error::ApiResult;
@@ -72,6 +73,9 @@ pub struct GroupFields {
     pub max_retries: Option<u32>,
     pub enabled: Option<bool>,
     pub start: Option<StartPosition>,
+    /// Default: whether no start is given.
+    pub is_start_by_client: Option<bool>,
+    pub pull_mechanism: Option<PullMechanism>,
     pub subscriptions: Option<Vec<(String, u64)>>,
     pub remark: Option<String>,
 }

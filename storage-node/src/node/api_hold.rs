@@ -2,7 +2,7 @@
 
 use async_trait::async_trait;
 use firn_protocol::api::admin::{
-    AdminApi, Erased, Parked, PurgeRequest, ReleaseRequest, ReshapeRequest,
+    AdminApi, BrokerFacts, Erased, Parked, PurgeRequest, ReleaseRequest, ReshapeRequest,
 };
 use firn_protocol::api::hold::{
     ChecksRequest, Decided, HalfMessage, Held, HoldApi, HoldRequest, PrepareRequest, Recalled,
@@ -42,6 +42,10 @@ impl AdminApi for StorageNode {
 
     async fn purge(&self, ctx: &RequestContext, request: PurgeRequest) -> ApiResult<u64> {
         self.purge_topic(ctx, request).await
+    }
+
+    async fn broker_facts(&self, ctx: &RequestContext, broker: BrokerId) -> ApiResult<BrokerFacts> {
+        self.facts_of(ctx, broker).await
     }
 }
 

@@ -9,6 +9,7 @@ mod api;
 mod api_hold;
 mod append;
 mod broadcast;
+mod broker_facts;
 mod checkpoint;
 mod delay;
 mod durable;
@@ -71,6 +72,7 @@ pub use tier::{ColdParts, Restorable, TierError};
 pub struct StorageNode {
     config: StorageConfig,
     clock: Clock,
+    opened_at: Timestamp,
     log: Log,
     stores: Stores,
     /// Set once, at the end of opening.

@@ -4,6 +4,7 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use firn_protocol::ids::BrokerId;
+use firn_protocol::time::Timestamp;
 use firn_runtime::{Clock, Tasks};
 use rustc_hash::FxHashMap;
 
@@ -109,6 +110,7 @@ impl StorageNode {
         let filled = stores.hot.marker();
         let node = Arc::new(Self {
             config,
+            opened_at: Timestamp(clock.now_ms()),
             clock,
             log,
             stores,

@@ -96,6 +96,11 @@ impl Quotas {
         (beyond * self.disk_bytes.load(Ordering::Relaxed) as f64) as u64
     }
 
+    /// Part of the disk in use, and the bytes that are the node's own or free.
+    pub(super) fn disk(&self) -> (f64, u64) {
+        (self.disk_used(), self.disk_bytes.load(Ordering::Relaxed))
+    }
+
     fn disk_used(&self) -> f64 {
         self.disk_used.load(Ordering::Relaxed) as f64 / 1e6
     }

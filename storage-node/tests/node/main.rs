@@ -1,6 +1,7 @@
 //! The storage node from outside, on disks and stores that fail.
 
 mod broadcast;
+mod broker_facts;
 mod cold;
 mod concurrent;
 mod crash;

@@ -32,6 +32,8 @@ pub(crate) fn create(
         max_retries: fields.max_retries.unwrap_or(MAX_RETRIES_DEFAULT),
         enabled: fields.enabled.unwrap_or(true),
         start: fields.start.unwrap_or_default(),
+        is_start_by_client: (fields.is_start_by_client).unwrap_or(fields.start.is_none()),
+        pull_mechanism: fields.pull_mechanism.unwrap_or_default(),
         subscriptions: fields.subscriptions.unwrap_or_default(),
         remark: fields.remark.unwrap_or_default(),
         created_at: draft.now,
@@ -61,6 +63,12 @@ pub(crate) fn change(
     set(&mut group.max_retries, fields.max_retries);
     set(&mut group.enabled, fields.enabled);
     set(&mut group.start, fields.start);
+    let by_client = fields.start.map(|_| false);
+    set(
+        &mut group.is_start_by_client,
+        fields.is_start_by_client.or(by_client),
+    );
+    set(&mut group.pull_mechanism, fields.pull_mechanism);
     set(&mut group.subscriptions, fields.subscriptions);
     set(&mut group.remark, fields.remark);
     group.version = draft.numbers.take_revision();
@@ -112,6 +120,8 @@ fn note(draft: &mut Draft<'_>, instance: &Instance, group: &Group, action: &'sta
         "maxRetries": group.max_retries,
         "enabled": group.enabled,
         "start": group.start,
+        "isStartByClient": group.is_start_by_client,
+        "pullMechanism": group.pull_mechanism,
         "subscriptions": group.subscriptions,
         "version": group.version,
     });

@@ -6,7 +6,8 @@ use std::sync::Arc;
 
 use firn_protocol::catalogue::{
     AppUser, Broker, ConsoleRole, ConsoleUser, DiskPolicy, Durability, Group, Instance,
-    InstanceStatus, OnPoison, Permission, Plan, Rates, StartPosition, Tenant, Topic, TopicType,
+    InstanceStatus, OnPoison, Permission, Plan, PullMechanism, Rates, StartPosition, Tenant, Topic,
+    TopicType,
 };
 use firn_protocol::{BrokerId, GroupId, InstanceId, TenantId, Timestamp, TopicId};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
@@ -204,6 +205,11 @@ struct GroupForm {
     enabled: bool,
     #[serde(with = "start")]
     start: StartPosition,
+    /// These two came later and stand behind all rows, see `GroupNote`.
+    #[serde(skip)]
+    is_start_by_client: bool,
+    #[serde(skip)]
+    pull_mechanism: PullMechanism,
     subscriptions: Vec<(String, u64)>,
     remark: String,
     created_at: Timestamp,

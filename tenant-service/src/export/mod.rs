@@ -12,11 +12,14 @@ mod form;
 #[cfg(test)]
 mod tests;
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::path::Path;
+use std::sync::Arc;
 
-use firn_protocol::catalogue::{AppUser, ConsoleUser, Group, Instance, Plan, Tenant, Topic};
-use firn_protocol::{TenantId, Timestamp};
+use firn_protocol::catalogue::{
+    AppUser, ConsoleUser, Group, Instance, Plan, PullMechanism, StartPosition, Tenant, Topic,
+};
+use firn_protocol::{GroupId, TenantId, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use crate::catalogue::memory::Memory;
@@ -47,6 +50,16 @@ pub struct CatalogueExport {
     pub(crate) users: Vec<SealedUser>,
     pub(crate) people: Vec<SealedPerson>,
     revoked: Vec<(String, Timestamp)>,
+    /// Version 1 had none.
+    group_notes: Vec<GroupNote>,
+}
+
+/// What a row of a group does not hold, where it is not the default.
+#[derive(Clone, Copy, PartialEq, Serialize, Deserialize)]
+struct GroupNote {
+    group: GroupId,
+    is_start_by_client: bool,
+    is_progress_with_client: bool,
 }
 
 /// An application user, with the secret sealed.
@@ -99,6 +112,7 @@ impl Moment {
         revoked.sort();
         let mut users: Vec<UserRow> = memory.users.values().cloned().collect();
         users.sort_by(|a, b| a.user.access_key.cmp(&b.user.access_key));
+        let group_notes = notes_of(&groups);
         let rows = CatalogueExport {
             key_check: String::new(),
             numbers,
@@ -110,6 +124,7 @@ impl Moment {
             users: Vec::new(),
             people: Vec::new(),
             revoked,
+            group_notes,
         };
         Self {
             numbers,
@@ -139,7 +154,42 @@ impl Moment {
     }
 }
 
+fn notes_of(groups: &[Row<Group>]) -> Vec<GroupNote> {
+    let notes = groups.iter().map(|row| GroupNote {
+        group: row.0.id,
+        is_start_by_client: row.0.is_start_by_client,
+        is_progress_with_client: row.0.pull_mechanism == PullMechanism::Client,
+    });
+    notes
+        .filter(|note| note.is_start_by_client || note.is_progress_with_client)
+        .collect()
+}
+
 impl CatalogueExport {
+    /// Puts what stands behind the rows into them. Of version 1 is known that groups
+    /// without a start of their own left it to their clients.
+    fn take_notes(&mut self, version: u16) {
+        let notes: HashMap<GroupId, GroupNote> = {
+            let notes = self.group_notes.iter();
+            notes.map(|note| (note.group, *note)).collect()
+        };
+        for row in &mut self.groups {
+            let note = notes.get(&row.0.id);
+            let by_client = match version {
+                1 => row.0.start == StartPosition::Earliest,
+                _ => note.is_some_and(|note| note.is_start_by_client),
+            };
+            let with_client = note.is_some_and(|note| note.is_progress_with_client);
+            let group = Arc::make_mut(&mut row.0);
+            group.is_start_by_client = by_client;
+            group.pull_mechanism = match with_client {
+                true => PullMechanism::Client,
+                false => PullMechanism::Server,
+            };
+        }
+        self.group_notes = notes_of(&self.groups);
+    }
+
     /// Whether the secrets in it are sealed under the key in this file.
     ///
     /// # Errors

@@ -263,7 +263,7 @@ struct TopicColumns<'a>(
 
 async fn groups(db: &mut Connection<'_>, memory: &mut Memory) -> Result<(), StoreError> {
     let sql = "SELECT id, instance, name, ordered, on_poison, max_retries, enabled, start_position,
-                      subscriptions, remark, created_at, version
+                      start_by_client, pull_mechanism, subscriptions, remark, created_at, version
                FROM consumer_group";
     each(db, "consumer_group", sql, |row| {
         let group = Group {
@@ -278,6 +278,8 @@ async fn groups(db: &mut Connection<'_>, memory: &mut Memory) -> Result<(), Stor
                 let word: String = row.get()?;
                 start_from_word(&word).ok_or_else(|| row.damage("unknown start"))?
             },
+            is_start_by_client: row.get()?,
+            pull_mechanism: row.word()?,
             subscriptions: row.list()?,
             remark: row.get()?,
             created_at: Timestamp(row.number()?),

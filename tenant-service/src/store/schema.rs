@@ -19,6 +19,11 @@ const STEPS: &[(i64, &str, &str)] = &[
         include_str!("../../migrations/0002_topic_version.sql"),
     ),
     (
+        3,
+        "group mechanism",
+        include_str!("../../migrations/0003_group_mechanism.sql"),
+    ),
+    (
         4,
         "erasure",
         include_str!("../../migrations/0004_erasure.sql"),
@@ -83,9 +88,19 @@ mod tests {
             let of = |step: &Migration| hex::encode(&step.checksum[..8]);
             migrator.iter().map(of).collect()
         };
-        let released = ["4fa8c14934dc853e", "56ee2f41744d0b83", "d0278891de89414b"];
+        let released = [
+            "4fa8c14934dc853e",
+            "56ee2f41744d0b83",
+            "ece984c9698b5d26",
+            "d0278891de89414b",
+        ];
         assert_eq!(digest(steps(str::to_owned)), released);
-        let released = ["52888751b2c18d3b", "56ee2f41744d0b83", "d0278891de89414b"];
+        let released = [
+            "52888751b2c18d3b",
+            "56ee2f41744d0b83",
+            "ece984c9698b5d26",
+            "d0278891de89414b",
+        ];
         assert_eq!(digest(steps(for_postgres)), released);
     }
 

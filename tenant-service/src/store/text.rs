@@ -3,8 +3,8 @@
 
 use firn_protocol::Timestamp;
 use firn_protocol::catalogue::{
-    ConsoleRole, DiskPolicy, Durability, InstanceStatus, OnPoison, Permission, StartPosition,
-    TopicType,
+    ConsoleRole, DiskPolicy, Durability, InstanceStatus, OnPoison, Permission, PullMechanism,
+    StartPosition, TopicType,
 };
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -65,6 +65,11 @@ impl Word for OnPoison {
         (Self::Park, "park"),
         (Self::DeadLetter, "deadLetter"),
     ];
+}
+
+impl Word for PullMechanism {
+    const WORDS: &'static [(Self, &'static str)] =
+        &[(Self::Client, "client"), (Self::Server, "server")];
 }
 
 impl Word for ConsoleRole {

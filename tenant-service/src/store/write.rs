@@ -278,8 +278,9 @@ fn topic_columns<'q>(
 async fn add_group(db: &mut Connection<'_>, group: &Group) -> Written {
     let statement = query(
         "INSERT INTO consumer_group (id, ordered, on_poison, max_retries, enabled, start_position,
-                                     subscriptions, remark, version, instance, name, created_at)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)",
+                                     subscriptions, remark, version, start_by_client,
+                                     pull_mechanism, instance, name, created_at)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)",
     );
     let statement = group_columns(statement, group)?
         .bind(int(group.instance.0)?)
@@ -292,13 +293,13 @@ async fn set_group(db: &mut Connection<'_>, group: &Group) -> Written {
     let statement = query(
         "UPDATE consumer_group SET ordered = $2, on_poison = $3, max_retries = $4, enabled = $5,
                                    start_position = $6, subscriptions = $7, remark = $8,
-                                   version = $9
+                                   version = $9, start_by_client = $10, pull_mechanism = $11
          WHERE id = $1",
     );
     run(db, group_columns(statement, group)?).await
 }
 
-/// The first nine parameters: the number and what may change.
+/// The first eleven parameters: the number and what may change.
 fn group_columns<'q>(
     statement: Statement<'q>,
     group: &'q Group,
@@ -312,7 +313,9 @@ fn group_columns<'q>(
         .bind(start_word(group.start))
         .bind(list_text(&group.subscriptions))
         .bind(&group.remark)
-        .bind(int(group.version)?))
+        .bind(int(group.version)?)
+        .bind(group.is_start_by_client)
+        .bind(group.pull_mechanism.word()))
 }
 
 async fn add_user(db: &mut Connection<'_>, row: &UserRow, keys: &Keys) -> Written {

@@ -8,7 +8,8 @@ use firn_protocol::api::tenant::{
     GroupFields, InstanceChange, TenantApi as _, TopicFields, UserFields,
 };
 use firn_protocol::catalogue::{
-    DiskPolicy, Durability, OnPoison, Permission, Plan, StartPosition, Topic, TopicType,
+    DiskPolicy, Durability, OnPoison, Permission, Plan, PullMechanism, StartPosition, Topic,
+    TopicType,
 };
 use firn_protocol::{TenantId, Timestamp};
 use firn_tenant_service::{OpenError, TenantService};
@@ -108,6 +109,8 @@ pub(crate) async fn fill(service: &TenantService) {
         max_retries: Some(3),
         enabled: Some(false),
         start: Some(StartPosition::Time(Timestamp(8))),
+        is_start_by_client: Some(true),
+        pull_mechanism: Some(PullMechanism::Client),
         subscriptions: Some(vec![("t".to_owned(), 2)]),
         remark: Some("r".to_owned()),
     };

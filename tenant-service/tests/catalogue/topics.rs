@@ -2,7 +2,7 @@
 
 use firn_protocol::api::tenant::{GroupFields, InstanceChange, TenantApi as _, TopicFields};
 use firn_protocol::catalogue::{
-    Group, Instance, OnPoison, Permission, StartPosition, Topic, TopicType,
+    Group, Instance, OnPoison, Permission, PullMechanism, StartPosition, Topic, TopicType,
 };
 use firn_protocol::{BrokerId, ErrorCode, GroupId, InstanceId, Timestamp, TopicId};
 use firn_tenant_service::TenantService;
@@ -350,6 +350,8 @@ async fn groups_take_defaults_and_their_version_rises() {
         max_retries: 16,
         enabled: true,
         start: StartPosition::Earliest,
+        is_start_by_client: true,
+        pull_mechanism: PullMechanism::Server,
         subscriptions: Vec::new(),
         remark: String::new(),
         created_at: Timestamp(START_MS),
@@ -366,6 +368,8 @@ async fn groups_take_defaults_and_their_version_rises() {
         max_retries: Some(0),
         enabled: Some(false),
         start: Some(StartPosition::Time(Timestamp(77))),
+        is_start_by_client: None,
+        pull_mechanism: Some(PullMechanism::Client),
         subscriptions: Some(vec![("t".to_owned(), 5), ("u".to_owned(), 0)]),
         remark: Some("r".to_owned()),
     });
@@ -377,6 +381,8 @@ async fn groups_take_defaults_and_their_version_rises() {
         max_retries: 0,
         enabled: false,
         start: StartPosition::Time(Timestamp(77)),
+        is_start_by_client: false,
+        pull_mechanism: PullMechanism::Client,
         subscriptions: vec![("t".to_owned(), 5), ("u".to_owned(), 0)],
         remark: "r".to_owned(),
         version: changed.version,

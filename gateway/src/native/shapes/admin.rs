@@ -440,6 +440,8 @@ impl GroupForm {
             max_retries: self.max_retries,
             enabled: self.enabled,
             start: self.start,
+            is_start_by_client: None,
+            pull_mechanism: None,
             subscriptions,
             remark: self.remark,
         }

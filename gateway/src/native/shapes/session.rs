@@ -1,14 +1,13 @@
 //! A client that is online.
 
 use firn_protocol::api::tenant::TenantApi;
-use firn_protocol::catalogue::StartPosition;
 use firn_protocol::client::{ClientKind, ClientProtocol, ConsumeType, MessageModel};
 use firn_protocol::{InstanceId, TopicKey};
 use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::ops::Target;
-use crate::sessions::{Agent, Session};
+use crate::sessions::{Agent, Session, from_where};
 
 /// One client; `group` and what follows from it are of consumers alone.
 #[derive(Clone, Serialize, ToSchema)]
@@ -123,13 +122,5 @@ impl SessionJson {
     pub(in crate::native) fn order(&self) -> String {
         let group = self.group.as_deref().unwrap_or_default();
         format!("{}\n{group}\n{}", self.kind.as_str(), self.instance_name)
-    }
-}
-
-fn from_where(start: StartPosition) -> &'static str {
-    match start {
-        StartPosition::Earliest => "CONSUME_FROM_FIRST_OFFSET",
-        StartPosition::Latest => "CONSUME_FROM_LAST_OFFSET",
-        StartPosition::Time(_) => "CONSUME_FROM_TIMESTAMP",
     }
 }

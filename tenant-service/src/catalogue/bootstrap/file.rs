@@ -210,6 +210,8 @@ impl GroupEntry {
             max_retries: self.max_retries,
             enabled: self.enabled,
             start: self.start,
+            is_start_by_client: None,
+            pull_mechanism: None,
             subscriptions: self.subscriptions(),
             remark: self.remark.clone(),
         }
