@@ -179,10 +179,11 @@ pub struct Topic {
 }
 
 impl Topic {
-    /// Whether messages keep an order that depends on the queues they are sent to.
+    /// Whether all its messages keep an order that depends on their queues (SEED_SPEC
+    /// 5.3, RULES 19). One of type mixed does if it is called ordered.
     #[must_use]
     pub fn keeps_order(&self) -> bool {
-        self.ordered || matches!(self.topic_type, TopicType::Fifo | TopicType::Mixed)
+        self.ordered || self.topic_type == TopicType::Fifo
     }
 }
 

@@ -27,7 +27,7 @@ pub(crate) async fn change(
 ) -> ApiResult<Arc<Topic>> {
     let keeps_order = topic.keeps_order()
         || fields.ordered == Some(true)
-        || matches!(fields.topic_type, Some(TopicType::Fifo | TopicType::Mixed));
+        || fields.topic_type == Some(TopicType::Fifo);
     let is_new = fields.queues.is_some_and(|queues| queues != topic.queues);
     if !keeps_order || !is_new {
         let tenants = &services.tenants;

@@ -203,6 +203,7 @@ impl World {
         let answer = answer.ok();
         let messages = answer["messages"].as_array().expect("a list").clone();
         let now = self.now();
+        self.meter.delivered += messages.len() as u64;
         let mut noted = String::new();
         for message in &messages {
             let body = message["body"].as_str().expect("text");

@@ -7,6 +7,7 @@ mod clients;
 mod faults;
 mod filters;
 mod healing;
+mod meter;
 mod model;
 mod objects;
 mod world;

@@ -10,6 +10,7 @@ use firn_storage_node::config::{Mutant, StorageConfig, TierMutant};
 use serde_json::{Value, json};
 
 use super::filters::Claims;
+use super::meter::Meter;
 use super::model::{Model, Reader};
 use super::objects::{store, tune};
 use crate::http::{Answer, Http};
@@ -68,6 +69,7 @@ pub(crate) struct World {
     /// Delayed messages that may be recalled.
     pub(super) delayed: Vec<(u64, String)>,
     pub(super) ids: BTreeMap<u64, (u64, Value)>,
+    pub(super) meter: Meter,
     /// Everything that was answered: two runs of a seed have the same.
     trace: String,
 }
@@ -122,6 +124,7 @@ impl World {
             open: Vec::new(),
             delayed: Vec::new(),
             ids: BTreeMap::new(),
+            meter: Meter::default(),
             trace: String::new(),
         }
     }
@@ -157,11 +160,12 @@ impl World {
             self.step()?;
         }
         self.heal()?;
+        self.check_usage()?;
         Ok(self.trace)
     }
 
     fn step(&mut self) -> Result<(), String> {
-        match self.below(36) {
+        match self.below(37) {
             0..=3 => self.send("plain"),
             4 | 5 => self.send("steps"),
             6 => self.send_delayed(),
@@ -178,6 +182,7 @@ impl World {
             29..=32 => self.tier(),
             33 => self.change_weather(),
             34 => self.lose_machine()?,
+            35 => self.collect(),
             _ => self.cut_power(),
         }
         Ok(())
