@@ -199,11 +199,11 @@ fn i_21_i_49_keys_match_exactly_and_newest_come_last() {
             "orders",
             &json!([{"body": n.to_string(), "keys": ["key-1", "other"]}]),
         );
-        send(
-            &mut http,
-            "orders",
-            &json!([{"body": "no", "keys": ["key-12"]}]),
-        );
+        // Not every time: brokers take turns, and both are to have some.
+        if n % 3 == 0 {
+            let other = json!([{"body": "no", "keys": ["key-12"]}]);
+            send(&mut http, "orders", &other);
+        }
         stack.advance_ms(1);
     }
     let path = "/api/manager/messages/key?topicName=orders&key=key-1";
@@ -221,7 +221,8 @@ fn i_21_i_49_keys_match_exactly_and_newest_come_last() {
         let result = guide.get(&format!("{path}&brokerName={broker}"));
         result["total"].as_u64().expect("a number")
     };
-    assert_eq!(on("a") + on("b"), 7);
+    let (a, b) = (on("a"), on("b"));
+    assert!(a > 0 && b > 0 && a + b == 7, "{a} {b}");
     guide.refused(404, "GET", &format!("{path}&brokerName=c"), &Value::Null);
     for (query, name) in [
         ("key=key-1", "topicName:"),
