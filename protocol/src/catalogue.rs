@@ -235,6 +235,9 @@ pub struct AppUser {
     pub description: String,
     pub ip_allow: Vec<String>,
     pub created_at: Timestamp,
+    /// Until when the secret of before the last rotation is valid beside the new one;
+    /// the time may have passed.
+    pub previous_valid_until: Option<Timestamp>,
 }
 
 impl AppUser {

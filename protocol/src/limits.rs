@@ -103,6 +103,9 @@ pub const NAMES_LISTED_MAX: usize = 1000;
 /// Addresses or networks in the allow list of a user.
 pub const IP_ALLOW_MAX: usize = 64;
 pub const SECRET_KEY_BYTES_MAX: usize = 128;
+/// How long a secret stays valid after a rotation, at most and without a wish.
+pub const GRACE_SECONDS_MAX: u64 = 7 * 24 * 3600;
+pub const GRACE_SECONDS_DEFAULT: u64 = 24 * 3600;
 /// Shortest password of a console user.
 pub const PASSWORD_BYTES_MIN: usize = 8;
 pub const PASSWORD_BYTES_MAX: usize = 256;

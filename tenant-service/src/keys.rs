@@ -108,6 +108,22 @@ impl Keys {
         decrypt(&self.seal, access_key, sealed)
     }
 
+    /// As [`Self::seal`], for the secret that was the user's before: neither can stand
+    /// in the other's place.
+    pub(crate) fn seal_previous(&self, access_key: &str, secret: &Secret) -> Vec<u8> {
+        let owner = previous_owner(access_key);
+        encrypt(&self.seal, random::bytes(), &owner, secret.expose())
+    }
+
+    /// The inverse of [`Self::seal_previous`].
+    pub(crate) fn unseal_previous(
+        &self,
+        access_key: &str,
+        sealed: &[u8],
+    ) -> Result<Secret, &'static str> {
+        decrypt(&self.seal, &previous_owner(access_key), sealed)
+    }
+
     /// Encrypts a secret of `owner` for an export. The same secret gives the
     /// same bytes, so that equal catalogues are told by equal exports: the
     /// nonce is a keyed hash of all that is encrypted under it.
@@ -126,6 +142,11 @@ impl Keys {
     pub(crate) fn unseal_export(&self, owner: &str, sealed: &[u8]) -> Result<Secret, &'static str> {
         decrypt(&self.export, owner, sealed)
     }
+}
+
+/// No access key has a zero character.
+fn previous_owner(access_key: &str) -> String {
+    format!("{access_key}\0previous")
 }
 
 fn encrypt(cipher: &Aes256Gcm, nonce: [u8; NONCE_BYTES], owner: &str, secret: &str) -> Vec<u8> {

@@ -18,7 +18,7 @@ use tokio::sync::watch;
 
 use crate::catalogue::bootstrap::{self, BootstrapReport};
 use crate::catalogue::memory::Memory;
-use crate::catalogue::{Change, Draft, Numbers, lifecycle};
+use crate::catalogue::{Change, Draft, Numbers, lifecycle, users};
 use crate::config::{CatalogueUrl, TenantConfig};
 use crate::error::{BootstrapError, OpenError};
 use crate::keys::Keys;
@@ -154,6 +154,16 @@ impl TenantService {
             let earliest = memory.earliest_revocation_end();
             earliest.is_some_and(|until| until <= now)
         };
+        let has_grace = users::has_ended_grace(&self.shared.memory.read(), now);
+        if has_grace {
+            // They are refused since they ended; kept no longer than needed, too.
+            let forget = self.change(None, |draft| {
+                users::end_graces(draft);
+                Ok(())
+            });
+            // A failure is logged where it happens and tried again later.
+            let _ = forget.await;
+        }
         if has_ended(&self.shared.memory.read()) {
             // A failure is logged where it happens and tried again later.
             let _ = self

@@ -21,6 +21,7 @@ fn user(topics: &[&str]) -> Identity {
         description: String::new(),
         ip_allow: vec!["10.0.0.0/8".into()],
         created_at: Timestamp(0),
+        previous_valid_until: None,
     }))
 }
 

@@ -10,7 +10,7 @@ use actix_web::HttpRequest;
 use actix_web::http::header;
 use actix_web::web::Bytes;
 use firn_protocol::catalogue::{Group, Topic};
-use firn_protocol::{ApiError, ApiResult, Caller, ErrorCode, RequestContext};
+use firn_protocol::{ApiError, ApiResult, Caller, ErrorCode, RequestContext, Timestamp};
 
 use super::body::Unread;
 use super::query::{Query, percent_decoded};
@@ -110,6 +110,10 @@ impl Call {
             let name = text.split(';').next().unwrap_or_default();
             name.trim().eq_ignore_ascii_case("application/json")
         })
+    }
+
+    pub(super) fn now(&self) -> Timestamp {
+        Timestamp(self.services().clock.now_ms())
     }
 
     /// `ip:port` of the caller.

@@ -527,7 +527,7 @@ async fn the_operator_is_told_of_ambiguous_names() {
 }
 
 #[actix_web::test]
-async fn a_rotated_secret_works_at_once_and_the_old_one_no_more() {
+async fn a_rotated_secret_works_at_once_and_is_told_how_long_the_old_one_does() {
     let world = World::new().await;
     let admin = world.login(Some(2), "admin").await;
     let path = "/v1/instances/demo/users/demo/rotate";
@@ -537,6 +537,35 @@ async fn a_rotated_secret_works_at_once_and_the_old_one_no_more() {
         .expect(200)
         .json();
     world.get("/v1/instances/demo").await.expect(401);
+    let day = crate::world::NOW + 24 * 3600 * 1000;
+    assert_eq!(made["previousValidUntil"], day);
+    let shown = async || {
+        let path = "/v1/instances/demo/users/demo";
+        let reply = world.as_caller(&admin, "GET", path, Value::Null).await;
+        reply.expect(200).json()
+    };
+    assert_eq!(shown().await["previousValidUntil"], day);
+    let rotate = async |grace: Value| {
+        let form = json!({"graceSeconds": grace});
+        world.as_caller(&admin, "POST", path, form).await
+    };
+    let at_once = rotate(json!(0)).await.expect(200).json();
+    assert!(at_once.get("previousValidUntil").is_none());
+    let short = rotate(json!(60)).await.expect(200).json();
+    world
+        .clock
+        .advance(std::time::Duration::from_millis(59_999));
+    assert_eq!(
+        shown().await["previousValidUntil"],
+        short["previousValidUntil"]
+    );
+    world.clock.advance(std::time::Duration::from_millis(1));
+    assert!(shown().await.get("previousValidUntil").is_none());
+    for wrong in [json!(-1), json!("60"), json!(1.5)] {
+        let reply = rotate(wrong).await.expect(400);
+        assert!(reply.message().contains("graceSeconds"));
+    }
+    let made = rotate(Value::Null).await.expect(200).json();
     let fresh = basic("demo", made["secretKey"].as_str().expect("shown"));
     world
         .as_caller(&fresh, "GET", "/v1/instances/demo", Value::Null)

@@ -440,6 +440,7 @@ impl TenantApi for FakeTenants {
             description: fields.description.unwrap_or_default(),
             ip_allow: fields.ip_allow.unwrap_or_default(),
             created_at: Timestamp(self.id()),
+            previous_valid_until: None,
         });
         let row = (user.clone(), secret_key.clone());
         catalogue.users.insert(access_key.to_owned(), row);
@@ -466,11 +467,14 @@ impl TenantApi for FakeTenants {
         _: &Caller,
         _: InstanceId,
         access_key: &str,
+        grace_seconds: u64,
     ) -> ApiResult<UserWithSecret> {
         let secret_key = format!("rotated-{}", self.id());
         let mut catalogue = self.catalogue.lock();
         let row = catalogue.users.get_mut(access_key).expect("exists");
         row.1.clone_from(&secret_key);
+        let until = Timestamp(crate::world::NOW).plus_ms(grace_seconds * 1000);
+        Arc::make_mut(&mut row.0).previous_valid_until = (grace_seconds > 0).then_some(until);
         Ok(UserWithSecret {
             user: row.0.clone(),
             secret_key,

@@ -241,12 +241,15 @@ pub trait TenantApi: Send + Sync + 'static {
         instance: InstanceId,
         access_key: &str,
     ) -> ApiResult<()>;
-    /// Gives a user a new secret; the old one stops working at once.
+    /// Gives a user a new secret. The one that it takes the place of stays valid for
+    /// `grace_seconds` more, at most [`crate::limits::GRACE_SECONDS_MAX`]; the one
+    /// before that ends at once.
     async fn rotate_user(
         &self,
         caller: &Caller,
         instance: InstanceId,
         access_key: &str,
+        grace_seconds: u64,
     ) -> ApiResult<UserWithSecret>;
     /// Shows a user's secret to an administrator, audited.
     async fn reveal_user(

@@ -30,6 +30,8 @@ use memory::Memory;
 pub(crate) struct UserRow {
     pub(crate) user: Arc<AppUser>,
     pub(crate) secret: Arc<Secret>,
+    /// The secret of before; there exactly while the user has a time for it.
+    pub(crate) previous: Option<Arc<Secret>>,
 }
 
 /// A person with the hash of the password.

@@ -5,11 +5,13 @@
 
 use std::io::Read as _;
 
-use super::CatalogueExport;
+use super::{CatalogueExport, Extra};
 use crate::error::ExportError;
 
 const MAGIC: [u8; 4] = *b"FCAT";
-pub(super) const VERSION: u16 = 1;
+/// The newest that is read. An export is of the lowest that has all that is in it.
+pub(super) const VERSION: u16 = 2;
+const VERSION_PLAIN: u16 = 1;
 /// Magic, version, catalogue, owner, nonce, length.
 const HEAD_BYTES: usize = 4 + 2 + 16 + 16 + 16 + 4;
 const CHECKSUM_BYTES: usize = 4;
@@ -42,6 +44,7 @@ pub struct ExportHead {
 pub struct Packed {
     /// Equal for equal catalogues of one version.
     pub digest: [u8; 32],
+    version: u16,
     catalogue: u128,
     body_bytes: u32,
     body: Vec<u8>,
@@ -63,8 +66,13 @@ impl CatalogueExport {
     /// When it is larger than a reader would take, or breaks a rule.
     pub fn pack(&self, catalogue: u128) -> Result<Packed, ExportError> {
         self.check().map_err(ExportError::Damaged)?;
-        let plain =
-            postcard::to_stdvec(self).map_err(|_| ExportError::Damaged("a row does not encode"))?;
+        let unencoded = |_| ExportError::Damaged("a row does not encode");
+        let mut plain = postcard::to_stdvec(self).map_err(unencoded)?;
+        let mut version = VERSION_PLAIN;
+        if self.extra != Extra::default() {
+            version = VERSION;
+            plain.extend(postcard::to_stdvec(&self.extra).map_err(unencoded)?);
+        }
         let too_large = |bytes, max| ExportError::TooLarge { bytes, max };
         let bytes = plain.len() as u64;
         let body_bytes = u32::try_from(bytes)
@@ -79,6 +87,7 @@ impl CatalogueExport {
         }
         Ok(Packed {
             digest: *blake3::hash(&plain).as_bytes(),
+            version,
             catalogue,
             body_bytes,
             body,
@@ -99,8 +108,12 @@ impl CatalogueExport {
             });
         }
         let plain = inflate(packed, body_bytes).map_err(ExportError::Damaged)?;
-        let (export, rest): (Self, _) = postcard::take_from_bytes(&plain)
-            .map_err(|_| ExportError::Damaged("its body is malformed"))?;
+        let malformed = |_| ExportError::Damaged("its body is malformed");
+        let (mut export, mut rest): (Self, &[u8]) =
+            postcard::take_from_bytes(&plain).map_err(malformed)?;
+        if head.version > VERSION_PLAIN {
+            (export.extra, rest) = postcard::take_from_bytes(rest).map_err(malformed)?;
+        }
         if !rest.is_empty() {
             return Err(ExportError::Damaged("bytes follow its body"));
         }
@@ -129,7 +142,7 @@ impl Packed {
     pub fn stamped(&self, stamp: Stamp) -> Vec<u8> {
         let mut out = Vec::with_capacity(HEAD_BYTES + self.body.len() + CHECKSUM_BYTES);
         out.extend_from_slice(&MAGIC);
-        out.extend_from_slice(&VERSION.to_le_bytes());
+        out.extend_from_slice(&self.version.to_le_bytes());
         for number in [self.catalogue, stamp.owner, stamp.nonce] {
             out.extend_from_slice(&number.to_le_bytes());
         }

@@ -47,6 +47,24 @@ pub struct CatalogueExport {
     pub(crate) users: Vec<SealedUser>,
     pub(crate) people: Vec<SealedPerson>,
     revoked: Vec<(String, Timestamp)>,
+    /// Behind the rest, and only there when it holds something.
+    #[serde(skip)]
+    extra: Extra,
+}
+
+/// What version 2 added. An export without any of it is one of version 1.
+#[derive(Clone, Default, PartialEq, Serialize, Deserialize)]
+struct Extra {
+    /// By access key, at most one for each.
+    previous: Vec<SealedPrevious>,
+}
+
+/// The secret of a user of before its last rotation.
+#[derive(Clone, PartialEq, Serialize, Deserialize)]
+struct SealedPrevious {
+    access_key: String,
+    valid_until: Timestamp,
+    secret: Vec<u8>,
 }
 
 /// An application user, with the secret sealed.
@@ -110,6 +128,7 @@ impl Moment {
             users: Vec::new(),
             people: Vec::new(),
             revoked,
+            extra: Extra::default(),
         };
         Self {
             numbers,
@@ -121,6 +140,17 @@ impl Moment {
 
     /// Seals the secrets, which takes a while for many.
     pub(crate) fn seal(self, keys: &Keys) -> CatalogueExport {
+        let previous = self.users.iter().filter_map(|row| {
+            let (secret, until) = (row.previous.as_ref()?, row.user.previous_valid_until?);
+            Some(SealedPrevious {
+                access_key: row.user.access_key.clone(),
+                valid_until: until,
+                secret: keys.seal_for_export(&previous_name(&row.user), secret.expose()),
+            })
+        });
+        let extra = Extra {
+            previous: previous.collect(),
+        };
         let users = self.users.into_iter().map(|row| SealedUser {
             secret: keys.seal_for_export(&user_name(&row.user), row.secret.expose()),
             user: Row(row.user),
@@ -134,6 +164,7 @@ impl Moment {
             numbers: self.numbers,
             users: users.collect(),
             people: people.collect(),
+            extra,
             ..self.rows
         }
     }
@@ -175,6 +206,25 @@ impl CatalogueExport {
 
     pub fn groups(&self) -> impl ExactSizeIterator<Item = &Group> {
         self.groups.iter().map(|row| &*row.0)
+    }
+
+    /// The secret of before of a user, and until when it is valid.
+    ///
+    /// # Errors
+    /// When it cannot be read with these keys.
+    pub(crate) fn previous(
+        &self,
+        user: &AppUser,
+        keys: &Keys,
+    ) -> Result<Option<(Timestamp, crate::Secret)>, ExportError> {
+        let rows = &self.extra.previous;
+        let found = rows.binary_search_by(|row| row.access_key.cmp(&user.access_key));
+        let Ok(at) = found else {
+            return Ok(None);
+        };
+        let opened = keys.unseal_export(&previous_name(user), &rows[at].secret);
+        let secret = opened.map_err(ExportError::Damaged)?;
+        Ok(Some((rows[at].valid_until, secret)))
     }
 
     pub(crate) fn revoked(&self) -> &[(String, Timestamp)] {
@@ -224,6 +274,12 @@ impl CatalogueExport {
             require(instances.contains(&instance), "an instance is missing")?;
             require(is_given_out, "a number is not given out yet")?;
         }
+        let previous = &self.extra.previous;
+        let mut pairs = previous.windows(2);
+        require(
+            pairs.all(|pair| pair[0].access_key < pair[1].access_key),
+            "secrets of before are out of order",
+        )?;
         let owners = self.people.iter().filter_map(|it| it.user.0.tenant);
         for owner in owners {
             require(tenants.contains(&owner), "a tenant is missing")?;
@@ -251,6 +307,10 @@ impl SealedPerson {
 /// What a sealed secret is bound to.
 fn user_name(user: &AppUser) -> String {
     format!("user {}", user.access_key)
+}
+
+fn previous_name(user: &AppUser) -> String {
+    format!("previous {}", user.access_key)
 }
 
 fn person_name(user: &ConsoleUser) -> String {

@@ -100,10 +100,11 @@ fn user() -> AppUser {
         description: "d".to_owned(),
         ip_allow: vec!["::1".to_owned()],
         created_at: Timestamp(5),
+        previous_valid_until: None,
     }
 }
 
-/// One row of everything.
+/// One row of everything that version 1 knows.
 fn full() -> CatalogueExport {
     let plan = Plan {
         name: "mine".to_owned(),
@@ -132,6 +133,7 @@ fn full() -> CatalogueExport {
         users: Vec::new(),
         people: Vec::new(),
         revoked: vec![("token".to_owned(), Timestamp(99))],
+        extra: Extra::default(),
     };
     let moment = Moment {
         numbers,
@@ -139,6 +141,7 @@ fn full() -> CatalogueExport {
         users: vec![UserRow {
             user: user().into(),
             secret: Arc::new(Secret::new("the-secret-of-ak")),
+            previous: None,
         }],
         people: vec![
             person(None, "operator", ConsoleRole::Operator),
@@ -169,7 +172,7 @@ fn an_export_reads_back_as_it_was() {
     assert!(found.export == export);
     assert_eq!(found.digest, packed.digest);
     let head = ExportHead {
-        version: VERSION,
+        version: 1,
         catalogue: CATALOGUE,
         stamp: STAMP,
     };
@@ -199,6 +202,46 @@ fn golden_bytes_of_version_1_are_read() {
     assert_eq!(found.digest, full().pack(CATALOGUE).unwrap().digest);
 }
 
+/// With a secret of before, whose user was rotated.
+fn rotated() -> CatalogueExport {
+    let mut export = full();
+    let sealed = keys().seal_for_export("previous ak", "the-old-secret-of-ak");
+    export.extra.previous.push(SealedPrevious {
+        access_key: "ak".to_owned(),
+        valid_until: Timestamp(77),
+        secret: sealed,
+    });
+    export
+}
+
+#[test]
+fn a_secret_of_before_makes_it_version_2() {
+    let export = rotated();
+    let found = CatalogueExport::unpack(&stored(&export)).unwrap();
+    assert_eq!((found.head.version, VERSION), (2, 2));
+    assert!(found.export == export);
+    let previous = found.export.previous(&user(), &keys()).unwrap().unwrap();
+    let expected = (Timestamp(77), Secret::new("the-old-secret-of-ak"));
+    assert_eq!(previous, expected);
+    let others = Keys::derive(&[2; 32]);
+    assert!(found.export.previous(&user(), &others).is_err());
+    let nobody = AppUser {
+        access_key: "al".to_owned(),
+        ..user()
+    };
+    assert!(found.export.previous(&nobody, &keys()).unwrap().is_none());
+    // What a version 1 does not know is not taken for a part of it.
+    let lie = altered(&stored(&export), |bytes| bytes[4] = 1);
+    assert_eq!(
+        CatalogueExport::unpack(&lie).unwrap_err(),
+        ExportError::Damaged("bytes follow its body")
+    );
+    let mut twice = export;
+    let again = twice.extra.previous[0].clone();
+    twice.extra.previous.push(again);
+    assert!(twice.pack(CATALOGUE).is_err());
+}
+
 #[test]
 fn no_secret_is_in_the_clear() {
     let bytes = postcard::to_stdvec(&full()).unwrap();
@@ -211,13 +254,13 @@ fn no_secret_is_in_the_clear() {
 #[test]
 fn a_newer_version_is_told_from_damage() {
     let bytes = stored(&full());
-    let newer = altered(&bytes, |bytes| bytes[4] = 2);
+    let newer = altered(&bytes, |bytes| bytes[4] = 3);
     let error = CatalogueExport::unpack(&newer).unwrap_err();
-    assert_eq!(error, ExportError::Newer { found: 2, known: 1 });
+    assert_eq!(error, ExportError::Newer { found: 3, known: 2 });
     assert!(error.to_string().contains("newer version"));
     assert_eq!(ExportHead::read(&newer).unwrap().catalogue, CATALOGUE);
     let mut flipped = bytes.clone();
-    flipped[4] = 2;
+    flipped[4] = 3;
     assert!(matches!(
         CatalogueExport::unpack(&flipped),
         Err(ExportError::Damaged(_))

@@ -222,8 +222,13 @@ impl<'a> Rows<'a> {
     }
 
     fn user(&mut self, sealed: &SealedUser) -> Result<(), OpenError> {
-        let user = sealed.user.0.clone();
+        let mut user = sealed.user.0.clone();
+        let mut previous = None;
         let secret = if self.restored.has_old_secrets {
+            if let Some((until, secret)) = self.export.previous(&user, self.keys)? {
+                Arc::make_mut(&mut user).previous_valid_until = Some(until);
+                previous = Some(Arc::new(secret));
+            }
             sealed.open(self.keys)?
         } else {
             let made = new_secret();
@@ -239,6 +244,7 @@ impl<'a> Rows<'a> {
         self.changes.push(Change::AddUser(UserRow {
             user,
             secret: Arc::new(secret),
+            previous,
         }));
         Ok(())
     }

@@ -295,7 +295,7 @@ async fn users(
     keys: &Keys,
 ) -> Result<(), StoreError> {
     let sql = "SELECT u.access_key, i.tenant, u.instance, u.topics, u.description, u.ip_allow,
-                      u.created_at, u.secret
+                      u.created_at, u.previous_until, u.secret, u.previous_secret
                FROM app_user u JOIN instance i ON i.id = u.instance";
     each(db, "app_user", sql, |row| {
         let user = AppUser {
@@ -306,14 +306,24 @@ async fn users(
             description: row.get()?,
             ip_allow: row.list()?,
             created_at: Timestamp(row.number()?),
+            previous_valid_until: row.maybe_number()?.map(Timestamp),
         };
         let sealed: Vec<u8> = row.get()?;
         let secret = keys
             .unseal(&user.access_key, &sealed)
             .map_err(|problem| row.damage(problem))?;
+        let sealed: Option<Vec<u8>> = row.get()?;
+        let previous = sealed.map(|sealed| keys.unseal_previous(&user.access_key, &sealed));
+        let previous = previous
+            .transpose()
+            .map_err(|problem| row.damage(problem))?;
+        if previous.is_some() != user.previous_valid_until.is_some() {
+            return Err(row.damage("a secret of before without its end, or the other way round"));
+        }
         memory.apply(&Change::AddUser(UserRow {
             user: Arc::new(user),
             secret: Arc::new(secret),
+            previous: previous.map(Arc::new),
         }));
         Ok(())
     })

@@ -316,34 +316,44 @@ fn group_columns<'q>(
 }
 
 async fn add_user(db: &mut Connection<'_>, row: &UserRow, keys: &Keys) -> Written {
-    let user = &row.user;
     let statement = query(
-        "INSERT INTO app_user (access_key, secret, topics, description, ip_allow, instance,
-                               created_at)
-         VALUES ($1, $2, $3, $4, $5, $6, $7)",
-    )
-    .bind(&user.access_key)
-    .bind(keys.seal(&user.access_key, &row.secret))
-    .bind(list_text(&user.topics))
-    .bind(&user.description)
-    .bind(list_text(&user.ip_allow))
-    .bind(int(user.instance.0)?)
-    .bind(int(user.created_at.0)?);
+        "INSERT INTO app_user (access_key, secret, topics, description, ip_allow,
+                               previous_secret, previous_until, instance, created_at)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
+    );
+    let statement = user_columns(statement, row, keys)?
+        .bind(int(row.user.instance.0)?)
+        .bind(int(row.user.created_at.0)?);
     run(db, statement).await
 }
 
 async fn set_user(db: &mut Connection<'_>, row: &UserRow, keys: &Keys) -> Written {
-    let user = &row.user;
     let statement = query(
-        "UPDATE app_user SET secret = $2, topics = $3, description = $4, ip_allow = $5
+        "UPDATE app_user SET secret = $2, topics = $3, description = $4, ip_allow = $5,
+                             previous_secret = $6, previous_until = $7
          WHERE access_key = $1",
-    )
-    .bind(&user.access_key)
-    .bind(keys.seal(&user.access_key, &row.secret))
-    .bind(list_text(&user.topics))
-    .bind(&user.description)
-    .bind(list_text(&user.ip_allow));
-    run(db, statement).await
+    );
+    run(db, user_columns(statement, row, keys)?).await
+}
+
+/// The first seven parameters: the key and what may change.
+fn user_columns<'q>(
+    statement: Statement<'q>,
+    row: &'q UserRow,
+    keys: &Keys,
+) -> Result<Statement<'q>, StoreError> {
+    let user = &row.user;
+    let previous = row.previous.as_deref();
+    let previous = previous.map(|secret| keys.seal_previous(&user.access_key, secret));
+    let until = user.previous_valid_until.map(|until| int(until.0));
+    Ok(statement
+        .bind(&user.access_key)
+        .bind(keys.seal(&user.access_key, &row.secret))
+        .bind(list_text(&user.topics))
+        .bind(&user.description)
+        .bind(list_text(&user.ip_allow))
+        .bind(previous)
+        .bind(until.transpose()?))
 }
 
 async fn drop_user(db: &mut Connection<'_>, user: &AppUser) -> Written {
