@@ -3,6 +3,7 @@
 //! themselves are compared by the tenant service.
 
 mod address;
+mod throttle;
 mod tokens;
 
 #[cfg(test)]
@@ -18,6 +19,10 @@ use firn_protocol::catalogue::{AppUser, ConsoleRole, ConsoleUser};
 use firn_protocol::{ApiError, ApiResult, ErrorCode, TenantId};
 use firn_runtime::Clock;
 
+use crate::metrics::Metrics;
+
+pub(crate) use throttle::retry_after_ms;
+use throttle::{Account, Attempt, Throttle};
 pub(crate) use tokens::{TokenPair, Tokens};
 
 /// Longest decoded `accessKey:secretKey`; longer ones cannot be right.
@@ -129,59 +134,134 @@ impl Identity {
 pub(crate) struct Authenticator {
     tenants: Arc<dyn TenantApi>,
     pub(crate) tokens: Tokens,
+    throttle: Throttle,
+    metrics: Metrics,
 }
 
 impl Authenticator {
-    pub(crate) fn new(tenants: Arc<dyn TenantApi>, clock: Clock) -> Self {
-        let tokens = Tokens::new(tenants.clone(), clock);
-        Self { tenants, tokens }
+    pub(crate) fn new(tenants: Arc<dyn TenantApi>, clock: Clock, metrics: Metrics) -> Self {
+        Self {
+            tokens: Tokens::new(tenants.clone(), clock.clone()),
+            throttle: Throttle::new(clock),
+            tenants,
+            metrics,
+        }
     }
 
     /// # Errors
-    /// `UNAUTHENTICATED`, one text for every cause.
+    /// `UNAUTHENTICATED`, one text for every cause; `RATE_LIMITED` after too many wrong
+    /// secrets.
     pub(crate) fn identify(
         &self,
         header: Option<&[u8]>,
         peer: Option<IpAddr>,
     ) -> ApiResult<Identity> {
-        let identity = header
-            .and_then(|value| std::str::from_utf8(value).ok())
+        let header = header.and_then(|value| std::str::from_utf8(value).ok());
+        let (scheme, credentials) = header
             .and_then(|value| value.split_once(' '))
-            .and_then(|(scheme, credentials)| {
-                let credentials = credentials.trim();
-                if scheme.eq_ignore_ascii_case("basic") {
-                    self.basic(credentials)
-                } else if scheme.eq_ignore_ascii_case("bearer") {
-                    self.tokens.identify(credentials)
-                } else {
-                    None
-                }
-            });
-        identity
+            .ok_or_else(unauthenticated)?;
+        let credentials = credentials.trim();
+        if scheme.eq_ignore_ascii_case("basic") {
+            return self.basic(credentials, peer).map(Identity::User);
+        }
+        if !scheme.eq_ignore_ascii_case("bearer") {
+            return Err(unauthenticated());
+        }
+        // Nobody guesses a token, so these are not counted.
+        self.tokens
+            .identify(credentials)
             .filter(|identity| address_allowed(identity, peer))
             .ok_or_else(unauthenticated)
     }
 
-    fn basic(&self, credentials: &str) -> Option<Identity> {
+    fn basic(&self, credentials: &str, peer: Option<IpAddr>) -> ApiResult<Arc<AppUser>> {
         let mut buffer = [0; BASIC_BYTES_MAX];
-        let len = STANDARD.decode_slice(credentials, &mut buffer).ok()?;
-        let text = std::str::from_utf8(&buffer[..len]).ok()?;
-        let (access_key, secret_key) = text.split_once(':')?;
-        self.tenants
-            .authenticate(access_key, secret_key)
-            .map(Identity::User)
+        let decoded = STANDARD.decode_slice(credentials, &mut buffer);
+        let text = decoded.ok().map(|len| &buffer[..len]);
+        let text = text.and_then(|text| std::str::from_utf8(text).ok());
+        let pair = text.and_then(|text| text.split_once(':'));
+        let (access_key, secret_key) = pair.ok_or_else(unauthenticated)?;
+        self.user(access_key, secret_key, peer)
+    }
+
+    /// The application user whose secret this is, calling from where it may.
+    ///
+    /// # Errors
+    /// As [`Self::identify`].
+    pub(crate) fn user(
+        &self,
+        access_key: &str,
+        secret_key: &str,
+        peer: Option<IpAddr>,
+    ) -> ApiResult<Arc<AppUser>> {
+        let attempt = self.admit(Account::User(access_key), peer)?;
+        let user = self.tenants.authenticate(access_key, secret_key);
+        match user.filter(|user| may_come_from(user, peer)) {
+            Some(user) => {
+                self.throttle.right(&attempt);
+                Ok(user)
+            }
+            None => {
+                self.throttle.wrong(&attempt);
+                self.metrics.credentials_wrong.inc();
+                Err(unauthenticated())
+            }
+        }
+    }
+
+    /// The person whose password this is.
+    ///
+    /// # Errors
+    /// As [`Self::identify`]; what says that the service is away.
+    pub(crate) async fn person(
+        &self,
+        tenant: Option<TenantId>,
+        username: &str,
+        password: &str,
+        peer: Option<IpAddr>,
+    ) -> ApiResult<ConsoleUser> {
+        let attempt = self.admit(Account::Person(tenant, username), peer)?;
+        // Counted before the answer is known: many at once, and those that nobody waits
+        // for, are no way around it.
+        self.throttle.wrong(&attempt);
+        match self.tenants.login(tenant, username, password).await {
+            Ok(user) => {
+                self.throttle.not_wrong(&attempt);
+                self.throttle.right(&attempt);
+                Ok(user)
+            }
+            // A service that is away may be told; every other cause looks the same.
+            Err(error) if error.code.http_status() >= 429 => {
+                self.throttle.not_wrong(&attempt);
+                Err(error)
+            }
+            Err(_) => {
+                self.metrics.credentials_wrong.inc();
+                Err(unauthenticated())
+            }
+        }
+    }
+
+    fn admit(&self, account: Account<'_>, peer: Option<IpAddr>) -> ApiResult<Attempt> {
+        let admitted = self.throttle.admit(account, peer);
+        if admitted.is_err() {
+            self.metrics.credentials_throttled.inc();
+        }
+        admitted
     }
 }
 
 /// Whether an application user may call from this address; a user without a
 /// list may call from anywhere.
-pub(crate) fn address_allowed(identity: &Identity, peer: Option<IpAddr>) -> bool {
+fn address_allowed(identity: &Identity, peer: Option<IpAddr>) -> bool {
     match identity {
-        Identity::User(user) => {
-            user.ip_allow.is_empty() || peer.is_some_and(|ip| address::is_in(ip, &user.ip_allow))
-        }
+        Identity::User(user) => may_come_from(user, peer),
         Identity::Console(_) => true,
     }
+}
+
+fn may_come_from(user: &AppUser, peer: Option<IpAddr>) -> bool {
+    user.ip_allow.is_empty() || peer.is_some_and(|ip| address::is_in(ip, &user.ip_allow))
 }
 
 /// The one answer to credentials that are missing, wrong, expired or revoked.

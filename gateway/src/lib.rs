@@ -50,9 +50,6 @@ fn assemble(
         admission: admission::Admission::new(clock.clone()),
         closing: Stop::new(),
     };
-    State::new(
-        services,
-        auth::Authenticator::new(tenants, clock),
-        config.body_timeout(),
-    )
+    let auth = auth::Authenticator::new(tenants, clock, services.metrics.clone());
+    State::new(services, auth, config.body_timeout())
 }

@@ -13,6 +13,7 @@ use serde::Serialize;
 use serde::ser::{SerializeMap as _, Serializer};
 
 use crate::admission::RateLimit;
+use crate::auth::retry_after_ms;
 
 /// What a handler returns.
 pub(super) type Answer = Result<HttpResponse, ApiError>;
@@ -145,6 +146,9 @@ fn of_error(error: &ApiError, request_id: &str) -> HttpResponse {
         set_header(&mut response, "ratelimit-limit", &limit.tps.to_string());
         set_header(&mut response, "ratelimit-remaining", "0");
         set_header(&mut response, "ratelimit-reset", &seconds(limit.reset_ms));
+    } else if let Some(ms) = retry_after_ms(error) {
+        let seconds = ms.div_ceil(1000).max(1).to_string();
+        set_header(&mut response, "retry-after", &seconds);
     }
     response
 }
