@@ -19,6 +19,7 @@ use firn_protocol::catalogue::{AppUser, ConsoleRole, ConsoleUser};
 use firn_protocol::{ApiError, ApiResult, ErrorCode, TenantId};
 use firn_runtime::Clock;
 
+use crate::denied::Who;
 use crate::metrics::Metrics;
 
 pub(crate) use throttle::retry_after_ms;
@@ -47,6 +48,8 @@ pub(crate) enum Action<'a> {
     /// Make, change, remove, reveal application users.
     ManageUsers,
     ReadUsers,
+    /// See the audit log.
+    ReadAudit,
     /// Change topics and groups, seek, redrive.
     Manage,
     /// Remove what is in use.
@@ -60,6 +63,10 @@ pub(crate) enum Action<'a> {
 }
 
 impl Identity {
+    pub(crate) fn of_person(user: ConsoleUser) -> Self {
+        Self::Console(Arc::new(user))
+    }
+
     /// The tenant that the caller is confined to; `None` for the operator.
     pub(crate) fn tenant(&self) -> Option<TenantId> {
         match self {
@@ -86,7 +93,8 @@ impl Identity {
                 | Action::ReadTenants
                 | Action::ManageUsers
                 | Action::Force
-                | Action::ReadUsers => false,
+                | Action::ReadUsers
+                | Action::ReadAudit => false,
                 Action::ReadInstance => true,
                 Action::Manage | Action::ReadManaged => user.may_manage(),
                 Action::Use(topic) | Action::Query(topic) => user.may_use(topic),
@@ -100,6 +108,7 @@ impl Identity {
                     Action::ReadTenants
                         | Action::ReadInstance
                         | Action::ReadUsers
+                        | Action::ReadAudit
                         | Action::ReadManaged
                         | Action::Query(_)
                 ),
@@ -122,6 +131,7 @@ impl Identity {
             | Action::ReadInstance
             | Action::ManageUsers
             | Action::ReadUsers
+            | Action::ReadAudit
             | Action::Manage
             | Action::Force
             | Action::ReadManaged => "these credentials have no right to this call".to_owned(),
@@ -240,6 +250,29 @@ impl Authenticator {
                 Err(unauthenticated())
             }
         }
+    }
+
+    /// Whose credentials a header holds or claims to hold, if there is such a caller;
+    /// nothing is compared.
+    pub(crate) fn claimed(&self, header: Option<&[u8]>) -> Option<Who> {
+        let header = std::str::from_utf8(header?).ok()?;
+        let (scheme, credentials) = header.split_once(' ')?;
+        let credentials = credentials.trim();
+        if scheme.eq_ignore_ascii_case("basic") {
+            if credentials.len() > 2 * BASIC_BYTES_MAX {
+                return None;
+            }
+            let text = String::from_utf8(STANDARD.decode(credentials).ok()?).ok()?;
+            let (access_key, _) = text.split_once(':')?;
+            return self.named_user(access_key);
+        }
+        let identity = self.tokens.identify(credentials)?;
+        Some(Who::of(&identity))
+    }
+
+    pub(crate) fn named_user(&self, access_key: &str) -> Option<Who> {
+        let user = self.tenants.user(access_key)?;
+        Some(Who::of(&Identity::User(user)))
     }
 
     fn admit(&self, account: Account<'_>, peer: Option<IpAddr>) -> ApiResult<Attempt> {

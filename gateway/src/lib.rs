@@ -6,6 +6,7 @@
 mod admission;
 mod auth;
 mod config;
+mod denied;
 mod error;
 mod metrics;
 mod native;
@@ -48,6 +49,7 @@ fn assemble(
         streams: Arc::default(),
         sessions: sessions::Sessions::new(clock.clone()),
         admission: admission::Admission::new(clock.clone()),
+        denied: denied::DeniedLog::default(),
         closing: Stop::new(),
     };
     let auth = auth::Authenticator::new(tenants, clock, services.metrics.clone());

@@ -7,11 +7,13 @@ mod admin_tenants;
 mod admin_topics;
 mod admin_users;
 mod answer;
+mod audit;
 mod auth;
 mod body;
 mod call;
 mod client;
 mod consume;
+mod denied;
 mod docs;
 mod json;
 mod listing;
@@ -119,6 +121,7 @@ async fn answer(
     let started = Stopwatch::start();
     let request_id = state.0.ids.of(&req);
     let unread = Unread::new(payload);
+    let refusing = state.clone();
     let found = router.find(req.method(), req.uri().path());
     let answer: Answer = match &found.outcome {
         Ok(route) => {
@@ -136,6 +139,9 @@ async fn answer(
         }
         Err(error) => Err(error.clone()),
     };
+    if let (Ok(route), Err(error)) = (&found.outcome, &answer) {
+        denied::note(&refusing, &req, route, error, &request_id);
+    }
     let mut response = answer::finish(answer, &request_id);
     if let Some(allow) = found.allow {
         answer::set_header(&mut response, "allow", allow);

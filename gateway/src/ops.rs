@@ -34,6 +34,7 @@ use firn_protocol::{ApiError, ApiResult, BrokerId, ErrorCode, RequestContext, Ti
 use firn_runtime::{Clock, Stop};
 
 use crate::admission::Admission;
+use crate::denied::DeniedLog;
 use crate::metrics::Metrics;
 use crate::routing::Spread;
 use crate::sessions::Sessions;
@@ -53,6 +54,7 @@ pub(crate) struct Services {
     pub(crate) streams: Arc<Streams>,
     pub(crate) sessions: Sessions,
     pub(crate) admission: Admission,
+    pub(crate) denied: DeniedLog,
     /// Cancelled when the gateway drains: whoever waits answers at once.
     pub(crate) closing: Stop,
 }

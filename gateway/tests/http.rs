@@ -4,6 +4,8 @@
 mod admin;
 #[path = "http/admission.rs"]
 mod admission;
+#[path = "http/audit.rs"]
+mod audit;
 #[path = "http/auth.rs"]
 mod auth;
 #[path = "http/bad_input.rs"]

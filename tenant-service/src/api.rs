@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use firn_protocol::api::tenant::{
-    GroupFields, InstanceChange, NewInstance, TenantApi, TopicFields, UserFields, UserWithSecret,
+    AuditFilter, Denied, GroupFields, InstanceChange, NewInstance, TenantApi, TopicFields,
+    UserFields, UserWithSecret,
 };
 use firn_protocol::catalogue::{
     AppUser, AuditEntry, Broker, ConsoleRole, ConsoleUser, Erasure, Group, Instance, Plan, Tenant,
@@ -14,14 +15,16 @@ use firn_protocol::limits::{AUDIT_ROWS_MAX, PASSWORD_BYTES_MAX, SECRET_KEY_BYTES
 use firn_protocol::{
     ApiError, ApiResult, Caller, ErrorCode, GroupId, InstanceId, TenantId, Timestamp, TopicId,
 };
+use serde_json::json;
 use subtle::ConstantTimeEq as _;
 
 use crate::catalogue::{
-    Change, console, groups, instances, lifecycle, plans, tenants, topics, users,
+    Audit, Change, DENIED, console, groups, instances, lifecycle, plans, tenants, topics, users,
 };
 use crate::error::unavailable;
 use crate::secret::Secret;
 use crate::service::TenantService;
+use crate::store::Origin;
 
 /// Compared with in place of the secret of a user that does not exist; as long
 /// as the secrets that the service makes, and refused whatever is given.
@@ -441,18 +444,37 @@ impl TenantApi for TenantService {
         .await
     }
 
-    async fn audit(
-        &self,
-        tenant: Option<TenantId>,
-        before: Option<u64>,
-        max: usize,
-    ) -> ApiResult<Vec<AuditEntry>> {
-        let max = max.min(AUDIT_ROWS_MAX);
-        let rows = self.shared.store.audit(tenant, before, max).await;
+    async fn find_audit(&self, filter: &AuditFilter) -> ApiResult<Vec<AuditEntry>> {
+        let filter = AuditFilter {
+            max: filter.max.min(AUDIT_ROWS_MAX),
+            ..filter.clone()
+        };
+        let rows = self.shared.store.audit(&filter).await;
         rows.map_err(|error| {
             tracing::error!(%error, "the audit log cannot be read");
             error.into()
         })
+    }
+
+    async fn note_denied(&self, rows: &[Denied]) -> ApiResult<()> {
+        let row = |denied: &Denied| {
+            let detail = json!({
+                "route": denied.route, "code": denied.code, "count": denied.count,
+                "first": denied.first, "last": denied.last,
+            });
+            let audit = Audit {
+                tenant: denied.tenant,
+                action: DENIED,
+                object: denied.object.clone(),
+                detail,
+            };
+            let origin = Origin {
+                caller: denied.caller.clone(),
+                request_id: denied.request_id.clone(),
+            };
+            (audit, origin)
+        };
+        self.write_audit(rows.iter().map(row).collect()).await
     }
 
     fn health(&self) -> ApiResult<()> {

@@ -18,7 +18,7 @@ use tokio::sync::watch;
 
 use crate::catalogue::bootstrap::{self, BootstrapReport};
 use crate::catalogue::memory::Memory;
-use crate::catalogue::{Change, Draft, Numbers, lifecycle, users};
+use crate::catalogue::{Audit, Change, Draft, Numbers, lifecycle, users};
 use crate::config::{CatalogueUrl, TenantConfig};
 use crate::error::{BootstrapError, OpenError};
 use crate::keys::Keys;
@@ -36,6 +36,8 @@ const TICK: Duration = Duration::from_secs(5);
 /// The same where others may change the catalogue: their changes are seen after it.
 const TICK_SHARED: Duration = Duration::from_secs(1);
 const AUDIT_KEPT: Duration = Duration::from_secs(400 * 24 * 3600);
+/// The same of rows about what was refused, which strangers can cause.
+const DENIED_KEPT: Duration = Duration::from_secs(30 * 24 * 3600);
 
 /// The real [`firn_protocol::api::tenant::TenantApi`].
 pub struct TenantService {
@@ -238,7 +240,7 @@ impl TenantService {
             at: Timestamp(self.shared.clock.now_ms()),
             changes: plan.changes,
             numbers: plan.numbers,
-            audit: Some((bootstrap::audit(&report), origin)),
+            audit: vec![(bootstrap::audit(&report), origin)],
             version: None,
         };
         let written = commit(self.shared.clone(), turn, batch).await;
@@ -260,7 +262,7 @@ impl TenantService {
             rule(&mut draft).map(|answer| (answer, batch(draft, caller)))
         };
         match drafted {
-            Ok((answer, batch)) if batch.changes.is_empty() && batch.audit.is_none() => {
+            Ok((answer, batch)) if batch.changes.is_empty() && batch.audit.is_empty() => {
                 turn.give_back().await;
                 Ok(answer)
             }
@@ -273,6 +275,19 @@ impl TenantService {
                 Err(refused)
             }
         }
+    }
+
+    /// Writes rows of the audit log alone.
+    pub(crate) async fn write_audit(&self, audit: Vec<(Audit, Origin)>) -> ApiResult<()> {
+        let turn = self.shared.turn().await?;
+        let batch = Batch {
+            at: Timestamp(self.shared.clock.now_ms()),
+            changes: Vec::new(),
+            numbers: turn.writer.numbers,
+            audit,
+            version: None,
+        };
+        commit(self.shared.clone(), turn, batch).await
     }
 
     /// Runs a rule for its checks alone.
@@ -296,7 +311,11 @@ fn batch(draft: Draft<'_>, caller: Option<&Caller>) -> Batch {
         at: draft.now,
         changes: draft.changes,
         numbers: draft.numbers,
-        audit: draft.audit.map(|audit| (audit, origin)),
+        audit: draft
+            .audit
+            .map(|audit| (audit, origin))
+            .into_iter()
+            .collect(),
         version: None,
     }
 }
@@ -319,8 +338,10 @@ impl Found {
         let (mut session, _) = store.begin().await?;
         let keys = open_keys(&mut session, config).await?;
         let catalogue_id = transfer::open_id(&mut session).await?;
-        let audit_end = now_ms.saturating_sub(AUDIT_KEPT.as_millis() as u64);
-        session.drop_audit_before(Timestamp(audit_end)).await?;
+        let before = |kept: Duration| Timestamp(now_ms.saturating_sub(kept.as_millis() as u64));
+        session
+            .drop_audit_before(before(AUDIT_KEPT), before(DENIED_KEPT))
+            .await?;
         session.commit().await?;
         let loaded = store.load(&keys).await?;
         Ok(Self {

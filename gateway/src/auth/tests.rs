@@ -40,6 +40,7 @@ fn rights_by_role() {
         (Action::ReadInstance, [true, true, true, true, true]),
         (Action::ManageUsers, [true, true, false, false, false]),
         (Action::ReadUsers, [true, true, true, false, false]),
+        (Action::ReadAudit, [true, true, true, false, false]),
         (Action::Manage, [true, true, false, true, false]),
         (Action::Force, [true, true, false, false, false]),
         (Action::ReadManaged, [true, true, true, true, false]),

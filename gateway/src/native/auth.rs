@@ -2,10 +2,12 @@
 
 use super::answer::{self, Answer};
 use super::call::Call;
+use super::denied;
 use super::json;
 use super::shapes::auth::{LoginForm, LogoutForm, RefreshForm, TokenAnswer, TokenForm};
 use super::shapes::error::ErrorAnswer;
-use crate::auth::unauthenticated;
+use crate::auth::{Identity, unauthenticated};
+use crate::denied::Who;
 
 /// A token for an application user, valid 15 minutes.
 #[utoipa::path(
@@ -19,7 +21,11 @@ pub(super) async fn token(mut call: Call) -> Answer {
     let body = call.json_body().await?;
     let form = json::read::<TokenForm>(&body)??;
     let peer = call.peer_ip();
-    let user = call.auth().user(&form.access_key, &form.secret_key, peer)?;
+    let found = call.auth().user(&form.access_key, &form.secret_key, peer);
+    if let Err(error) = &found {
+        denied::note_login(&call, error, call.auth().named_user(&form.access_key));
+    }
+    let user = found?;
     answer::ok(&TokenAnswer::from(call.auth().tokens.for_user(&user)?))
 }
 
@@ -38,7 +44,17 @@ pub(super) async fn login(mut call: Call) -> Answer {
     let found = call
         .auth()
         .person(form.tenant, &form.username, &form.password, peer);
-    let user = found.await?;
+    let found = found.await;
+    if let Err(error) = &found {
+        let tenants = &call.services().tenants;
+        let person = tenants.console_user(form.tenant, &form.username).await;
+        denied::note_login(
+            &call,
+            error,
+            person.map(Identity::of_person).as_ref().map(Who::of),
+        );
+    }
+    let user = found?;
     answer::ok(&TokenAnswer::from(call.auth().tokens.for_person(&user)?))
 }
 

@@ -112,6 +112,11 @@ impl Call {
         })
     }
 
+    /// What a refusal is told by.
+    pub(super) fn parts(&self) -> (&State, &HttpRequest, &Matched, &str) {
+        (&self.state, &self.req, &self.route, &self.request_id)
+    }
+
     pub(super) fn now(&self) -> Timestamp {
         Timestamp(self.services().clock.now_ms())
     }

@@ -2,6 +2,7 @@
 //! read from; answers borrow from what they describe.
 
 pub(super) mod admin;
+pub(super) mod audit;
 pub(super) mod auth;
 pub(super) mod consume;
 pub(super) mod error;

@@ -10,8 +10,8 @@ use actix_web::http::Method;
 use super::answer::Answer;
 use super::call::Call;
 use super::{
-    admin_groups, admin_instances, admin_tenants, admin_topics, admin_users, auth, consume, docs,
-    messages, parked, peek, purge, queries, sessions, stream, transactions,
+    admin_groups, admin_instances, admin_tenants, admin_topics, admin_users, audit, auth, consume,
+    docs, messages, parked, peek, purge, queries, sessions, stream, transactions,
 };
 
 type Work = Pin<Box<dyn Future<Output = Answer>>>;
@@ -169,6 +169,7 @@ fn administration() -> Vec<Route> {
         route(M::DELETE, TENANT, admin_tenants::remove),
         route(M::GET, PLANS, admin_tenants::plans),
         route(M::POST, PLANS, admin_tenants::create_plan),
+        route(M::GET, "/v1/audit", audit::list),
         route(M::GET, INSTANCES, admin_instances::list),
         route(M::POST, INSTANCES, admin_instances::create),
         route(M::GET, INSTANCE, admin_instances::show),

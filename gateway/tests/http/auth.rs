@@ -254,6 +254,18 @@ async fn rights_by_caller_and_route() {
             Value::Null,
             [409, 403, 403, 403, 403, 403, 404, 404],
         ),
+        (
+            "GET",
+            "/v1/audit",
+            Value::Null,
+            [200, 200, 200, 403, 403, 403, 200, 403],
+        ),
+        (
+            "GET",
+            "/v1/audit?tenant=2",
+            Value::Null,
+            [200, 200, 200, 403, 403, 403, 404, 403],
+        ),
         ("GET", "/v1/plans", Value::Null, [200; 8]),
         (
             "POST",

@@ -20,6 +20,7 @@ pub(crate) struct Catalogue {
     pub(crate) users: BTreeMap<String, (Arc<AppUser>, String)>,
     pub(crate) people: BTreeMap<(Option<TenantId>, String), (ConsoleUser, String)>,
     pub(crate) revoked: BTreeSet<String>,
+    pub(crate) audit: Vec<AuditEntry>,
 }
 
 #[derive(Default)]
@@ -528,13 +529,39 @@ impl TenantApi for FakeTenants {
         Ok(())
     }
 
-    async fn audit(
-        &self,
-        _tenant: Option<TenantId>,
-        _before: Option<u64>,
-        _max: usize,
-    ) -> ApiResult<Vec<AuditEntry>> {
-        Err(unserved())
+    async fn find_audit(&self, filter: &AuditFilter) -> ApiResult<Vec<AuditEntry>> {
+        let catalogue = self.catalogue.lock();
+        let is = |wanted: &Option<String>, text: &str| wanted.as_ref().is_none_or(|w| w == text);
+        let rows = catalogue.audit.iter().rev().filter(|row| {
+            filter
+                .tenant
+                .is_none_or(|tenant| row.tenant == Some(tenant))
+                && filter.before.is_none_or(|before| row.id < before)
+                && filter.from.is_none_or(|from| row.at >= from)
+                && is(&filter.action, &row.action)
+                && is(&filter.caller, &row.caller)
+        });
+        Ok(rows.take(filter.max).cloned().collect())
+    }
+    async fn note_denied(&self, rows: &[Denied]) -> ApiResult<()> {
+        self.change()?;
+        let mut catalogue = self.catalogue.lock();
+        for row in rows {
+            let detail =
+                serde_json::json!({"route": row.route, "code": row.code, "count": row.count});
+            let entry = AuditEntry {
+                id: catalogue.audit.len() as u64 + 1,
+                at: row.last,
+                tenant: row.tenant,
+                caller: row.caller.clone(),
+                action: "denied".into(),
+                object: row.object.clone(),
+                request_id: row.request_id.clone(),
+                detail: detail.to_string(),
+            };
+            catalogue.audit.push(entry);
+        }
+        Ok(())
     }
 }
 

@@ -86,6 +86,41 @@ pub struct UserFields {
     pub ip_allow: Option<Vec<String>>,
 }
 
+/// Which rows of the audit log are wanted; what is absent is any.
+#[derive(Clone, Debug, Default)]
+pub struct AuditFilter {
+    pub tenant: Option<TenantId>,
+    /// Only rows with a lower id.
+    pub before: Option<u64>,
+    pub from: Option<crate::time::Timestamp>,
+    /// Inclusive, like `from`.
+    pub to: Option<crate::time::Timestamp>,
+    pub action: Option<String>,
+    pub caller: Option<String>,
+    /// How the object begins.
+    pub object: Option<String>,
+    pub max: usize,
+}
+
+/// Calls of one caller to one route that were refused for the same reason within a
+/// minute or so.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Denied {
+    /// Of the caller; never the one whose data was asked for.
+    pub tenant: Option<TenantId>,
+    pub caller: String,
+    /// Method and path of the first of them.
+    pub object: String,
+    /// Method and template.
+    pub route: String,
+    pub code: &'static str,
+    pub count: u64,
+    pub first: crate::time::Timestamp,
+    pub last: crate::time::Timestamp,
+    /// Of the first of them.
+    pub request_id: String,
+}
+
 /// A user with its secret, in the one answer that may show it.
 #[derive(Clone)]
 pub struct UserWithSecret {
@@ -298,7 +333,22 @@ pub trait TenantApi: Send + Sync + 'static {
         tenant: Option<TenantId>,
         before: Option<u64>,
         max: usize,
-    ) -> ApiResult<Vec<AuditEntry>>;
+    ) -> ApiResult<Vec<AuditEntry>> {
+        let filter = AuditFilter {
+            tenant,
+            before,
+            max,
+            ..AuditFilter::default()
+        };
+        self.find_audit(&filter).await
+    }
+    /// The same, those alone that a filter wants.
+    async fn find_audit(&self, filter: &AuditFilter) -> ApiResult<Vec<AuditEntry>>;
+    /// Adds rows about calls that were refused.
+    ///
+    /// # Errors
+    /// `CATALOGUE_UNAVAILABLE`; then none was added.
+    async fn note_denied(&self, rows: &[Denied]) -> ApiResult<()>;
 
     /// Whether the catalogue can be changed now; for `/readyz`.
     fn health(&self) -> ApiResult<()>;

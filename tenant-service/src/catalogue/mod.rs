@@ -139,6 +139,9 @@ pub(crate) fn take(next: &mut u64) -> u64 {
     number
 }
 
+/// The action of rows about calls that were refused.
+pub(crate) const DENIED: &str = "denied";
+
 /// What a change leaves in the audit log. Never holds a secret.
 pub(crate) struct Audit {
     pub(crate) tenant: Option<TenantId>,

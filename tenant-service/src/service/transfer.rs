@@ -115,7 +115,7 @@ impl TenantService {
             at: Timestamp(clock.now_ms()),
             changes,
             numbers,
-            audit: Some((audit, origin)),
+            audit: vec![(audit, origin)],
             version: Some(1),
         };
         let store = Store::open(&url).await?;

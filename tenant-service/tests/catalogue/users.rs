@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use firn_protocol::api::tenant::{TenantApi as _, UserFields};
-use firn_protocol::{ErrorCode, Timestamp};
+use firn_protocol::api::tenant::{AuditFilter, Denied, TenantApi as _, UserFields};
+use firn_protocol::{ErrorCode, TenantId, Timestamp};
 use firn_tenant_service::TenantService;
 
 use crate::place::{ACME, GLOBEX, Place, START_MS, caller, new, refused, strings};
@@ -267,4 +267,130 @@ async fn the_audit_log_tells_who_did_what_and_no_secret() {
     let others = service.audit(Some(GLOBEX), None, 100).await.unwrap();
     assert_eq!(others.len(), 1, "its own creation alone");
     assert!(service.audit(None, None, 100).await.unwrap().len() > rows.len());
+}
+
+#[tokio::test]
+async fn the_audit_log_is_searched() {
+    let place = Place::new();
+    let (service, demo) = place.with_instance().await;
+    let by = caller();
+    let user = service.create_user(&by, demo.id, "u", with_secret("s"));
+    user.await.unwrap();
+    place.clock.advance(Duration::from_secs(60));
+    let denied = |tenant: u64, caller: &str| Denied {
+        tenant: Some(TenantId(tenant)),
+        caller: caller.to_owned(),
+        object: "GET /v1/instances/x'y%".to_owned(),
+        route: "GET /v1/instances/{instance}".to_owned(),
+        code: "FORBIDDEN",
+        count: 7,
+        first: Timestamp(START_MS + 1),
+        last: Timestamp(START_MS + 2),
+        request_id: "r".to_owned(),
+    };
+    let rows = [denied(ACME.0, "user:u"), denied(GLOBEX.0, "user:v")];
+    service.note_denied(&rows).await.unwrap();
+    let any = AuditFilter {
+        max: 100,
+        ..AuditFilter::default()
+    };
+    let find = async |filter: AuditFilter| {
+        let rows = service.find_audit(&filter).await.unwrap();
+        let names = rows
+            .iter()
+            .map(|row| (row.action.clone(), row.caller.clone()));
+        names.collect::<Vec<_>>()
+    };
+    let pair = |action: &str, caller: &str| (action.to_owned(), caller.to_owned());
+    let (u, v) = (pair("denied", "user:u"), pair("denied", "user:v"));
+    let made = pair("user.create", "operator");
+    let text = |text: &str| Some(text.to_owned());
+    let cases: [(AuditFilter, Vec<(String, String)>); 8] = [
+        (
+            AuditFilter {
+                action: text("denied"),
+                ..any.clone()
+            },
+            vec![v.clone(), u.clone()],
+        ),
+        (
+            AuditFilter {
+                caller: text("user:u"),
+                ..any.clone()
+            },
+            vec![u.clone()],
+        ),
+        (
+            AuditFilter {
+                action: text("denied"),
+                tenant: Some(ACME),
+                ..any.clone()
+            },
+            vec![u.clone()],
+        ),
+        (
+            AuditFilter {
+                object: Some(format!("{}/users/", demo.uid)),
+                ..any.clone()
+            },
+            vec![made.clone()],
+        ),
+        (
+            AuditFilter {
+                object: text("GET /v1/instances/x'y%"),
+                max: 1,
+                ..any.clone()
+            },
+            vec![v.clone()],
+        ),
+        (
+            AuditFilter {
+                object: text("GET%"),
+                ..any.clone()
+            },
+            vec![],
+        ),
+        (
+            AuditFilter {
+                from: Some(Timestamp(START_MS + 60_000)),
+                ..any.clone()
+            },
+            vec![v, u],
+        ),
+        (
+            AuditFilter {
+                to: Some(Timestamp(START_MS)),
+                action: text("user.create"),
+                from: Some(Timestamp(START_MS)),
+                ..any.clone()
+            },
+            vec![made],
+        ),
+    ];
+    for (filter, expected) in cases {
+        let described = format!("{filter:?}");
+        assert_eq!(find(filter).await, expected, "{described}");
+    }
+    let huge = AuditFilter {
+        from: Some(Timestamp(u64::MAX)),
+        ..any
+    };
+    assert_eq!(find(huge).await, []);
+    let row = &service.audit(Some(GLOBEX), None, 1).await.unwrap()[0];
+    assert_eq!(
+        (row.at.0, row.request_id.as_str()),
+        (START_MS + 60_000, "r")
+    );
+    let detail: serde_json::Value = serde_json::from_str(&row.detail).unwrap();
+    let expected = serde_json::json!({
+        "route": "GET /v1/instances/{instance}", "code": "FORBIDDEN", "count": 7,
+        "first": START_MS + 1, "last": START_MS + 2,
+    });
+    assert_eq!(detail, expected);
+    // They are kept for a shorter time than what was done.
+    place.clock.advance(Duration::from_secs(31 * 24 * 3600));
+    let service = place.open_again(service).await;
+    let rows = service.audit(None, None, 100).await.unwrap();
+    assert!(rows.iter().any(|row| row.action == "user.create"));
+    assert!(rows.iter().all(|row| row.action != "denied"));
 }
