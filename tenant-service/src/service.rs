@@ -2,6 +2,7 @@
 //! transaction, then shown in memory.
 
 mod operator;
+mod rotate;
 mod transfer;
 mod turn;
 
@@ -20,12 +21,13 @@ use crate::catalogue::bootstrap::{self, BootstrapReport};
 use crate::catalogue::memory::Memory;
 use crate::catalogue::{Audit, Change, Draft, Numbers, lifecycle, users};
 use crate::config::{CatalogueUrl, TenantConfig};
-use crate::error::{BootstrapError, OpenError};
+use crate::error::{BootstrapError, OpenError, StoreError};
 use crate::keys::Keys;
 use crate::metrics::Metrics;
 use crate::passwords::Passwords;
 use crate::secret::Secret;
-use crate::store::{Batch, KEY_CHECK, Loaded, Origin, Session, Store};
+use crate::store::{Batch, KEPT_KEYS, KEY_CHECK, Loaded, Origin, Session, Store};
+pub use rotate::KeyRotation;
 pub use transfer::{NewSecret, Restored};
 use turn::{Writer, commit};
 
@@ -356,13 +358,20 @@ impl Found {
 async fn open_keys(session: &mut Session, config: &TenantConfig) -> Result<Keys, OpenError> {
     let path = &config.master_key_file;
     let check = session.setting(KEY_CHECK).await?;
-    let keys = Keys::open(path, check.is_none())?;
+    let mut keys = Keys::open(path, check.is_none())?;
     match check {
         None => session.set_setting(KEY_CHECK, &keys.check_value()).await?,
         Some(check) if check != keys.check_value() => {
             return Err(OpenError::WrongKey { path: path.clone() });
         }
         Some(_) => {}
+    }
+    if let Some(sealed) = session.setting(KEPT_KEYS).await? {
+        let kept = keys.keep(&sealed);
+        kept.map_err(|problem| StoreError::Damaged {
+            table: "setting",
+            problem: problem.to_owned(),
+        })?;
     }
     Ok(keys)
 }

@@ -133,7 +133,7 @@ impl TenantService {
 }
 
 /// Whether there is a catalogue already. Makes no file.
-async fn exists(url: &CatalogueUrl) -> Result<bool, OpenError> {
+pub(super) async fn exists(url: &CatalogueUrl) -> Result<bool, OpenError> {
     if let CatalogueUrl::Sqlite(path) = url {
         return Ok(path.exists());
     }

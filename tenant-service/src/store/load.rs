@@ -14,13 +14,22 @@ use sqlx::{Decode, Postgres, Sqlite, Type};
 
 use super::dialect::{Connection, Row, query};
 use super::text::{Word, list_from_text, start_from_word};
-use super::{Loaded, VERSION};
+use super::{KEY_CHECK, Loaded, VERSION};
 use crate::catalogue::memory::Memory;
 use crate::catalogue::{Change, ConsoleRow, Numbers, UserRow, plans};
 use crate::error::StoreError;
 use crate::keys::Keys;
 
 pub(super) async fn all(db: &mut Connection<'_>, keys: &Keys) -> Result<Loaded, StoreError> {
+    let sql = "SELECT value FROM setting WHERE name = $1";
+    let check = db.text(query(sql).bind(KEY_CHECK)).await?;
+    if check.is_some_and(|check| check != keys.check_value()) {
+        // Also where there is no secret yet that would not decrypt.
+        return Err(StoreError::Damaged {
+            table: "setting",
+            problem: "the master key was rotated; start again with the new one".to_owned(),
+        });
+    }
     let mut memory = Memory::default();
     for plan in plans::built_in() {
         memory.apply(&Change::AddPlan(Arc::new(plan)));

@@ -31,6 +31,8 @@ pub(crate) use session::Session;
 
 /// Tells the key that the catalogue was made with; absent in a new one.
 pub(crate) const KEY_CHECK: &str = "key_check";
+/// Keys of purposes from before the master key was rotated, sealed; absent if it never was.
+pub(crate) const KEPT_KEYS: &str = "kept_keys";
 /// Which catalogue this is, whatever becomes of its files and keys.
 pub(crate) const CATALOGUE_ID: &str = "catalogue_id";
 /// Written to learn whether writing works again.

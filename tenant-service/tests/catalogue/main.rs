@@ -12,6 +12,7 @@ mod export;
 mod file;
 mod instances;
 mod lifecycle;
+mod master_key;
 mod place;
 mod restart;
 mod topics;

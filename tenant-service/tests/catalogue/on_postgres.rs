@@ -12,6 +12,7 @@ mod database;
 mod export;
 mod instances;
 mod lifecycle;
+mod master_key;
 mod place;
 #[path = "../support/postgres.rs"]
 mod postgres;
