@@ -24,6 +24,8 @@ mod fake_storage;
 mod fake_tenants;
 #[path = "http/queries.rs"]
 mod queries;
+#[path = "http/rights.rs"]
+mod rights;
 #[path = "http/send.rs"]
 mod send;
 #[path = "http/server.rs"]
