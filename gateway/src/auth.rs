@@ -15,8 +15,8 @@ use std::sync::Arc;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use firn_protocol::api::tenant::TenantApi;
-use firn_protocol::catalogue::{AppUser, ConsoleRole, ConsoleUser};
-use firn_protocol::{ApiError, ApiResult, ErrorCode, TenantId};
+use firn_protocol::catalogue::{ApiToken, AppUser, ConsoleRole, ConsoleUser, TokenScope};
+use firn_protocol::{ApiError, ApiResult, ErrorCode, InstanceId, TenantId};
 use firn_runtime::Clock;
 
 use crate::denied::Who;
@@ -34,6 +34,7 @@ const BASIC_BYTES_MAX: usize = 1024;
 pub(crate) enum Identity {
     User(Arc<AppUser>),
     Console(Arc<ConsoleUser>),
+    Token(Arc<ApiToken>),
 }
 
 /// What a request wants to do, for the table of rights (API.md, "Who may call").
@@ -56,8 +57,13 @@ pub(crate) enum Action<'a> {
     Force,
     /// See topics, groups and lag, and who is online.
     ReadManaged,
-    /// Send to, receive from, acknowledge on a topic.
-    Use(&'a str),
+    /// Send to a topic, decide transactions of it.
+    Produce(&'a str),
+    /// Receive from a topic as a group, acknowledge.
+    Consume {
+        topic: &'a str,
+        group: &'a str,
+    },
     /// Look messages of a topic up.
     Query(&'a str),
 }
@@ -72,6 +78,7 @@ impl Identity {
         match self {
             Self::User(user) => Some(user.tenant),
             Self::Console(user) => user.tenant,
+            Self::Token(token) => Some(token.tenant),
         }
     }
 
@@ -83,6 +90,16 @@ impl Identity {
                 None => user.username.clone(),
                 Some(tenant) => format!("console:{tenant}/{}", user.username),
             },
+            Self::Token(token) => format!("token:{}", token.id),
+        }
+    }
+
+    /// The one instance that the caller is confined to, if it is.
+    pub(crate) fn instance(&self) -> Option<InstanceId> {
+        match self {
+            Self::User(user) => Some(user.instance),
+            Self::Token(token) => Some(token.instance),
+            Self::Console(_) => None,
         }
     }
 
@@ -97,7 +114,9 @@ impl Identity {
                 | Action::ReadAudit => false,
                 Action::ReadInstance => true,
                 Action::Manage | Action::ReadManaged => user.may_manage(),
-                Action::Use(topic) | Action::Query(topic) => user.may_use(topic),
+                Action::Produce(topic) | Action::Consume { topic, .. } | Action::Query(topic) => {
+                    user.may_use(topic)
+                }
             },
             Self::Console(user) => match (user.role, action) {
                 (ConsoleRole::Operator, _) => user.tenant.is_none(),
@@ -113,6 +132,7 @@ impl Identity {
                         | Action::Query(_)
                 ),
             },
+            Self::Token(token) => token_may(token, action),
         }
     }
 
@@ -123,7 +143,7 @@ impl Identity {
             return Ok(());
         }
         let text = match action {
-            Action::Use(topic) | Action::Query(topic) => {
+            Action::Produce(topic) | Action::Consume { topic, .. } | Action::Query(topic) => {
                 format!("these credentials have no right on topic '{topic}' for this call")
             }
             Action::Deployment
@@ -137,6 +157,31 @@ impl Identity {
             | Action::ReadManaged => "these credentials have no right to this call".to_owned(),
         };
         Err(ApiError::new(ErrorCode::Forbidden, text))
+    }
+}
+
+/// A token has what its scopes say on what its limits name, and nothing of what is the
+/// administrators' own.
+fn token_may(token: &ApiToken, action: Action<'_>) -> bool {
+    match action {
+        Action::Deployment
+        | Action::ReadTenants
+        | Action::ManageUsers
+        | Action::ReadUsers
+        | Action::ReadAudit
+        | Action::Force => false,
+        Action::ReadInstance => true,
+        Action::Manage => token.has(TokenScope::Manage),
+        Action::ReadManaged => {
+            let may_see = token.has(TokenScope::Read) || token.has(TokenScope::Manage);
+            may_see && !token.is_limited()
+        }
+        Action::Produce(topic) => token.has(TokenScope::Produce) && token.may_touch_topic(topic),
+        Action::Consume { topic, group } => {
+            let may_touch = token.may_touch_topic(topic) && token.may_touch_group(group);
+            token.has(TokenScope::Consume) && may_touch
+        }
+        Action::Query(topic) => token.has(TokenScope::Read) && token.may_touch_topic(topic),
     }
 }
 
@@ -289,7 +334,7 @@ impl Authenticator {
 fn address_allowed(identity: &Identity, peer: Option<IpAddr>) -> bool {
     match identity {
         Identity::User(user) => may_come_from(user, peer),
-        Identity::Console(_) => true,
+        Identity::Console(_) | Identity::Token(_) => true,
     }
 }
 

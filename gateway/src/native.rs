@@ -4,6 +4,7 @@
 mod admin_groups;
 mod admin_instances;
 mod admin_tenants;
+mod admin_tokens;
 mod admin_topics;
 mod admin_users;
 mod answer;

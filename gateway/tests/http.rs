@@ -22,6 +22,8 @@ mod fake_queues;
 mod fake_storage;
 #[path = "http/fake_tenants.rs"]
 mod fake_tenants;
+#[path = "http/fake_tokens.rs"]
+mod fake_tokens;
 #[path = "http/queries.rs"]
 mod queries;
 #[path = "http/rights.rs"]

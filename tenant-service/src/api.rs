@@ -1,15 +1,16 @@
 //! [`TenantApi`] as the gateway calls it: reads from memory, changes by rule.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use async_trait::async_trait;
 use firn_protocol::api::tenant::{
-    AuditFilter, Denied, GroupFields, InstanceChange, NewInstance, TenantApi, TopicFields,
-    UserFields, UserWithSecret,
+    AuditFilter, Denied, GroupFields, InstanceChange, NewInstance, NewToken, TenantApi, TokenUse,
+    TopicFields, UserFields, UserWithSecret,
 };
 use firn_protocol::catalogue::{
-    AppUser, AuditEntry, Broker, ConsoleRole, ConsoleUser, Erasure, Group, Instance, Plan, Tenant,
-    Topic,
+    ApiToken, AppUser, AuditEntry, Broker, ConsoleRole, ConsoleUser, Erasure, Group, Instance,
+    Plan, Tenant, Topic,
 };
 use firn_protocol::limits::{AUDIT_ROWS_MAX, PASSWORD_BYTES_MAX, SECRET_KEY_BYTES_MAX};
 use firn_protocol::{
@@ -19,7 +20,8 @@ use serde_json::json;
 use subtle::ConstantTimeEq as _;
 
 use crate::catalogue::{
-    Audit, Change, DENIED, console, groups, instances, lifecycle, plans, tenants, topics, users,
+    Audit, Change, DENIED, console, groups, instances, lifecycle, plans, tenants, tokens, topics,
+    users,
 };
 use crate::error::unavailable;
 use crate::secret::Secret;
@@ -388,6 +390,53 @@ impl TenantApi for TenantService {
             users::reveal(draft, instance, access_key)
         })
         .await
+    }
+
+    fn api_token(&self, text: &str) -> Option<Arc<ApiToken>> {
+        let row = {
+            let memory = self.shared.memory.read();
+            memory.api_token(tokens::id_in(text)?).cloned()?
+        };
+        let now = self.shared.clock.now_ms();
+        let is_it = bool::from(row.hash.ct_eq(&tokens::hash(text)));
+        if !is_it || row.token.expires_at.0 <= now {
+            return None;
+        }
+        row.used_ms.fetch_max(now, Ordering::Relaxed);
+        Some(row.token)
+    }
+
+    fn api_tokens(&self, instance: InstanceId) -> Vec<TokenUse> {
+        let memory = self.shared.memory.read();
+        let rows = memory.tokens_of(instance).map(|row| {
+            let used = row.used_ms.load(Ordering::Relaxed);
+            TokenUse {
+                token: row.token.clone(),
+                last_used_at: (used > 0).then_some(Timestamp(used)),
+            }
+        });
+        rows.collect()
+    }
+
+    async fn create_api_token(
+        &self,
+        caller: &Caller,
+        instance: InstanceId,
+        new: NewToken,
+    ) -> ApiResult<(Arc<ApiToken>, String)> {
+        let made = self.change(Some(caller), |draft| tokens::create(draft, instance, new));
+        let (token, text) = made.await?;
+        Ok((token, text.expose().to_owned()))
+    }
+
+    async fn delete_api_token(
+        &self,
+        caller: &Caller,
+        instance: InstanceId,
+        id: &str,
+    ) -> ApiResult<()> {
+        self.change(Some(caller), |draft| tokens::delete(draft, instance, id))
+            .await
     }
 
     fn console_users(&self, tenant: TenantId) -> Vec<ConsoleUser> {

@@ -3,6 +3,7 @@
 
 mod operator;
 mod rotate;
+mod tidy;
 mod transfer;
 mod turn;
 
@@ -19,7 +20,7 @@ use tokio::sync::watch;
 
 use crate::catalogue::bootstrap::{self, BootstrapReport};
 use crate::catalogue::memory::Memory;
-use crate::catalogue::{Audit, Change, Draft, Numbers, lifecycle, users};
+use crate::catalogue::{Audit, Draft, Numbers, lifecycle};
 use crate::config::{CatalogueUrl, TenantConfig};
 use crate::error::{BootstrapError, OpenError, StoreError};
 use crate::keys::Keys;
@@ -141,8 +142,7 @@ impl TenantService {
     }
 
     /// One step of the background work: tries a database that failed, takes
-    /// over what other processes changed, and forgets revocations of tokens that
-    /// have ended.
+    /// over what other processes changed, and tidies up.
     pub async fn tick(&self) {
         if self.is_failing() {
             // Told when it works again.
@@ -153,33 +153,7 @@ impl TenantService {
             self.shared.follow().await;
         }
         self.end_instances().await;
-        let now = Timestamp(self.shared.clock.now_ms());
-        let has_ended = |memory: &Memory| {
-            let earliest = memory.earliest_revocation_end();
-            earliest.is_some_and(|until| until <= now)
-        };
-        let has_grace = users::has_ended_grace(&self.shared.memory.read(), now);
-        if has_grace {
-            // They are refused since they ended; kept no longer than needed, too.
-            let forget = self.change(None, |draft| {
-                users::end_graces(draft);
-                Ok(())
-            });
-            // A failure is logged where it happens and tried again later.
-            let _ = forget.await;
-        }
-        if has_ended(&self.shared.memory.read()) {
-            // A failure is logged where it happens and tried again later.
-            let _ = self
-                .change(None, |draft| {
-                    // Another process may have been first.
-                    if has_ended(draft.memory) {
-                        draft.push(Change::PruneTokens(now));
-                    }
-                    Ok(())
-                })
-                .await;
-        }
+        self.tidy().await;
     }
 
     /// Freezes and removes instances whose time has come.

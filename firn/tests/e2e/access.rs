@@ -41,6 +41,9 @@ fn secrets_outlive_restarts_and_a_new_master_key() {
         &json!({"waitSeconds": 20, "invisibleSeconds": 600}),
     );
     assert_eq!(bodies(&got), ["1"]);
+    let form = json!({"name": "robot", "scopes": ["produce"]});
+    let robot = admin.post(&format!("{ACME}/tokens"), &form).ok()["token"].clone();
+    let robot = robot.as_str().expect("shown").to_owned();
     let wrong = Http::user(process.http, "demo", "a-wrong-secret").get(ACME);
     wrong.error(401, "UNAUTHENTICATED");
     process.terminate();
@@ -63,6 +66,8 @@ fn secrets_outlive_restarts_and_a_new_master_key() {
     let mut demo = Http::user(process.http, "demo", &fresh);
     let answers = ack(&mut demo, "workers", "orders", &got);
     assert_eq!(answers, ["OK"], "handles that were out go on");
+    let mut http = Http::new(process.http).authorize(&format!("Bearer {robot}"));
+    send(&mut http, "orders", &json!([{"body": "2"}]));
     let mut old = Http::new(process.http).authorize(&format!("Bearer {token}"));
     old.get(ACME).error(401, "UNAUTHENTICATED");
     let token = operator(&process);
@@ -77,6 +82,7 @@ fn secrets_outlive_restarts_and_a_new_master_key() {
     let busy = rotate();
     assert!(!busy.status.success(), "somebody has it open: {busy:?}");
     let told = log_of(dir.path()) + &said + &all.to_string();
+    assert!(!told.contains(&robot[22..]), "the token is told");
     for secret in [
         "demo-secret",
         &fresh,

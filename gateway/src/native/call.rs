@@ -193,10 +193,7 @@ impl Call {
         let foreign_tenant = identity
             .tenant()
             .is_some_and(|tenant| tenant != instance.tenant);
-        let foreign_instance = match identity {
-            Identity::User(user) => user.instance != instance.id,
-            Identity::Console(_) => false,
-        };
+        let foreign_instance = identity.instance().is_some_and(|own| own != instance.id);
         if foreign_tenant || foreign_instance {
             return Err(unknown());
         }

@@ -65,7 +65,9 @@ fn is_told(code: ErrorCode, template: &str) -> bool {
     match code {
         ErrorCode::Unauthenticated | ErrorCode::Forbidden | ErrorCode::InstanceNotFound => true,
         ErrorCode::NotFound => {
-            template.starts_with("/v1/tenants/") || template.contains("/users/{access_key}")
+            template.starts_with("/v1/tenants/")
+                || template.contains("/users/{access_key}")
+                || template.ends_with("/tokens/{token}")
         }
         _ => false,
     }

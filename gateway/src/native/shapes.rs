@@ -11,4 +11,5 @@ pub(super) mod paths;
 pub(super) mod send;
 pub(super) mod session;
 pub(super) mod text;
+pub(super) mod token;
 pub(super) mod transaction;

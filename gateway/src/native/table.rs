@@ -10,8 +10,8 @@ use actix_web::http::Method;
 use super::answer::Answer;
 use super::call::Call;
 use super::{
-    admin_groups, admin_instances, admin_tenants, admin_topics, admin_users, audit, auth, consume,
-    docs, messages, parked, peek, purge, queries, sessions, stream, transactions,
+    admin_groups, admin_instances, admin_tenants, admin_tokens, admin_topics, admin_users, audit,
+    auth, consume, docs, messages, parked, peek, purge, queries, sessions, stream, transactions,
 };
 
 type Work = Pin<Box<dyn Future<Output = Answer>>>;
@@ -52,6 +52,8 @@ const GROUPS: &str = "/v1/instances/{instance}/groups";
 const GROUP: &str = "/v1/instances/{instance}/groups/{group}";
 const USERS: &str = "/v1/instances/{instance}/users";
 const USER: &str = "/v1/instances/{instance}/users/{access_key}";
+const API_TOKENS: &str = "/v1/instances/{instance}/tokens";
+const API_TOKEN: &str = "/v1/instances/{instance}/tokens/{token}";
 
 pub(super) fn all() -> Vec<Route> {
     let mut routes = messages();
@@ -195,6 +197,9 @@ fn administration() -> Vec<Route> {
             "/v1/instances/{instance}/users/{access_key}/rotate",
             admin_users::rotate,
         ),
+        route(M::GET, API_TOKENS, admin_tokens::list),
+        route(M::POST, API_TOKENS, admin_tokens::create),
+        route(M::DELETE, API_TOKEN, admin_tokens::remove),
         route(M::GET, "/v1/instances/{instance}/sessions", sessions::list),
         route(M::GET, "/openapi.json", docs::openapi),
         route(M::GET, "/docs", docs::page),

@@ -21,6 +21,7 @@ pub(crate) struct Catalogue {
     pub(crate) people: BTreeMap<(Option<TenantId>, String), (ConsoleUser, String)>,
     pub(crate) revoked: BTreeSet<String>,
     pub(crate) audit: Vec<AuditEntry>,
+    pub(crate) tokens: BTreeMap<String, Arc<ApiToken>>,
 }
 
 #[derive(Default)]
@@ -490,6 +491,27 @@ impl TenantApi for FakeTenants {
         let catalogue = self.catalogue.lock();
         let (user, secret_key) = catalogue.users[access_key].clone();
         Ok(UserWithSecret { user, secret_key })
+    }
+    fn api_token(&self, text: &str) -> Option<Arc<ApiToken>> {
+        self.catalogue.lock().api_token(text)
+    }
+    fn api_tokens(&self, instance: InstanceId) -> Vec<TokenUse> {
+        self.catalogue.lock().api_tokens(instance)
+    }
+    async fn create_api_token(
+        &self,
+        _: &Caller,
+        instance: InstanceId,
+        new: NewToken,
+    ) -> ApiResult<(Arc<ApiToken>, String)> {
+        let id = self.id();
+        let token = self.catalogue.lock().add_api_token(id, instance, new);
+        let text = token.id.clone();
+        Ok((token, text))
+    }
+    async fn delete_api_token(&self, _: &Caller, _: InstanceId, id: &str) -> ApiResult<()> {
+        self.catalogue.lock().tokens.remove(id);
+        Ok(())
     }
     fn health(&self) -> ApiResult<()> {
         self.change()

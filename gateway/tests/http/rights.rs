@@ -17,6 +17,17 @@ async fn rights_by_caller_and_route() {
         world.login(Some(3), "admin").await,
         basic("rival", "rival-secret"),
     ];
+    let mut tokens = Vec::new();
+    for scope in ["read", "manage", "produce", "consume"] {
+        let form = json!({"name": scope, "scopes": [scope]});
+        let made = world
+            .as_caller(&callers[1], "POST", "/v1/instances/demo/tokens", form)
+            .await
+            .expect(201)
+            .json();
+        let text = made["token"].as_str().expect("shown");
+        tokens.push((scope, format!("Bearer {text}")));
+    }
     let body = |value: Value| value;
     let one = json!({"messages": [{"body": "x"}]});
     // operator, admin, viewer, user, limited user | neighbour instance, rival admin, rival user
@@ -349,6 +360,24 @@ async fn rights_by_caller_and_route() {
             [400, 400, 403, 403, 403, 404, 404, 404],
         ),
         (
+            "GET",
+            "/v1/instances/demo/tokens",
+            Value::Null,
+            [200, 200, 200, 403, 403, 404, 404, 404],
+        ),
+        (
+            "POST",
+            "/v1/instances/demo/tokens",
+            json!({}),
+            [400, 400, 403, 403, 403, 404, 404, 404],
+        ),
+        (
+            "DELETE",
+            "/v1/instances/demo/tokens/nothing",
+            Value::Null,
+            [404; 8],
+        ),
+        (
             "DELETE",
             "/v1/instances/demo/users/nothing",
             Value::Null,
@@ -365,6 +394,16 @@ async fn rights_by_caller_and_route() {
             }
         }
         assert_eq!(found, *expected, "{method} {path}");
+        for (scope, auth) in &tokens {
+            let reply = world.as_caller(auth, method, path, body.clone()).await;
+            // Where it has the right, all goes as for a user without limits.
+            let expected =
+                match allowed(scope, method, path) || expected.iter().all(|it| *it == 404) {
+                    true => expected[3],
+                    false => 403,
+                };
+            assert_eq!(reply.status, expected, "{method} {path} with {scope}");
+        }
         let stranger = world.as_caller("", method, path, body.clone()).await;
         assert_eq!(stranger.status, 401, "{method} {path} without credentials");
     }
@@ -398,6 +437,93 @@ async fn rights_by_caller_and_route() {
             assert!(found, "no row of the table covers {method} {path}");
         }
     }
+}
+
+/// What a token of one scope may do.
+fn allowed(scope: &str, method: &str, path: &str) -> bool {
+    let path = path.split('?').next().expect("one part");
+    let Some(rest) = path.strip_prefix("/v1/instances/demo") else {
+        return method == "GET" && ["/v1/plans", "/v1/instances"].contains(&path);
+    };
+    let parts: Vec<&str> = rest.split('/').skip(1).collect();
+    let needed: &[&str] = match (method, parts.as_slice()) {
+        ("GET", []) => return true,
+        ("GET", ["sessions" | "topics" | "groups"] | ["topics" | "groups", _])
+        | ("GET", ["groups", _, "lag" | "parked"]) => &["read", "manage"],
+        ("GET", ["topics", _, "messages" | "peek" | "transactions"]) => &["read"],
+        ("POST", ["topics" | "groups"])
+        | ("PATCH" | "DELETE", ["topics" | "groups", _])
+        | ("POST", ["topics", _, "purge"])
+        | ("POST", ["groups", _, "dead-letters", "redrive"])
+        | ("POST", ["groups", _, "parked", "release"])
+        | ("POST", ["groups", _, "topics", _, "seek"]) => &["manage"],
+        ("POST", ["topics", _, "messages" | "transactions", ..]) => &["produce"],
+        (
+            _,
+            [
+                "groups",
+                _,
+                "topics",
+                _,
+                "receive" | "ack" | "visibility" | "stream",
+            ],
+        ) => &["consume"],
+        _ => &[],
+    };
+    needed.contains(&scope)
+}
+
+#[actix_web::test]
+async fn tokens_are_shown_once_and_end_with_their_removal() {
+    let world = World::new().await;
+    let admin = world.login(Some(2), "admin").await;
+    let path = "/v1/instances/demo/tokens";
+    let call = async |auth: &str, method: &str, path: &str, form: Value| {
+        world.as_caller(auth, method, path, form).await
+    };
+    let form = json!({
+        "name": "robot", "scopes": ["produce"], "topics": ["orders"], "groups": [],
+        "expiresAt": NOW + 1000,
+    });
+    let made = call(&admin, "POST", path, form).await.expect(201).json();
+    let text = made["token"].as_str().expect("shown").to_owned();
+    let listed = call(&admin, "GET", path, Value::Null)
+        .await
+        .expect(200)
+        .json();
+    let item = json!({
+        "id": made["id"], "name": "robot", "scopes": ["produce"], "topics": ["orders"],
+        "groups": [], "createdAt": 0, "expiresAt": NOW + 1000, "lastUsedAt": 5,
+    });
+    assert_eq!(listed, json!({"items": [item], "total": 1}));
+    let bearer = format!("Bearer {text}");
+    let one = json!({"messages": [{"body": "x"}]});
+    call(&bearer, "POST", MESSAGES, one.clone())
+        .await
+        .expect(200);
+    let secret = "/v1/instances/demo/topics/secret/messages";
+    call(&bearer, "POST", secret, one.clone()).await.expect(403);
+    let foreign = MESSAGES.replace("demo", "other");
+    call(&bearer, "POST", &foreign, one.clone())
+        .await
+        .expect(404);
+    let shown = call(&bearer, "GET", "/v1/instances", Value::Null).await;
+    assert_eq!(shown.expect(200).json()["total"], 1);
+    for wrong in [
+        json!({"name": "x", "scopes": ["all"]}),
+        json!({"name": "x", "scopes": "read"}),
+        json!({"scopes": ["read"]}),
+        json!({"name": "x", "scopes": ["read"], "expiresAt": -1}),
+    ] {
+        call(&admin, "POST", path, wrong).await.expect(400);
+    }
+    let own = format!("{path}/{}", made["id"].as_str().expect("an id"));
+    let elsewhere = own.replace("demo", "other");
+    call(&admin, "DELETE", &elsewhere, Value::Null)
+        .await
+        .expect(404);
+    call(&admin, "DELETE", &own, Value::Null).await.expect(204);
+    call(&bearer, "POST", MESSAGES, one).await.expect(401);
 }
 
 fn fits(template: &str, path: &str) -> bool {

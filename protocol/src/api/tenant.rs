@@ -6,8 +6,9 @@ use std::sync::Arc;
 use async_trait::async_trait;
 
 use crate::catalogue::{
-    AppUser, AuditEntry, Broker, ConsoleRole, ConsoleUser, DiskPolicy, Durability, Erasure, Group,
-    Instance, InstanceStatus, OnPoison, Permission, Plan, StartPosition, Tenant, Topic, TopicType,
+    ApiToken, AppUser, AuditEntry, Broker, ConsoleRole, ConsoleUser, DiskPolicy, Durability,
+    Erasure, Group, Instance, InstanceStatus, OnPoison, Permission, Plan, StartPosition, Tenant,
+    TokenScope, Topic, TopicType,
 };
 use crate::context::Caller;
 use crate::error::ApiResult;
@@ -126,6 +127,23 @@ pub struct Denied {
 pub struct UserWithSecret {
     pub user: Arc<AppUser>,
     pub secret_key: String,
+}
+
+/// Fields of a new API token.
+#[derive(Clone, Debug, Default)]
+pub struct NewToken {
+    pub name: String,
+    pub scopes: Vec<TokenScope>,
+    pub topics: Vec<String>,
+    pub groups: Vec<String>,
+    pub expires_at: Option<crate::time::Timestamp>,
+}
+
+/// An API token and roughly when it was used last.
+#[derive(Clone, Debug)]
+pub struct TokenUse {
+    pub token: Arc<ApiToken>,
+    pub last_used_at: Option<crate::time::Timestamp>,
 }
 
 #[async_trait]
@@ -293,6 +311,24 @@ pub trait TenantApi: Send + Sync + 'static {
         instance: InstanceId,
         access_key: &str,
     ) -> ApiResult<UserWithSecret>;
+
+    /// The token that this text proves, if it has not ended. Notes that it was used.
+    fn api_token(&self, text: &str) -> Option<Arc<ApiToken>>;
+    /// Those of an instance, also such as have ended.
+    fn api_tokens(&self, instance: InstanceId) -> Vec<TokenUse>;
+    /// Makes a token; the text that proves it is shown here and nowhere else.
+    async fn create_api_token(
+        &self,
+        caller: &Caller,
+        instance: InstanceId,
+        new: NewToken,
+    ) -> ApiResult<(Arc<ApiToken>, String)>;
+    async fn delete_api_token(
+        &self,
+        caller: &Caller,
+        instance: InstanceId,
+        id: &str,
+    ) -> ApiResult<()>;
 
     /// Console users of a tenant, by name.
     fn console_users(&self, tenant: TenantId) -> Vec<ConsoleUser>;

@@ -15,7 +15,9 @@ mod tests;
 use std::collections::HashSet;
 use std::path::Path;
 
-use firn_protocol::catalogue::{AppUser, ConsoleUser, Group, Instance, Plan, Tenant, Topic};
+use firn_protocol::catalogue::{
+    ApiToken, AppUser, ConsoleUser, Group, Instance, Plan, Tenant, Topic,
+};
 use firn_protocol::{TenantId, Timestamp};
 use serde::{Deserialize, Serialize};
 
@@ -57,6 +59,8 @@ pub struct CatalogueExport {
 struct Extra {
     /// By access key, at most one for each.
     previous: Vec<SealedPrevious>,
+    /// By id, with the hashes of what proves them.
+    tokens: Vec<(ApiToken, [u8; 32])>,
 }
 
 /// The secret of a user of before its last rotation.
@@ -117,6 +121,10 @@ impl Moment {
         revoked.sort();
         let mut users: Vec<UserRow> = memory.users.values().cloned().collect();
         users.sort_by(|a, b| a.user.access_key.cmp(&b.user.access_key));
+        let tokens = memory.api_tokens();
+        let tokens = tokens.map(|row| (ApiToken::clone(&row.token), row.hash));
+        let mut tokens: Vec<_> = tokens.collect();
+        tokens.sort_by(|a, b| a.0.id.cmp(&b.0.id));
         let rows = CatalogueExport {
             key_check: String::new(),
             numbers,
@@ -128,7 +136,10 @@ impl Moment {
             users: Vec::new(),
             people: Vec::new(),
             revoked,
-            extra: Extra::default(),
+            extra: Extra {
+                previous: Vec::new(),
+                tokens,
+            },
         };
         Self {
             numbers,
@@ -150,6 +161,7 @@ impl Moment {
         });
         let extra = Extra {
             previous: previous.collect(),
+            tokens: self.rows.extra.tokens,
         };
         let users = self.users.into_iter().map(|row| SealedUser {
             secret: keys.seal_for_export(&user_name(&row.user), row.secret.expose()),
@@ -227,6 +239,10 @@ impl CatalogueExport {
         Ok(Some((rows[at].valid_until, secret)))
     }
 
+    pub(crate) fn tokens(&self) -> &[(ApiToken, [u8; 32])] {
+        &self.extra.tokens
+    }
+
     pub(crate) fn revoked(&self) -> &[(String, Timestamp)] {
         &self.revoked
     }
@@ -280,6 +296,13 @@ impl CatalogueExport {
             pairs.all(|pair| pair[0].access_key < pair[1].access_key),
             "secrets of before are out of order",
         )?;
+        let tokens = self.extra.tokens.iter();
+        for (token, _) in tokens {
+            require(
+                instances.contains(&token.instance),
+                "an instance is missing",
+            )?;
+        }
         let owners = self.people.iter().filter_map(|it| it.user.0.tenant);
         for owner in owners {
             require(tenants.contains(&owner), "a tenant is missing")?;

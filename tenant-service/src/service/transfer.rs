@@ -13,7 +13,7 @@ use tokio::sync::watch;
 use super::operator::new_password;
 use super::{TenantService, catalogue_url, password_error};
 use crate::catalogue::users::new_secret;
-use crate::catalogue::{Audit, Change, ConsoleRow, UserRow, console};
+use crate::catalogue::{Audit, Change, ConsoleRow, TokenRow, UserRow, console};
 use crate::config::{CatalogueUrl, TenantConfig};
 use crate::error::{OpenError, StoreError};
 use crate::export::{CatalogueExport, IdsInUse, Moment, SealedPerson, SealedUser, Unpacked};
@@ -210,6 +210,15 @@ impl<'a> Rows<'a> {
         self.changes.extend(groups.map(Change::AddGroup));
         for sealed in &export.users {
             self.user(sealed)?;
+        }
+        if self.restored.has_old_secrets {
+            let tokens = export.tokens().iter().map(|(token, hash)| TokenRow {
+                token: Arc::new(token.clone()),
+                hash: *hash,
+                noted_ms: 0,
+                used_ms: Arc::default(),
+            });
+            self.changes.extend(tokens.map(Change::AddApiToken));
         }
         let passwords = Passwords::new().await.map_err(password_error)?;
         for sealed in &export.people {

@@ -2,9 +2,11 @@
 
 use std::borrow::Cow;
 use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
 
 use firn_protocol::catalogue::{
-    AppUser, AuditEntry, Broker, ConsoleUser, Erasure, Group, Instance, Plan, Rates, Tenant, Topic,
+    ApiToken, AppUser, AuditEntry, Broker, ConsoleUser, Erasure, Group, Instance, Plan, Rates,
+    Tenant, Topic,
 };
 use firn_protocol::{BrokerId, GroupId, InstanceId, TenantId, Timestamp, TopicId};
 use rustc_hash::FxHashMap;
@@ -16,7 +18,7 @@ use super::dialect::{Connection, Row, query};
 use super::text::{Word, list_from_text, start_from_word};
 use super::{KEY_CHECK, Loaded, VERSION};
 use crate::catalogue::memory::Memory;
-use crate::catalogue::{Change, ConsoleRow, Numbers, UserRow, plans};
+use crate::catalogue::{Change, ConsoleRow, Numbers, TokenRow, UserRow, plans};
 use crate::error::StoreError;
 use crate::keys::Keys;
 
@@ -46,6 +48,7 @@ pub(super) async fn all(db: &mut Connection<'_>, keys: &Keys) -> Result<Loaded, 
     topics(db, &mut memory).await?;
     groups(db, &mut memory).await?;
     users(db, &mut memory, keys).await?;
+    api_tokens(db, &mut memory).await?;
     people(db, &mut memory).await?;
     erasures(db, &mut memory).await?;
     let numbers = numbers(db).await?;
@@ -333,6 +336,36 @@ async fn users(
             user: Arc::new(user),
             secret: Arc::new(secret),
             previous: previous.map(Arc::new),
+        }));
+        Ok(())
+    })
+    .await
+}
+
+async fn api_tokens(db: &mut Connection<'_>, memory: &mut Memory) -> Result<(), StoreError> {
+    let sql = "SELECT t.id, i.tenant, t.instance, t.name, t.scopes, t.allowed_topics,
+                      t.allowed_groups, t.created_at, t.expires_at, t.hash, t.last_used_at
+               FROM api_token t JOIN instance i ON i.id = t.instance";
+    each(db, "api_token", sql, |row| {
+        let token = ApiToken {
+            id: row.get()?,
+            tenant: TenantId(row.number()?),
+            instance: InstanceId(row.number()?),
+            name: row.get()?,
+            scopes: row.list()?,
+            topics: row.list()?,
+            groups: row.list()?,
+            created_at: Timestamp(row.number()?),
+            expires_at: Timestamp(row.number()?),
+        };
+        let hash: Vec<u8> = row.get()?;
+        let hash = hash.try_into().map_err(|_| row.damage("no hash"))?;
+        let noted_ms = row.number()?;
+        memory.apply(&Change::AddApiToken(TokenRow {
+            token: Arc::new(token),
+            hash,
+            noted_ms,
+            used_ms: Arc::new(AtomicU64::new(noted_ms)),
         }));
         Ok(())
     })
