@@ -10,6 +10,7 @@ use clap_complete::Shell;
 use crate::client::Verb;
 use crate::inspect::Inspect;
 use crate::restore::Restore;
+use crate::rotate::RotateMasterKey;
 use crate::settings::Flags;
 
 /// Firn: multi-tenant messaging with RocketMQ's semantics.
@@ -25,6 +26,7 @@ pub enum Command {
     /// Run the whole service in this process, in the foreground.
     Standalone(Flags),
     Restore(Restore),
+    RotateMasterKey(RotateMasterKey),
     #[command(flatten)]
     Client(Box<Verb>),
     Inspect(Inspect),

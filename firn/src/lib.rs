@@ -11,6 +11,7 @@ pub mod inspect;
 mod metrics;
 mod object_store;
 pub mod restore;
+pub mod rotate;
 mod rules;
 pub mod settings;
 pub mod standalone;

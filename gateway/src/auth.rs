@@ -3,6 +3,7 @@
 //! themselves are compared by the tenant service.
 
 pub(crate) mod address;
+mod throttle;
 mod tokens;
 
 #[cfg(test)]
@@ -14,10 +15,15 @@ use std::sync::Arc;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use firn_protocol::api::tenant::TenantApi;
-use firn_protocol::catalogue::{AppUser, ConsoleRole, ConsoleUser};
-use firn_protocol::{ApiError, ApiResult, ErrorCode, TenantId};
+use firn_protocol::catalogue::{ApiToken, AppUser, ConsoleRole, ConsoleUser, TokenScope};
+use firn_protocol::{ApiError, ApiResult, ErrorCode, InstanceId, TenantId};
 use firn_runtime::Clock;
 
+use crate::denied::Who;
+use crate::metrics::Metrics;
+
+pub(crate) use throttle::retry_after_ms;
+use throttle::{Account, Attempt, Throttle};
 pub(crate) use tokens::{TokenPair, Tokens};
 
 /// Longest decoded `accessKey:secretKey`; longer ones cannot be right.
@@ -28,6 +34,7 @@ const BASIC_BYTES_MAX: usize = 1024;
 pub(crate) enum Identity {
     User(Arc<AppUser>),
     Console(Arc<ConsoleUser>),
+    Token(Arc<ApiToken>),
 }
 
 /// What a request wants to do, for the table of rights (API.md, "Who may call").
@@ -42,24 +49,36 @@ pub(crate) enum Action<'a> {
     /// Make, change, remove, reveal application users.
     ManageUsers,
     ReadUsers,
+    /// See the audit log.
+    ReadAudit,
     /// Change topics and groups, seek, redrive.
     Manage,
     /// Remove what is in use.
     Force,
     /// See topics, groups and lag, and who is online.
     ReadManaged,
-    /// Send to, receive from, acknowledge on a topic.
-    Use(&'a str),
+    /// Send to a topic, decide transactions of it.
+    Produce(&'a str),
+    /// Receive from a topic as a group, acknowledge.
+    Consume {
+        topic: &'a str,
+        group: &'a str,
+    },
     /// Look messages of a topic up.
     Query(&'a str),
 }
 
 impl Identity {
+    pub(crate) fn of_person(user: ConsoleUser) -> Self {
+        Self::Console(Arc::new(user))
+    }
+
     /// The tenant that the caller is confined to; `None` for the operator.
     pub(crate) fn tenant(&self) -> Option<TenantId> {
         match self {
             Self::User(user) => Some(user.tenant),
             Self::Console(user) => user.tenant,
+            Self::Token(token) => Some(token.tenant),
         }
     }
 
@@ -71,6 +90,16 @@ impl Identity {
                 None => user.username.clone(),
                 Some(tenant) => format!("console:{tenant}/{}", user.username),
             },
+            Self::Token(token) => format!("token:{}", token.id),
+        }
+    }
+
+    /// The one instance that the caller is confined to, if it is.
+    pub(crate) fn instance(&self) -> Option<InstanceId> {
+        match self {
+            Self::User(user) => Some(user.instance),
+            Self::Token(token) => Some(token.instance),
+            Self::Console(_) => None,
         }
     }
 
@@ -81,10 +110,13 @@ impl Identity {
                 | Action::ReadTenants
                 | Action::ManageUsers
                 | Action::Force
-                | Action::ReadUsers => false,
+                | Action::ReadUsers
+                | Action::ReadAudit => false,
                 Action::ReadInstance => true,
                 Action::Manage | Action::ReadManaged => user.may_manage(),
-                Action::Use(topic) | Action::Query(topic) => user.may_use(topic),
+                Action::Produce(topic) | Action::Consume { topic, .. } | Action::Query(topic) => {
+                    user.may_use(topic)
+                }
             },
             Self::Console(user) => match (user.role, action) {
                 (ConsoleRole::Operator, _) => user.tenant.is_none(),
@@ -95,10 +127,12 @@ impl Identity {
                     Action::ReadTenants
                         | Action::ReadInstance
                         | Action::ReadUsers
+                        | Action::ReadAudit
                         | Action::ReadManaged
                         | Action::Query(_)
                 ),
             },
+            Self::Token(token) => token_may(token, action),
         }
     }
 
@@ -109,7 +143,7 @@ impl Identity {
             return Ok(());
         }
         let text = match action {
-            Action::Use(topic) | Action::Query(topic) => {
+            Action::Produce(topic) | Action::Consume { topic, .. } | Action::Query(topic) => {
                 format!("these credentials have no right on topic '{topic}' for this call")
             }
             Action::Deployment
@@ -117,6 +151,7 @@ impl Identity {
             | Action::ReadInstance
             | Action::ManageUsers
             | Action::ReadUsers
+            | Action::ReadAudit
             | Action::Manage
             | Action::Force
             | Action::ReadManaged => "these credentials have no right to this call".to_owned(),
@@ -125,39 +160,71 @@ impl Identity {
     }
 }
 
+/// A token has what its scopes say on what its limits name, and nothing of what is the
+/// administrators' own.
+fn token_may(token: &ApiToken, action: Action<'_>) -> bool {
+    match action {
+        Action::Deployment
+        | Action::ReadTenants
+        | Action::ManageUsers
+        | Action::ReadUsers
+        | Action::ReadAudit
+        | Action::Force => false,
+        Action::ReadInstance => true,
+        Action::Manage => token.has(TokenScope::Manage),
+        Action::ReadManaged => {
+            let may_see = token.has(TokenScope::Read) || token.has(TokenScope::Manage);
+            may_see && !token.is_limited()
+        }
+        Action::Produce(topic) => token.has(TokenScope::Produce) && token.may_touch_topic(topic),
+        Action::Consume { topic, group } => {
+            let may_touch = token.may_touch_topic(topic) && token.may_touch_group(group);
+            token.has(TokenScope::Consume) && may_touch
+        }
+        Action::Query(topic) => token.has(TokenScope::Read) && token.may_touch_topic(topic),
+    }
+}
+
 /// Turns an `Authorization` header into an identity.
 pub(crate) struct Authenticator {
     tenants: Arc<dyn TenantApi>,
     pub(crate) tokens: Tokens,
+    throttle: Throttle,
+    metrics: Metrics,
 }
 
 impl Authenticator {
-    pub(crate) fn new(tenants: Arc<dyn TenantApi>, clock: Clock) -> Self {
-        let tokens = Tokens::new(tenants.clone(), clock);
-        Self { tenants, tokens }
+    pub(crate) fn new(tenants: Arc<dyn TenantApi>, clock: Clock, metrics: Metrics) -> Self {
+        Self {
+            tokens: Tokens::new(tenants.clone(), clock.clone()),
+            throttle: Throttle::new(clock),
+            tenants,
+            metrics,
+        }
     }
 
     /// # Errors
-    /// `UNAUTHENTICATED`, one text for every cause.
+    /// `UNAUTHENTICATED`, one text for every cause; `RATE_LIMITED` after too many wrong
+    /// secrets.
     pub(crate) fn identify(
         &self,
         header: Option<&[u8]>,
         peer: Option<IpAddr>,
     ) -> ApiResult<Identity> {
-        let identity = header
-            .and_then(|value| std::str::from_utf8(value).ok())
+        let header = header.and_then(|value| std::str::from_utf8(value).ok());
+        let (scheme, credentials) = header
             .and_then(|value| value.split_once(' '))
-            .and_then(|(scheme, credentials)| {
-                let credentials = credentials.trim();
-                if scheme.eq_ignore_ascii_case("basic") {
-                    self.basic(credentials)
-                } else if scheme.eq_ignore_ascii_case("bearer") {
-                    self.tokens.identify(credentials)
-                } else {
-                    None
-                }
-            });
-        identity
+            .ok_or_else(unauthenticated)?;
+        let credentials = credentials.trim();
+        if scheme.eq_ignore_ascii_case("basic") {
+            return self.basic(credentials, peer).map(Identity::User);
+        }
+        if !scheme.eq_ignore_ascii_case("bearer") {
+            return Err(unauthenticated());
+        }
+        // Nobody guesses a token, so these are not counted.
+        self.tokens
+            .identify(credentials)
             .filter(|identity| address_allowed(identity, peer))
             .ok_or_else(unauthenticated)
     }
@@ -172,32 +239,120 @@ impl Authenticator {
         secret_key: &str,
         peer: Option<IpAddr>,
     ) -> ApiResult<Identity> {
-        let user = self.tenants.authenticate(access_key, secret_key);
-        user.map(Identity::User)
-            .filter(|identity| address_allowed(identity, peer))
-            .ok_or_else(unauthenticated)
+        self.user(access_key, secret_key, peer).map(Identity::User)
     }
 
-    fn basic(&self, credentials: &str) -> Option<Identity> {
+    fn basic(&self, credentials: &str, peer: Option<IpAddr>) -> ApiResult<Arc<AppUser>> {
         let mut buffer = [0; BASIC_BYTES_MAX];
-        let len = STANDARD.decode_slice(credentials, &mut buffer).ok()?;
-        let text = std::str::from_utf8(&buffer[..len]).ok()?;
-        let (access_key, secret_key) = text.split_once(':')?;
-        self.tenants
-            .authenticate(access_key, secret_key)
-            .map(Identity::User)
+        let decoded = STANDARD.decode_slice(credentials, &mut buffer);
+        let text = decoded.ok().map(|len| &buffer[..len]);
+        let text = text.and_then(|text| std::str::from_utf8(text).ok());
+        let pair = text.and_then(|text| text.split_once(':'));
+        let (access_key, secret_key) = pair.ok_or_else(unauthenticated)?;
+        self.user(access_key, secret_key, peer)
+    }
+
+    /// The application user whose secret this is, calling from where it may.
+    ///
+    /// # Errors
+    /// As [`Self::identify`].
+    pub(crate) fn user(
+        &self,
+        access_key: &str,
+        secret_key: &str,
+        peer: Option<IpAddr>,
+    ) -> ApiResult<Arc<AppUser>> {
+        let attempt = self.admit(Account::User(access_key), peer)?;
+        let user = self.tenants.authenticate(access_key, secret_key);
+        match user.filter(|user| may_come_from(user, peer)) {
+            Some(user) => {
+                self.throttle.right(&attempt);
+                Ok(user)
+            }
+            None => {
+                self.throttle.wrong(&attempt);
+                self.metrics.credentials_wrong.inc();
+                Err(unauthenticated())
+            }
+        }
+    }
+
+    /// The person whose password this is.
+    ///
+    /// # Errors
+    /// As [`Self::identify`]; what says that the service is away.
+    pub(crate) async fn person(
+        &self,
+        tenant: Option<TenantId>,
+        username: &str,
+        password: &str,
+        peer: Option<IpAddr>,
+    ) -> ApiResult<ConsoleUser> {
+        let attempt = self.admit(Account::Person(tenant, username), peer)?;
+        // Counted before the answer is known: many at once, and those that nobody waits
+        // for, are no way around it.
+        self.throttle.wrong(&attempt);
+        match self.tenants.login(tenant, username, password).await {
+            Ok(user) => {
+                self.throttle.not_wrong(&attempt);
+                self.throttle.right(&attempt);
+                Ok(user)
+            }
+            // A service that is away may be told; every other cause looks the same.
+            Err(error) if error.code.http_status() >= 429 => {
+                self.throttle.not_wrong(&attempt);
+                Err(error)
+            }
+            Err(_) => {
+                self.metrics.credentials_wrong.inc();
+                Err(unauthenticated())
+            }
+        }
+    }
+
+    /// Whose credentials a header holds or claims to hold, if there is such a caller;
+    /// nothing is compared.
+    pub(crate) fn claimed(&self, header: Option<&[u8]>) -> Option<Who> {
+        let header = std::str::from_utf8(header?).ok()?;
+        let (scheme, credentials) = header.split_once(' ')?;
+        let credentials = credentials.trim();
+        if scheme.eq_ignore_ascii_case("basic") {
+            if credentials.len() > 2 * BASIC_BYTES_MAX {
+                return None;
+            }
+            let text = String::from_utf8(STANDARD.decode(credentials).ok()?).ok()?;
+            let (access_key, _) = text.split_once(':')?;
+            return self.named_user(access_key);
+        }
+        let identity = self.tokens.identify(credentials)?;
+        Some(Who::of(&identity))
+    }
+
+    pub(crate) fn named_user(&self, access_key: &str) -> Option<Who> {
+        let user = self.tenants.user(access_key)?;
+        Some(Who::of(&Identity::User(user)))
+    }
+
+    fn admit(&self, account: Account<'_>, peer: Option<IpAddr>) -> ApiResult<Attempt> {
+        let admitted = self.throttle.admit(account, peer);
+        if admitted.is_err() {
+            self.metrics.credentials_throttled.inc();
+        }
+        admitted
     }
 }
 
 /// Whether an application user may call from this address; a user without a
 /// list may call from anywhere.
-pub(crate) fn address_allowed(identity: &Identity, peer: Option<IpAddr>) -> bool {
+fn address_allowed(identity: &Identity, peer: Option<IpAddr>) -> bool {
     match identity {
-        Identity::User(user) => {
-            user.ip_allow.is_empty() || peer.is_some_and(|ip| address::is_in(ip, &user.ip_allow))
-        }
-        Identity::Console(_) => true,
+        Identity::User(user) => may_come_from(user, peer),
+        Identity::Console(_) | Identity::Token(_) => true,
     }
+}
+
+fn may_come_from(user: &AppUser, peer: Option<IpAddr>) -> bool {
+    user.ip_allow.is_empty() || peer.is_some_and(|ip| address::is_in(ip, &user.ip_allow))
 }
 
 /// The one answer to credentials that are missing, wrong, expired or revoked.

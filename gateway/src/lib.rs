@@ -6,6 +6,7 @@
 mod admission;
 mod auth;
 mod config;
+mod denied;
 mod error;
 mod management;
 mod metrics;
@@ -49,13 +50,11 @@ fn assemble(
         streams: Arc::default(),
         sessions: sessions::Sessions::new(clock.clone()),
         admission: admission::Admission::new(clock.clone()),
+        denied: denied::DeniedLog::default(),
         closing: Stop::new(),
         billing: std::sync::OnceLock::new(),
         compat: config.compat(),
     };
-    State::new(
-        services,
-        auth::Authenticator::new(tenants, clock),
-        config.body_timeout(),
-    )
+    let auth = auth::Authenticator::new(tenants, clock, services.metrics.clone());
+    State::new(services, auth, config.body_timeout())
 }

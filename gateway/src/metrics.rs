@@ -26,6 +26,8 @@ pub(crate) struct Metrics {
     pub(crate) producers: IntGauge,
     pub(crate) groups_inconsistent: IntGauge,
     pub(crate) rate_limited: IntCounter,
+    pub(crate) credentials_wrong: IntCounter,
+    pub(crate) credentials_throttled: IntCounter,
 }
 
 /// The metrics of one route, looked up once.
@@ -75,13 +77,21 @@ impl Metrics {
                 "firn_gateway_messages_rate_limited_total",
                 "Messages of sends refused by a limit of messages a second",
             ),
+            credentials_wrong: counter(
+                "firn_gateway_credentials_wrong_total",
+                "Attempts with a wrong secret or password",
+            ),
+            credentials_throttled: counter(
+                "firn_gateway_credentials_throttled_total",
+                "Attempts refused unseen after too many wrong ones",
+            ),
         };
         metrics.announce(registry);
         metrics
     }
 
     fn announce(&self, registry: &Registry) {
-        let collectors: [Box<dyn prometheus::core::Collector>; 12] = [
+        let collectors: [Box<dyn prometheus::core::Collector>; 14] = [
             Box::new(self.requests.clone()),
             Box::new(self.latency.clone()),
             Box::new(self.messages_in.clone()),
@@ -94,6 +104,8 @@ impl Metrics {
             Box::new(self.producers.clone()),
             Box::new(self.groups_inconsistent.clone()),
             Box::new(self.rate_limited.clone()),
+            Box::new(self.credentials_wrong.clone()),
+            Box::new(self.credentials_throttled.clone()),
         ];
         for collector in collectors {
             if let Err(error) = registry.register(collector) {

@@ -4,14 +4,17 @@
 mod admin_groups;
 mod admin_instances;
 mod admin_tenants;
+mod admin_tokens;
 mod admin_topics;
 mod admin_users;
 pub(crate) mod answer;
+mod audit;
 mod auth;
 mod body;
 pub(crate) mod call;
 mod client;
 mod consume;
+mod denied;
 mod docs;
 pub(crate) mod json;
 mod listing;
@@ -122,6 +125,7 @@ async fn answer(
     let unread = Unread::new(payload);
     let tolerated = management::canonical(req.uri().path());
     let path = tolerated.as_deref().unwrap_or(req.uri().path());
+    let refusing = state.clone();
     let found = router.find(req.method(), path);
     let always_200 = state.0.services.compat.always_200;
     let answer: Answer = match &found.outcome {
@@ -140,6 +144,9 @@ async fn answer(
         }
         Err(error) => Err(error.clone()),
     };
+    if let (Ok(route), Err(error)) = (&found.outcome, &answer) {
+        denied::note(&refusing, &req, route, error, &request_id);
+    }
     let mut response = match &tolerated {
         Some(_) => management::finish(answer, &request_id, always_200),
         None => answer::finish(answer, &request_id),

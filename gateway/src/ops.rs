@@ -40,6 +40,7 @@ use firn_runtime::{Clock, Stop};
 
 use crate::admission::Admission;
 use crate::config::Compat;
+use crate::denied::DeniedLog;
 use crate::metrics::Metrics;
 use crate::routing::Spread;
 use crate::sessions::Sessions;
@@ -59,6 +60,7 @@ pub(crate) struct Services {
     pub(crate) streams: Arc<Streams>,
     pub(crate) sessions: Sessions,
     pub(crate) admission: Admission,
+    pub(crate) denied: DeniedLog,
     /// Cancelled when the gateway drains: whoever waits answers at once.
     pub(crate) closing: Stop,
     /// The meter's books; a gateway without them knows no curves.

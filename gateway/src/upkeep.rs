@@ -1,5 +1,5 @@
 //! What the gateway does from time to time: forgets clients that have gone and
-//! limits that nobody meets, and counts who is left.
+//! limits that nobody meets, counts who is left, and tells what was refused.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,11 +13,20 @@ const PERIOD: Duration = Duration::from_secs(5);
 pub(crate) async fn run(services: Arc<Services>, stop: Stop) {
     while !stop.is_cancelled() {
         tick(&services);
+        flush(&services, false).await;
         tokio::select! {
             () = stop.cancelled() => {}
             () = services.clock.sleep(PERIOD) => {}
         }
     }
+    flush(&services, true).await;
+}
+
+async fn flush(services: &Services, at_once: bool) {
+    let denied = &services.denied;
+    denied
+        .flush(&*services.tenants, services.now(), at_once)
+        .await;
 }
 
 fn tick(services: &Services) {

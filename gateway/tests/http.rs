@@ -4,6 +4,8 @@
 mod admin;
 #[path = "http/admission.rs"]
 mod admission;
+#[path = "http/audit.rs"]
+mod audit;
 #[path = "http/auth.rs"]
 mod auth;
 #[path = "http/bad_input.rs"]
@@ -22,10 +24,14 @@ mod fake_queues;
 mod fake_storage;
 #[path = "http/fake_tenants.rs"]
 mod fake_tenants;
+#[path = "http/fake_tokens.rs"]
+mod fake_tokens;
 #[path = "http/management.rs"]
 mod management;
 #[path = "http/queries.rs"]
 mod queries;
+#[path = "http/rights.rs"]
+mod rights;
 #[path = "http/send.rs"]
 mod send;
 #[path = "http/server.rs"]

@@ -251,6 +251,9 @@ pub struct AppUser {
     pub description: String,
     pub ip_allow: Vec<String>,
     pub created_at: Timestamp,
+    /// Until when the secret of before the last rotation is valid beside the new one;
+    /// the time may have passed.
+    pub previous_valid_until: Option<Timestamp>,
 }
 
 impl AppUser {
@@ -264,6 +267,59 @@ impl AppUser {
     #[must_use]
     pub fn may_manage(&self) -> bool {
         self.topics.is_empty()
+    }
+}
+
+/// What an API token may be used for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum TokenScope {
+    /// See topics, groups, clients, lag and messages.
+    Read,
+    /// Change and see topics and groups, seek, redrive, purge.
+    Manage,
+    Produce,
+    Consume,
+}
+
+/// A token for programs: a part of the rights on one instance, for a time. What is
+/// sent to prove it is not part of it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ApiToken {
+    /// 16 lower-case hex digits; the middle part of what is sent.
+    pub id: String,
+    pub tenant: TenantId,
+    pub instance: InstanceId,
+    pub name: String,
+    /// In order, none twice, at least one.
+    pub scopes: Vec<TokenScope>,
+    /// Names it is limited to; empty means all.
+    pub topics: Vec<String>,
+    pub groups: Vec<String>,
+    pub created_at: Timestamp,
+    pub expires_at: Timestamp,
+}
+
+impl ApiToken {
+    #[must_use]
+    pub fn has(&self, scope: TokenScope) -> bool {
+        self.scopes.contains(&scope)
+    }
+
+    #[must_use]
+    pub fn may_touch_topic(&self, topic: &str) -> bool {
+        self.topics.is_empty() || self.topics.iter().any(|name| name == topic)
+    }
+
+    #[must_use]
+    pub fn may_touch_group(&self, group: &str) -> bool {
+        self.groups.is_empty() || self.groups.iter().any(|name| name == group)
+    }
+
+    /// A token that is limited to some names may not see all of them.
+    #[must_use]
+    pub fn is_limited(&self) -> bool {
+        !self.topics.is_empty() || !self.groups.is_empty()
     }
 }
 

@@ -103,6 +103,14 @@ pub const NAMES_LISTED_MAX: usize = 1000;
 /// Addresses or networks in the allow list of a user.
 pub const IP_ALLOW_MAX: usize = 64;
 pub const SECRET_KEY_BYTES_MAX: usize = 128;
+/// API tokens of one instance that have not ended.
+pub const TOKENS_INSTANCE_MAX: usize = 100;
+/// Life of an API token, at most and without a wish: two years, 90 days.
+pub const TOKEN_LIFE_MS_MAX: u64 = 2 * 366 * 24 * 3600 * 1000;
+pub const TOKEN_LIFE_MS_DEFAULT: u64 = 90 * 24 * 3600 * 1000;
+/// How long a secret stays valid after a rotation, at most and without a wish.
+pub const GRACE_SECONDS_MAX: u64 = 7 * 24 * 3600;
+pub const GRACE_SECONDS_DEFAULT: u64 = 24 * 3600;
 /// Shortest password of a console user.
 pub const PASSWORD_BYTES_MIN: usize = 8;
 pub const PASSWORD_BYTES_MAX: usize = 256;

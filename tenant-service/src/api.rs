@@ -1,27 +1,32 @@
 //! [`TenantApi`] as the gateway calls it: reads from memory, changes by rule.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use async_trait::async_trait;
 use firn_protocol::api::tenant::{
-    GroupFields, InstanceChange, NewInstance, TenantApi, TopicFields, UserFields, UserWithSecret,
+    AuditFilter, Denied, GroupFields, InstanceChange, NewInstance, NewToken, TenantApi, TokenUse,
+    TopicFields, UserFields, UserWithSecret,
 };
 use firn_protocol::catalogue::{
-    AppUser, AuditEntry, Broker, ConsoleRole, ConsoleUser, Erasure, Group, Instance, Plan, Tenant,
-    Topic,
+    ApiToken, AppUser, AuditEntry, Broker, ConsoleRole, ConsoleUser, Erasure, Group, Instance,
+    Plan, Tenant, Topic,
 };
 use firn_protocol::limits::{AUDIT_ROWS_MAX, PASSWORD_BYTES_MAX, SECRET_KEY_BYTES_MAX};
 use firn_protocol::{
     ApiError, ApiResult, Caller, ErrorCode, GroupId, InstanceId, TenantId, Timestamp, TopicId,
 };
+use serde_json::json;
 use subtle::ConstantTimeEq as _;
 
 use crate::catalogue::{
-    Change, console, groups, instances, lifecycle, plans, tenants, topics, users,
+    Audit, Change, DENIED, console, groups, instances, lifecycle, plans, tenants, tokens, topics,
+    users,
 };
 use crate::error::unavailable;
 use crate::secret::Secret;
 use crate::service::TenantService;
+use crate::store::Origin;
 
 /// Compared with in place of the secret of a user that does not exist; as long
 /// as the secrets that the service makes, and refused whatever is given.
@@ -126,11 +131,18 @@ impl TenantApi for TenantService {
             return None;
         }
         let row = self.shared.memory.read().users.get(access_key).cloned();
-        let expected = match &row {
-            Some(row) => row.secret.expose().as_bytes(),
-            None => DECOY.as_slice(),
+        let is_given = |secret: Option<&Secret>| {
+            let expected = secret.map_or(DECOY.as_slice(), |secret| secret.expose().as_bytes());
+            secret.is_some() & bool::from(expected.ct_eq(secret_key.as_bytes()))
         };
-        let equal = bool::from(expected.ct_eq(secret_key.as_bytes()));
+        let now = Timestamp(self.shared.clock.now_ms());
+        let previous = row.as_ref().and_then(|row| {
+            let is_valid = row.user.previous_valid_until.is_some_and(|end| now < end);
+            row.previous.as_deref().filter(|_| is_valid)
+        });
+        let secret = row.as_ref().map(|row| &*row.secret);
+        // Both always: which of two secrets was given takes the same time.
+        let equal = is_given(secret) | is_given(previous);
         row.filter(|_| equal).map(|row| row.user)
     }
 
@@ -360,9 +372,10 @@ impl TenantApi for TenantService {
         caller: &Caller,
         instance: InstanceId,
         access_key: &str,
+        grace_seconds: u64,
     ) -> ApiResult<UserWithSecret> {
         self.change(Some(caller), |draft| {
-            users::rotate(draft, instance, access_key)
+            users::rotate(draft, instance, access_key, grace_seconds)
         })
         .await
     }
@@ -377,6 +390,53 @@ impl TenantApi for TenantService {
             users::reveal(draft, instance, access_key)
         })
         .await
+    }
+
+    fn api_token(&self, text: &str) -> Option<Arc<ApiToken>> {
+        let row = {
+            let memory = self.shared.memory.read();
+            memory.api_token(tokens::id_in(text)?).cloned()?
+        };
+        let now = self.shared.clock.now_ms();
+        let is_it = bool::from(row.hash.ct_eq(&tokens::hash(text)));
+        if !is_it || row.token.expires_at.0 <= now {
+            return None;
+        }
+        row.used_ms.fetch_max(now, Ordering::Relaxed);
+        Some(row.token)
+    }
+
+    fn api_tokens(&self, instance: InstanceId) -> Vec<TokenUse> {
+        let memory = self.shared.memory.read();
+        let rows = memory.tokens_of(instance).map(|row| {
+            let used = row.used_ms.load(Ordering::Relaxed);
+            TokenUse {
+                token: row.token.clone(),
+                last_used_at: (used > 0).then_some(Timestamp(used)),
+            }
+        });
+        rows.collect()
+    }
+
+    async fn create_api_token(
+        &self,
+        caller: &Caller,
+        instance: InstanceId,
+        new: NewToken,
+    ) -> ApiResult<(Arc<ApiToken>, String)> {
+        let made = self.change(Some(caller), |draft| tokens::create(draft, instance, new));
+        let (token, text) = made.await?;
+        Ok((token, text.expose().to_owned()))
+    }
+
+    async fn delete_api_token(
+        &self,
+        caller: &Caller,
+        instance: InstanceId,
+        id: &str,
+    ) -> ApiResult<()> {
+        self.change(Some(caller), |draft| tokens::delete(draft, instance, id))
+            .await
     }
 
     fn console_users(&self, tenant: TenantId) -> Vec<ConsoleUser> {
@@ -433,18 +493,37 @@ impl TenantApi for TenantService {
         .await
     }
 
-    async fn audit(
-        &self,
-        tenant: Option<TenantId>,
-        before: Option<u64>,
-        max: usize,
-    ) -> ApiResult<Vec<AuditEntry>> {
-        let max = max.min(AUDIT_ROWS_MAX);
-        let rows = self.shared.store.audit(tenant, before, max).await;
+    async fn find_audit(&self, filter: &AuditFilter) -> ApiResult<Vec<AuditEntry>> {
+        let filter = AuditFilter {
+            max: filter.max.min(AUDIT_ROWS_MAX),
+            ..filter.clone()
+        };
+        let rows = self.shared.store.audit(&filter).await;
         rows.map_err(|error| {
             tracing::error!(%error, "the audit log cannot be read");
             error.into()
         })
+    }
+
+    async fn note_denied(&self, rows: &[Denied]) -> ApiResult<()> {
+        let row = |denied: &Denied| {
+            let detail = json!({
+                "route": denied.route, "code": denied.code, "count": denied.count,
+                "first": denied.first, "last": denied.last,
+            });
+            let audit = Audit {
+                tenant: denied.tenant,
+                action: DENIED,
+                object: denied.object.clone(),
+                detail,
+            };
+            let origin = Origin {
+                caller: denied.caller.clone(),
+                request_id: denied.request_id.clone(),
+            };
+            (audit, origin)
+        };
+        self.write_audit(rows.iter().map(row).collect()).await
     }
 
     fn health(&self) -> ApiResult<()> {

@@ -27,6 +27,8 @@ pub enum OpenError {
     KeyMissing { path: PathBuf },
     #[error("master key file {path} holds another key than the one the catalogue was made with")]
     WrongKey { path: PathBuf },
+    #[error("catalogue {place}: there is none")]
+    NoCatalogue { place: String },
     #[error("operator password: {rule}")]
     Password { rule: String },
     #[error("catalogue {place}: there is one already, an export goes into a new one")]

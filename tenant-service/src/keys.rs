@@ -20,6 +20,11 @@ const EXPORT_NONCE_CONTEXT: &str = "firn tenant-service 1: nonces in exports of 
 const PURPOSE_CONTEXT: &str = "firn tenant-service 1: keys for other purposes";
 const CHECK_CONTEXT: &str = "firn tenant-service 1: check value of the master key";
 
+/// The purpose whose key a rotation of the master key renews.
+const RENEWED: &str = "token";
+/// What kept keys are bound to; no access key.
+const KEPT: &str = "\0keys of purposes";
+
 /// Form of sealed bytes: this byte, the nonce, the ciphertext with its tag.
 const SEAL_VERSION: u8 = 1;
 const NONCE_BYTES: usize = 12;
@@ -30,6 +35,8 @@ pub(crate) struct Keys {
     export: Aes256Gcm,
     export_nonces: Zeroizing<[u8; 32]>,
     purposes: Zeroizing<[u8; 32]>,
+    /// Stands for `purposes` since the master key was rotated.
+    kept: Option<Zeroizing<[u8; 32]>>,
     check: [u8; 32],
 }
 
@@ -58,7 +65,8 @@ impl Keys {
         }
     }
 
-    /// Puts a copy of the key file `from` at `to`, where there is none yet.
+    /// Puts a copy of the key file `from` at `to`, whole or not at all; what was there
+    /// is gone.
     pub(crate) fn copy(from: &Path, to: &Path) -> Result<(), OpenError> {
         let failed = |source| OpenError::KeyFile {
             path: from.to_owned(),
@@ -81,6 +89,7 @@ impl Keys {
             export: Aes256Gcm::new(&export.into()),
             export_nonces: Zeroizing::new(blake3::derive_key(EXPORT_NONCE_CONTEXT, master)),
             purposes: Zeroizing::new(blake3::derive_key(PURPOSE_CONTEXT, master)),
+            kept: None,
             check: blake3::derive_key(CHECK_CONTEXT, master),
         };
         seal.zeroize();
@@ -93,9 +102,32 @@ impl Keys {
         hex::encode(self.check)
     }
 
-    /// A key for one purpose, the same after every restart.
+    /// A key for one purpose, the same after every restart. A rotation of the master
+    /// key renews that of tokens alone: who has the old one could make them.
     pub(crate) fn for_purpose(&self, purpose: &str) -> [u8; 32] {
-        *blake3::keyed_hash(&self.purposes, purpose.as_bytes()).as_bytes()
+        let key = match &self.kept {
+            Some(kept) if purpose != RENEWED => kept,
+            Some(_) | None => &self.purposes,
+        };
+        *blake3::keyed_hash(key, purpose.as_bytes()).as_bytes()
+    }
+
+    /// What the keys that take the place of these need to [`Self::keep`], sealed.
+    pub(crate) fn hand_over(&self, successor: &Self) -> String {
+        let kept = self.kept.as_ref().unwrap_or(&self.purposes);
+        let text = Zeroizing::new(hex::encode(kept.as_slice()));
+        hex::encode(encrypt(&successor.seal, random::bytes(), KEPT, &text))
+    }
+
+    /// Goes on with the keys of purposes that the catalogue was made with.
+    pub(crate) fn keep(&mut self, sealed: &str) -> Result<(), &'static str> {
+        let sealed = hex::decode(sealed).map_err(|_| "keys are not hexadecimal")?;
+        let text = decrypt(&self.seal, KEPT, &sealed)?;
+        let mut kept = Zeroizing::new([0; 32]);
+        hex::decode_to_slice(text.expose(), kept.as_mut_slice())
+            .map_err(|_| "keys of another length")?;
+        self.kept = Some(kept);
+        Ok(())
     }
 
     /// Encrypts a user's secret so that only the row of `access_key` can hold it.
@@ -106,6 +138,22 @@ impl Keys {
     /// The inverse of [`Self::seal`]; the error names the problem.
     pub(crate) fn unseal(&self, access_key: &str, sealed: &[u8]) -> Result<Secret, &'static str> {
         decrypt(&self.seal, access_key, sealed)
+    }
+
+    /// As [`Self::seal`], for the secret that was the user's before: neither can stand
+    /// in the other's place.
+    pub(crate) fn seal_previous(&self, access_key: &str, secret: &Secret) -> Vec<u8> {
+        let owner = previous_owner(access_key);
+        encrypt(&self.seal, random::bytes(), &owner, secret.expose())
+    }
+
+    /// The inverse of [`Self::seal_previous`].
+    pub(crate) fn unseal_previous(
+        &self,
+        access_key: &str,
+        sealed: &[u8],
+    ) -> Result<Secret, &'static str> {
+        decrypt(&self.seal, &previous_owner(access_key), sealed)
     }
 
     /// Encrypts a secret of `owner` for an export. The same secret gives the
@@ -126,6 +174,11 @@ impl Keys {
     pub(crate) fn unseal_export(&self, owner: &str, sealed: &[u8]) -> Result<Secret, &'static str> {
         decrypt(&self.export, owner, sealed)
     }
+}
+
+/// No access key has a zero character.
+fn previous_owner(access_key: &str) -> String {
+    format!("{access_key}\0previous")
 }
 
 fn encrypt(cipher: &Aes256Gcm, nonce: [u8; NONCE_BYTES], owner: &str, secret: &str) -> Vec<u8> {
@@ -267,6 +320,20 @@ mod tests {
             keys.for_purpose("receipt"),
             Keys::derive(&[2; 32]).for_purpose("receipt")
         );
+    }
+
+    #[test]
+    fn keys_of_purposes_outlive_a_rotation_but_for_tokens() {
+        let old = Keys::derive(&[1; 32]);
+        let mut new = Keys::derive(&[2; 32]);
+        new.keep(&old.hand_over(&new)).unwrap();
+        assert_eq!(new.for_purpose("receipt"), old.for_purpose("receipt"));
+        assert_ne!(new.for_purpose("token"), old.for_purpose("token"));
+        let mut newest = Keys::derive(&[3; 32]);
+        newest.keep(&new.hand_over(&newest)).unwrap();
+        assert_eq!(newest.for_purpose("receipt"), old.for_purpose("receipt"));
+        assert!(newest.keep(&new.hand_over(&old)).is_err(), "of other keys");
+        assert!(newest.keep("xx").is_err());
     }
 
     #[test]

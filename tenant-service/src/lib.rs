@@ -22,4 +22,4 @@ pub use config::{TenantConfig, check_catalogue_url};
 pub use error::{BootstrapError, ExportError, OpenError, StoreError};
 pub use export::{CatalogueExport, ExportHead, IdsInUse, Packed, Stamp, Unpacked};
 pub use secret::Secret;
-pub use service::{NewSecret, Restored, TenantService};
+pub use service::{KeyRotation, NewSecret, Restored, TenantService};

@@ -2,6 +2,8 @@
 //! transaction, then shown in memory.
 
 mod operator;
+mod rotate;
+mod tidy;
 mod transfer;
 mod turn;
 
@@ -18,14 +20,15 @@ use tokio::sync::watch;
 
 use crate::catalogue::bootstrap::{self, BootstrapReport};
 use crate::catalogue::memory::Memory;
-use crate::catalogue::{Change, Draft, Numbers, lifecycle};
+use crate::catalogue::{Audit, Draft, Numbers, lifecycle};
 use crate::config::{CatalogueUrl, TenantConfig};
-use crate::error::{BootstrapError, OpenError};
+use crate::error::{BootstrapError, OpenError, StoreError};
 use crate::keys::Keys;
 use crate::metrics::Metrics;
 use crate::passwords::Passwords;
 use crate::secret::Secret;
-use crate::store::{Batch, KEY_CHECK, Loaded, Origin, Session, Store};
+use crate::store::{Batch, KEPT_KEYS, KEY_CHECK, Loaded, Origin, Session, Store};
+pub use rotate::KeyRotation;
 pub use transfer::{NewSecret, Restored};
 use turn::{Writer, commit};
 
@@ -36,6 +39,8 @@ const TICK: Duration = Duration::from_secs(5);
 /// The same where others may change the catalogue: their changes are seen after it.
 const TICK_SHARED: Duration = Duration::from_secs(1);
 const AUDIT_KEPT: Duration = Duration::from_secs(400 * 24 * 3600);
+/// The same of rows about what was refused, which strangers can cause.
+const DENIED_KEPT: Duration = Duration::from_secs(30 * 24 * 3600);
 
 /// The real [`firn_protocol::api::tenant::TenantApi`].
 pub struct TenantService {
@@ -137,8 +142,7 @@ impl TenantService {
     }
 
     /// One step of the background work: tries a database that failed, takes
-    /// over what other processes changed, and forgets revocations of tokens that
-    /// have ended.
+    /// over what other processes changed, and tidies up.
     pub async fn tick(&self) {
         if self.is_failing() {
             // Told when it works again.
@@ -149,23 +153,7 @@ impl TenantService {
             self.shared.follow().await;
         }
         self.end_instances().await;
-        let now = Timestamp(self.shared.clock.now_ms());
-        let has_ended = |memory: &Memory| {
-            let earliest = memory.earliest_revocation_end();
-            earliest.is_some_and(|until| until <= now)
-        };
-        if has_ended(&self.shared.memory.read()) {
-            // A failure is logged where it happens and tried again later.
-            let _ = self
-                .change(None, |draft| {
-                    // Another process may have been first.
-                    if has_ended(draft.memory) {
-                        draft.push(Change::PruneTokens(now));
-                    }
-                    Ok(())
-                })
-                .await;
-        }
+        self.tidy().await;
     }
 
     /// Freezes and removes instances whose time has come.
@@ -228,7 +216,7 @@ impl TenantService {
             at: Timestamp(self.shared.clock.now_ms()),
             changes: plan.changes,
             numbers: plan.numbers,
-            audit: Some((bootstrap::audit(&report), origin)),
+            audit: vec![(bootstrap::audit(&report), origin)],
             version: None,
         };
         let written = commit(self.shared.clone(), turn, batch).await;
@@ -250,7 +238,7 @@ impl TenantService {
             rule(&mut draft).map(|answer| (answer, batch(draft, caller)))
         };
         match drafted {
-            Ok((answer, batch)) if batch.changes.is_empty() && batch.audit.is_none() => {
+            Ok((answer, batch)) if batch.changes.is_empty() && batch.audit.is_empty() => {
                 turn.give_back().await;
                 Ok(answer)
             }
@@ -263,6 +251,19 @@ impl TenantService {
                 Err(refused)
             }
         }
+    }
+
+    /// Writes rows of the audit log alone.
+    pub(crate) async fn write_audit(&self, audit: Vec<(Audit, Origin)>) -> ApiResult<()> {
+        let turn = self.shared.turn().await?;
+        let batch = Batch {
+            at: Timestamp(self.shared.clock.now_ms()),
+            changes: Vec::new(),
+            numbers: turn.writer.numbers,
+            audit,
+            version: None,
+        };
+        commit(self.shared.clone(), turn, batch).await
     }
 
     /// Runs a rule for its checks alone.
@@ -286,7 +287,11 @@ fn batch(draft: Draft<'_>, caller: Option<&Caller>) -> Batch {
         at: draft.now,
         changes: draft.changes,
         numbers: draft.numbers,
-        audit: draft.audit.map(|audit| (audit, origin)),
+        audit: draft
+            .audit
+            .map(|audit| (audit, origin))
+            .into_iter()
+            .collect(),
         version: None,
     }
 }
@@ -309,8 +314,10 @@ impl Found {
         let (mut session, _) = store.begin().await?;
         let keys = open_keys(&mut session, config).await?;
         let catalogue_id = transfer::open_id(&mut session).await?;
-        let audit_end = now_ms.saturating_sub(AUDIT_KEPT.as_millis() as u64);
-        session.drop_audit_before(Timestamp(audit_end)).await?;
+        let before = |kept: Duration| Timestamp(now_ms.saturating_sub(kept.as_millis() as u64));
+        session
+            .drop_audit_before(before(AUDIT_KEPT), before(DENIED_KEPT))
+            .await?;
         session.commit().await?;
         let loaded = store.load(&keys).await?;
         Ok(Self {
@@ -325,13 +332,20 @@ impl Found {
 async fn open_keys(session: &mut Session, config: &TenantConfig) -> Result<Keys, OpenError> {
     let path = &config.master_key_file;
     let check = session.setting(KEY_CHECK).await?;
-    let keys = Keys::open(path, check.is_none())?;
+    let mut keys = Keys::open(path, check.is_none())?;
     match check {
         None => session.set_setting(KEY_CHECK, &keys.check_value()).await?,
         Some(check) if check != keys.check_value() => {
             return Err(OpenError::WrongKey { path: path.clone() });
         }
         Some(_) => {}
+    }
+    if let Some(sealed) = session.setting(KEPT_KEYS).await? {
+        let kept = keys.keep(&sealed);
+        kept.map_err(|problem| StoreError::Damaged {
+            table: "setting",
+            problem: problem.to_owned(),
+        })?;
     }
     Ok(keys)
 }

@@ -1,5 +1,6 @@
 //! Tests of the `firn` binary from outside.
 
+mod access;
 mod admin;
 mod catalogue;
 mod cli;

@@ -16,8 +16,8 @@ use crate::auth::{Action, Identity};
 /// Instances that an identity can see.
 pub(super) fn visible(call: &Call, identity: &Identity) -> Vec<Arc<Instance>> {
     let mut instances = call.services().tenants.instances(identity.tenant());
-    if let Identity::User(user) = identity {
-        instances.retain(|instance| instance.id == user.instance);
+    if let Some(own) = identity.instance() {
+        instances.retain(|instance| instance.id == own);
     }
     instances
 }

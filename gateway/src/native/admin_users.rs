@@ -4,12 +4,13 @@ use std::sync::Arc;
 
 use firn_protocol::ApiResult;
 use firn_protocol::catalogue::AppUser;
+use firn_protocol::limits::GRACE_SECONDS_DEFAULT;
 
 use super::answer::{self, Answer};
 use super::call::{Call, excerpt};
 use super::json;
 use super::listing::Paging;
-use super::shapes::admin::{Empty, List, UserForm, UserJson};
+use super::shapes::admin::{List, RotateForm, UserForm, UserJson};
 use super::shapes::error::ErrorAnswer;
 use super::shapes::paths::{InstancePath, UserPath};
 use crate::auth::Action;
@@ -29,11 +30,12 @@ pub(super) async fn list(call: Call) -> Answer {
     let scope = call.scope(&identity)?;
     identity.require(Action::ReadUsers)?;
     let paging = Paging::read(call.query()?)?;
+    let now = call.now();
     let all = call.services().tenants.users(scope.instance.id);
     let page = paging.page(
         all,
         |user| user.access_key.clone(),
-        |user| UserJson::from(&**user),
+        |user| UserJson::new(user, now),
     );
     answer::ok(&page)
 }
@@ -59,7 +61,7 @@ pub(super) async fn create(mut call: Call) -> Answer {
     let made = tenants
         .create_user(&caller, scope.instance.id, &access_key, fields)
         .await?;
-    answer::created(&UserJson::from(made))
+    answer::created(&UserJson::with_secret(made, call.now()))
 }
 
 /// One user.
@@ -83,7 +85,7 @@ pub(super) async fn show(call: Call) -> Answer {
     let reveal = query.take_flag("reveal")?;
     query.finish()?;
     if !reveal {
-        return answer::ok(&UserJson::from(&*user));
+        return answer::ok(&UserJson::new(&user, call.now()));
     }
     identity.require(Action::ManageUsers)?;
     let caller = call.caller(&identity);
@@ -91,7 +93,7 @@ pub(super) async fn show(call: Call) -> Answer {
     let shown = tenants
         .reveal_user(&caller, scope.instance.id, &user.access_key)
         .await?;
-    answer::ok(&UserJson::from(shown))
+    answer::ok(&UserJson::with_secret(shown, call.now()))
 }
 
 /// Change a user.
@@ -116,7 +118,7 @@ pub(super) async fn change(mut call: Call) -> Answer {
     let user = tenants
         .change_user(&caller, scope.instance.id, &user.access_key, fields)
         .await?;
-    answer::ok(&UserJson::from(&*user))
+    answer::ok(&UserJson::new(&user, call.now()))
 }
 
 /// Remove a user; its credentials stop working at once.
@@ -141,10 +143,11 @@ pub(super) async fn remove(call: Call) -> Answer {
     answer::no_content()
 }
 
-/// Give a user a new secret; the old one stops working at once.
+/// Give a user a new secret. The one of before stays valid for `graceSeconds` more, the one
+/// before that ends at once.
 #[utoipa::path(
     post, path = "/v1/instances/{instance}/users/{access_key}/rotate", tag = "users",
-    params(UserPath), request_body = Empty,
+    params(UserPath), request_body = RotateForm,
     responses(
         (status = 200, description = "The user with its new secret", body = UserJson),
         (status = "default", description = "An error", body = ErrorAnswer),
@@ -152,18 +155,18 @@ pub(super) async fn remove(call: Call) -> Answer {
 )]
 pub(super) async fn rotate(mut call: Call) -> Answer {
     let body = call.json_body().await?;
-    let form = json::read::<Empty>(&body)?;
+    let form = json::read::<RotateForm>(&body)?;
     let identity = call.identity()?;
     let scope = call.scope(&identity)?;
     let user = named(&call, &scope)?;
     identity.require(Action::ManageUsers)?;
-    let Empty {} = form?;
+    let grace = form?.grace_seconds.unwrap_or(GRACE_SECONDS_DEFAULT);
     let caller = call.caller(&identity);
     let tenants = &call.services().tenants;
     let made = tenants
-        .rotate_user(&caller, scope.instance.id, &user.access_key)
+        .rotate_user(&caller, scope.instance.id, &user.access_key, grace)
         .await?;
-    answer::ok(&UserJson::from(made))
+    answer::ok(&UserJson::with_secret(made, call.now()))
 }
 
 /// An access key is unique in the deployment; one of another instance is as

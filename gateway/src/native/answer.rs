@@ -13,6 +13,7 @@ use serde::Serialize;
 use serde::ser::{SerializeMap as _, Serializer};
 
 use crate::admission::RateLimit;
+use crate::auth::retry_after_ms;
 
 /// What a handler returns.
 pub(crate) type Answer = Result<HttpResponse, ApiError>;
@@ -157,6 +158,9 @@ pub(crate) fn set_error_headers(response: &mut HttpResponse, error: &ApiError) {
         set_header(response, "ratelimit-limit", &limit.tps.to_string());
         set_header(response, "ratelimit-remaining", "0");
         set_header(response, "ratelimit-reset", &seconds(limit.reset_ms));
+    } else if let Some(ms) = retry_after_ms(error) {
+        let seconds = ms.div_ceil(1000).max(1).to_string();
+        set_header(response, "retry-after", &seconds);
     }
 }
 

@@ -2,10 +2,12 @@
 
 use super::answer::{self, Answer};
 use super::call::Call;
+use super::denied;
 use super::json;
 use super::shapes::auth::{LoginForm, LogoutForm, RefreshForm, TokenAnswer, TokenForm};
 use super::shapes::error::ErrorAnswer;
-use crate::auth::{Identity, address_allowed, unauthenticated};
+use crate::auth::{Identity, unauthenticated};
+use crate::denied::Who;
 
 /// A token for an application user, valid 15 minutes.
 #[utoipa::path(
@@ -18,12 +20,12 @@ use crate::auth::{Identity, address_allowed, unauthenticated};
 pub(super) async fn token(mut call: Call) -> Answer {
     let body = call.json_body().await?;
     let form = json::read::<TokenForm>(&body)??;
-    let user = call
-        .services()
-        .tenants
-        .authenticate(&form.access_key, &form.secret_key)
-        .filter(|user| address_allowed(&Identity::User(user.clone()), call.peer_ip()))
-        .ok_or_else(unauthenticated)?;
+    let peer = call.peer_ip();
+    let found = call.auth().user(&form.access_key, &form.secret_key, peer);
+    if let Err(error) = &found {
+        denied::note_login(&call, error, call.auth().named_user(&form.access_key));
+    }
+    let user = found?;
     answer::ok(&TokenAnswer::from(call.auth().tokens.for_user(&user)?))
 }
 
@@ -38,18 +40,21 @@ pub(super) async fn token(mut call: Call) -> Answer {
 pub(super) async fn login(mut call: Call) -> Answer {
     let body = call.json_body().await?;
     let form = json::read::<LoginForm>(&body)??;
-    let tenants = &call.services().tenants;
-    let found = tenants
-        .login(form.tenant, &form.username, &form.password)
-        .await;
-    let user = found.map_err(|error| {
-        // A service that is away may be told; every other cause looks the same.
-        if error.code.http_status() >= 429 {
-            error
-        } else {
-            unauthenticated()
-        }
-    })?;
+    let peer = call.peer_ip();
+    let found = call
+        .auth()
+        .person(form.tenant, &form.username, &form.password, peer);
+    let found = found.await;
+    if let Err(error) = &found {
+        let tenants = &call.services().tenants;
+        let person = tenants.console_user(form.tenant, &form.username).await;
+        denied::note_login(
+            &call,
+            error,
+            person.map(Identity::of_person).as_ref().map(Who::of),
+        );
+    }
+    let user = found?;
     answer::ok(&TokenAnswer::from(call.auth().tokens.for_person(&user)?))
 }
 

@@ -10,7 +10,7 @@ use actix_web::HttpRequest;
 use actix_web::http::header;
 use actix_web::web::Bytes;
 use firn_protocol::catalogue::{Group, Topic};
-use firn_protocol::{ApiError, ApiResult, Caller, ErrorCode, RequestContext, TenantId};
+use firn_protocol::{ApiError, ApiResult, Caller, ErrorCode, RequestContext, TenantId, Timestamp};
 
 use super::body::Unread;
 use super::query::{Query, percent_decoded};
@@ -125,6 +125,15 @@ impl Call {
         })
     }
 
+    /// What a refusal is told by.
+    pub(super) fn parts(&self) -> (&State, &HttpRequest, &Matched, &str) {
+        (&self.state, &self.req, &self.route, &self.request_id)
+    }
+
+    pub(super) fn now(&self) -> Timestamp {
+        Timestamp(self.services().clock.now_ms())
+    }
+
     /// `ip:port` of the caller.
     pub(crate) fn peer(&self) -> String {
         self.req
@@ -207,10 +216,7 @@ impl Call {
             .tenant()
             .or(tenant)
             .is_some_and(|tenant| tenant != instance.tenant);
-        let foreign_instance = match identity {
-            Identity::User(user) => user.instance != instance.id,
-            Identity::Console(_) => false,
-        };
+        let foreign_instance = identity.instance().is_some_and(|own| own != instance.id);
         if foreign_tenant || foreign_instance {
             return Err(unknown());
         }

@@ -47,7 +47,10 @@ impl Place {
     pub(super) fn of(call: &Call) -> ApiResult<Self> {
         let identity = call.identity()?;
         let place = Self::named(call, &identity)?;
-        identity.require(Action::Use(&place.topic.name()))?;
+        identity.require(Action::Consume {
+            topic: &place.topic.name(),
+            group: &place.group.name,
+        })?;
         Consumer::require_subscription(&place.group, &place.topic)?;
         Ok(place)
     }

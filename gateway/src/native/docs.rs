@@ -11,8 +11,8 @@ use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
 use super::answer::Answer;
 use super::call::Call;
 use super::{
-    admin_groups, admin_instances, admin_tenants, admin_topics, admin_users, auth, consume,
-    messages, parked, peek, purge, queries, sessions, stream, transactions,
+    admin_groups, admin_instances, admin_tenants, admin_tokens, admin_topics, admin_users, audit,
+    auth, consume, messages, parked, peek, purge, queries, sessions, stream, transactions,
 };
 
 #[derive(OpenApi)]
@@ -36,7 +36,8 @@ use super::{
         admin_groups::list, admin_groups::create, admin_groups::show, admin_groups::change,
         admin_groups::remove,
         admin_users::list, admin_users::create, admin_users::show, admin_users::change,
-        admin_users::remove, admin_users::rotate, sessions::list,
+        admin_users::remove, admin_users::rotate, audit::list, sessions::list,
+        admin_tokens::list, admin_tokens::create, admin_tokens::remove,
         openapi, page, home, console,
     ),
     modifiers(&Credentials),

@@ -8,6 +8,8 @@ use serde::de::IgnoredAny;
 
 /// Longest error text; a wrong value is echoed no further.
 const TEXT_BYTES_MAX: usize = 400;
+/// Fields whose values no text repeats: error texts are logged.
+const SECRETS: [&str; 3] = ["secretKey", "password", "refreshToken"];
 
 /// A form that is JSON, or what is wrong with its fields.
 pub(crate) type Fields<T> = ApiResult<T>;
@@ -48,8 +50,19 @@ fn wrong_field<'a, T: Deserialize<'a>>(text: &'a str) -> ApiError {
     let mut reader = serde_json::Deserializer::from_str(text);
     let result: Result<T, _> = serde_path_to_error::deserialize(&mut reader);
     let message = match result {
-        Err(error) if error.path().iter().next().is_none() => format!("body: {}", error.inner()),
-        Err(error) => format!("{}: {}", error.path(), error.inner()),
+        Err(error) => {
+            let is_whole = error.path().iter().next().is_none();
+            let name = match is_whole {
+                true => "body".to_owned(),
+                false => error.path().to_string(),
+            };
+            let text = error.inner().to_string();
+            let is_echo = text.starts_with("invalid type") || text.starts_with("invalid value");
+            match is_echo && (is_whole || SECRETS.contains(&name.as_str())) {
+                true => format!("{name}: of a wrong type"),
+                false => format!("{name}: {text}"),
+            }
+        }
         Ok(_) => "body: does not fit".to_owned(),
     };
     ApiError::new(ErrorCode::BadRequest, shortened(message))

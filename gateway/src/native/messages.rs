@@ -56,7 +56,7 @@ pub(super) async fn send(mut call: Call) -> Answer {
             ));
         }
     };
-    identity.require(Action::Use(&topic.name))?;
+    identity.require(Action::Produce(&topic.name))?;
     call.query()?.finish()?;
     let drafts = match form {
         Form::Batch(form) => form?
@@ -88,7 +88,7 @@ pub(super) async fn recall(mut call: Call) -> Answer {
     let identity = call.identity()?;
     let scope = call.scope(&identity)?;
     let topic = call.topic(&scope)?;
-    identity.require(Action::Use(&topic.name))?;
+    identity.require(Action::Produce(&topic.name))?;
     call.query()?.finish()?;
     recall::recall(call.services(), &scope, &topic, &form?.recall_handle).await?;
     answer::ok(&Done {})

@@ -26,6 +26,7 @@ struct Path {
 /// A route that a request has come to.
 pub(super) struct Matched {
     pub(super) handler: Handler,
+    pub(super) template: &'static str,
     metrics: RouteMetrics,
     /// Names of the template's parameters, and which segment each is.
     parameters: Vec<(&'static str, usize)>,
@@ -48,6 +49,7 @@ impl Router {
             let (method, path) = (route.method, route.path);
             let matched = Arc::new(Matched {
                 handler: route.handler,
+                template: path,
                 metrics: metrics.route(method.as_str(), path),
                 parameters: parameters(path),
             });

@@ -2,6 +2,7 @@
 //! read from; answers borrow from what they describe.
 
 pub(super) mod admin;
+pub(super) mod audit;
 pub(super) mod auth;
 pub(super) mod consume;
 pub(super) mod error;
@@ -10,4 +11,5 @@ pub(super) mod paths;
 pub(super) mod send;
 pub(super) mod session;
 pub(super) mod text;
+pub(super) mod token;
 pub(super) mod transaction;

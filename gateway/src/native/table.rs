@@ -12,8 +12,8 @@ use super::call::Call;
 use crate::management;
 
 use super::{
-    admin_groups, admin_instances, admin_tenants, admin_topics, admin_users, auth, consume, docs,
-    messages, parked, peek, purge, queries, sessions, stream, transactions,
+    admin_groups, admin_instances, admin_tenants, admin_tokens, admin_topics, admin_users, audit,
+    auth, consume, docs, messages, parked, peek, purge, queries, sessions, stream, transactions,
 };
 
 type Work = Pin<Box<dyn Future<Output = Answer>>>;
@@ -54,6 +54,8 @@ const GROUPS: &str = "/v1/instances/{instance}/groups";
 const GROUP: &str = "/v1/instances/{instance}/groups/{group}";
 const USERS: &str = "/v1/instances/{instance}/users";
 const USER: &str = "/v1/instances/{instance}/users/{access_key}";
+const API_TOKENS: &str = "/v1/instances/{instance}/tokens";
+const API_TOKEN: &str = "/v1/instances/{instance}/tokens/{token}";
 
 /// All routes of the public port.
 pub(super) fn everything() -> Vec<Route> {
@@ -178,6 +180,7 @@ fn administration() -> Vec<Route> {
         route(M::DELETE, TENANT, admin_tenants::remove),
         route(M::GET, PLANS, admin_tenants::plans),
         route(M::POST, PLANS, admin_tenants::create_plan),
+        route(M::GET, "/v1/audit", audit::list),
         route(M::GET, INSTANCES, admin_instances::list),
         route(M::POST, INSTANCES, admin_instances::create),
         route(M::GET, INSTANCE, admin_instances::show),
@@ -203,6 +206,9 @@ fn administration() -> Vec<Route> {
             "/v1/instances/{instance}/users/{access_key}/rotate",
             admin_users::rotate,
         ),
+        route(M::GET, API_TOKENS, admin_tokens::list),
+        route(M::POST, API_TOKENS, admin_tokens::create),
+        route(M::DELETE, API_TOKEN, admin_tokens::remove),
         route(M::GET, "/v1/instances/{instance}/sessions", sessions::list),
         route(M::GET, "/openapi.json", docs::openapi),
         route(M::GET, "/docs", docs::page),

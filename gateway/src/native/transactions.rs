@@ -34,7 +34,7 @@ pub(super) async fn begin(mut call: Call) -> Answer {
     let identity = call.identity()?;
     let scope = call.scope(&identity)?;
     let topic = call.topic(&scope)?;
-    identity.require(Action::Use(&topic.name))?;
+    identity.require(Action::Produce(&topic.name))?;
     call.query()?.finish()?;
     let begin = form?.into_begin();
     let born_host = call.peer();
@@ -79,7 +79,7 @@ async fn decide(mut call: Call, commit: bool) -> Answer {
     let identity = call.identity()?;
     let scope = call.scope(&identity)?;
     let topic = call.topic(&scope)?;
-    identity.require(Action::Use(&topic.name))?;
+    identity.require(Action::Produce(&topic.name))?;
     call.query()?.finish()?;
     let _ = form?;
     let id = call.segment("transaction")?;
@@ -113,7 +113,7 @@ pub(super) async fn checks(mut call: Call) -> Answer {
     let identity = call.identity()?;
     let scope = call.scope(&identity)?;
     let topic = call.topic(&scope)?;
-    identity.require(Action::Use(&topic.name))?;
+    identity.require(Action::Produce(&topic.name))?;
     call.query()?.finish()?;
     let form = form?;
     let wanted = Checks {

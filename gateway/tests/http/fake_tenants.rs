@@ -20,6 +20,8 @@ pub(crate) struct Catalogue {
     pub(crate) users: BTreeMap<String, (Arc<AppUser>, String)>,
     pub(crate) people: BTreeMap<(Option<TenantId>, String), (ConsoleUser, String)>,
     pub(crate) revoked: BTreeSet<String>,
+    pub(crate) audit: Vec<AuditEntry>,
+    pub(crate) tokens: BTreeMap<String, Arc<ApiToken>>,
 }
 
 #[derive(Default)]
@@ -444,6 +446,7 @@ impl TenantApi for FakeTenants {
             description: fields.description.unwrap_or_default(),
             ip_allow: fields.ip_allow.unwrap_or_default(),
             created_at: Timestamp(self.id()),
+            previous_valid_until: None,
         });
         let row = (user.clone(), secret_key.clone());
         catalogue.users.insert(access_key.to_owned(), row);
@@ -470,11 +473,14 @@ impl TenantApi for FakeTenants {
         _: &Caller,
         _: InstanceId,
         access_key: &str,
+        grace_seconds: u64,
     ) -> ApiResult<UserWithSecret> {
         let secret_key = format!("rotated-{}", self.id());
         let mut catalogue = self.catalogue.lock();
         let row = catalogue.users.get_mut(access_key).expect("exists");
         row.1.clone_from(&secret_key);
+        let until = Timestamp(crate::world::NOW).plus_ms(grace_seconds * 1000);
+        Arc::make_mut(&mut row.0).previous_valid_until = (grace_seconds > 0).then_some(until);
         Ok(UserWithSecret {
             user: row.0.clone(),
             secret_key,
@@ -489,6 +495,27 @@ impl TenantApi for FakeTenants {
         let catalogue = self.catalogue.lock();
         let (user, secret_key) = catalogue.users[access_key].clone();
         Ok(UserWithSecret { user, secret_key })
+    }
+    fn api_token(&self, text: &str) -> Option<Arc<ApiToken>> {
+        self.catalogue.lock().api_token(text)
+    }
+    fn api_tokens(&self, instance: InstanceId) -> Vec<TokenUse> {
+        self.catalogue.lock().api_tokens(instance)
+    }
+    async fn create_api_token(
+        &self,
+        _: &Caller,
+        instance: InstanceId,
+        new: NewToken,
+    ) -> ApiResult<(Arc<ApiToken>, String)> {
+        let id = self.id();
+        let token = self.catalogue.lock().add_api_token(id, instance, new);
+        let text = token.id.clone();
+        Ok((token, text))
+    }
+    async fn delete_api_token(&self, _: &Caller, _: InstanceId, id: &str) -> ApiResult<()> {
+        self.catalogue.lock().tokens.remove(id);
+        Ok(())
     }
     fn health(&self) -> ApiResult<()> {
         self.change()
@@ -528,13 +555,39 @@ impl TenantApi for FakeTenants {
         Ok(())
     }
 
-    async fn audit(
-        &self,
-        _tenant: Option<TenantId>,
-        _before: Option<u64>,
-        _max: usize,
-    ) -> ApiResult<Vec<AuditEntry>> {
-        Err(unserved())
+    async fn find_audit(&self, filter: &AuditFilter) -> ApiResult<Vec<AuditEntry>> {
+        let catalogue = self.catalogue.lock();
+        let is = |wanted: &Option<String>, text: &str| wanted.as_ref().is_none_or(|w| w == text);
+        let rows = catalogue.audit.iter().rev().filter(|row| {
+            filter
+                .tenant
+                .is_none_or(|tenant| row.tenant == Some(tenant))
+                && filter.before.is_none_or(|before| row.id < before)
+                && filter.from.is_none_or(|from| row.at >= from)
+                && is(&filter.action, &row.action)
+                && is(&filter.caller, &row.caller)
+        });
+        Ok(rows.take(filter.max).cloned().collect())
+    }
+    async fn note_denied(&self, rows: &[Denied]) -> ApiResult<()> {
+        self.change()?;
+        let mut catalogue = self.catalogue.lock();
+        for row in rows {
+            let detail =
+                serde_json::json!({"route": row.route, "code": row.code, "count": row.count});
+            let entry = AuditEntry {
+                id: catalogue.audit.len() as u64 + 1,
+                at: row.last,
+                tenant: row.tenant,
+                caller: row.caller.clone(),
+                action: "denied".into(),
+                object: row.object.clone(),
+                request_id: row.request_id.clone(),
+                detail: detail.to_string(),
+            };
+            catalogue.audit.push(entry);
+        }
+        Ok(())
     }
 }
 

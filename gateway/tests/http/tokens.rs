@@ -181,3 +181,57 @@ async fn people_refresh_and_log_out() {
         .await
         .expect(401);
 }
+
+/// Wrong secrets and passwords are slowed down, whoever they are meant for.
+#[actix_web::test]
+async fn guessing_is_slowed_down() {
+    let world = World::new().await;
+    let token = |name: &str, secret: &str| json!({"accessKey": name, "secretKey": secret});
+    let login = |name: &str, word: &str| json!({"tenant": 2, "username": name, "password": word});
+    let forms: [(&str, Value, Value); 4] = [
+        ("/v1/auth/token", token("demo-limited", "x"), Value::Null),
+        ("/v1/auth/token", token("nobody", "x"), Value::Null),
+        (
+            "/v1/auth/login",
+            login("viewer", "x"),
+            login("viewer", "pw"),
+        ),
+        ("/v1/auth/login", login("nobody", "x"), Value::Null),
+    ];
+    let mut refusals = Vec::new();
+    for (path, wrong, right) in forms {
+        let call = async |form: &Value| world.as_caller("", "POST", path, form.clone()).await;
+        for _ in 0..11 {
+            call(&wrong).await.expect(401);
+        }
+        world.clock.advance(Duration::from_millis(100));
+        let reply = call(&wrong).await.expect(429);
+        assert_eq!(reply.header("retry-after"), "1");
+        let mut told = reply.json();
+        told["error"]["requestId"] = Value::Null;
+        refusals.push(told);
+        if right.is_null() {
+            continue;
+        }
+        // Not even the right one is looked at, until the time told.
+        call(&right).await.expect(429);
+        world.clock.advance(Duration::from_millis(900));
+        call(&right).await.expect(200);
+    }
+    refusals.dedup();
+    assert_eq!(refusals.len(), 1, "{refusals:?}");
+    // Others go on from the same address.
+    world.get("/v1/instances/demo").await.expect(200);
+    // In a header as in a body.
+    world.clock.advance(Duration::from_secs(3600));
+    let wrong = basic("neighbour", "x");
+    for _ in 0..11 {
+        let reply = world.as_caller(&wrong, "GET", "/v1/instances/other", Value::Null);
+        reply.await.expect(401);
+    }
+    let right = basic("neighbour", "neighbour-secret");
+    for auth in [wrong, right] {
+        let reply = world.as_caller(&auth, "GET", "/v1/instances/other", Value::Null);
+        assert_eq!(reply.await.expect(429).code(), "RATE_LIMITED");
+    }
+}

@@ -6,9 +6,9 @@ use std::sync::Arc;
 use async_trait::async_trait;
 
 use crate::catalogue::{
-    AppUser, AuditEntry, Broker, ConsoleRole, ConsoleUser, DiskPolicy, Durability, Erasure, Group,
-    Instance, InstanceStatus, OnPoison, Permission, Plan, PullMechanism, StartPosition, Tenant,
-    Topic, TopicType,
+    ApiToken, AppUser, AuditEntry, Broker, ConsoleRole, ConsoleUser, DiskPolicy, Durability,
+    Erasure, Group, Instance, InstanceStatus, OnPoison, Permission, Plan, PullMechanism,
+    StartPosition, Tenant, TokenScope, Topic, TopicType,
 };
 use crate::context::Caller;
 use crate::error::ApiResult;
@@ -90,11 +90,63 @@ pub struct UserFields {
     pub ip_allow: Option<Vec<String>>,
 }
 
+/// Which rows of the audit log are wanted; what is absent is any.
+#[derive(Clone, Debug, Default)]
+pub struct AuditFilter {
+    pub tenant: Option<TenantId>,
+    /// Only rows with a lower id.
+    pub before: Option<u64>,
+    pub from: Option<crate::time::Timestamp>,
+    /// Inclusive, like `from`.
+    pub to: Option<crate::time::Timestamp>,
+    pub action: Option<String>,
+    pub caller: Option<String>,
+    /// How the object begins.
+    pub object: Option<String>,
+    pub max: usize,
+}
+
+/// Calls of one caller to one route that were refused for the same reason within a
+/// minute or so.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Denied {
+    /// Of the caller; never the one whose data was asked for.
+    pub tenant: Option<TenantId>,
+    pub caller: String,
+    /// Method and path of the first of them.
+    pub object: String,
+    /// Method and template.
+    pub route: String,
+    pub code: &'static str,
+    pub count: u64,
+    pub first: crate::time::Timestamp,
+    pub last: crate::time::Timestamp,
+    /// Of the first of them.
+    pub request_id: String,
+}
+
 /// A user with its secret, in the one answer that may show it.
 #[derive(Clone)]
 pub struct UserWithSecret {
     pub user: Arc<AppUser>,
     pub secret_key: String,
+}
+
+/// Fields of a new API token.
+#[derive(Clone, Debug, Default)]
+pub struct NewToken {
+    pub name: String,
+    pub scopes: Vec<TokenScope>,
+    pub topics: Vec<String>,
+    pub groups: Vec<String>,
+    pub expires_at: Option<crate::time::Timestamp>,
+}
+
+/// An API token and roughly when it was used last.
+#[derive(Clone, Debug)]
+pub struct TokenUse {
+    pub token: Arc<ApiToken>,
+    pub last_used_at: Option<crate::time::Timestamp>,
 }
 
 #[async_trait]
@@ -245,12 +297,15 @@ pub trait TenantApi: Send + Sync + 'static {
         instance: InstanceId,
         access_key: &str,
     ) -> ApiResult<()>;
-    /// Gives a user a new secret; the old one stops working at once.
+    /// Gives a user a new secret. The one that it takes the place of stays valid for
+    /// `grace_seconds` more, at most [`crate::limits::GRACE_SECONDS_MAX`]; the one
+    /// before that ends at once.
     async fn rotate_user(
         &self,
         caller: &Caller,
         instance: InstanceId,
         access_key: &str,
+        grace_seconds: u64,
     ) -> ApiResult<UserWithSecret>;
     /// Shows a user's secret to an administrator, audited.
     async fn reveal_user(
@@ -259,6 +314,24 @@ pub trait TenantApi: Send + Sync + 'static {
         instance: InstanceId,
         access_key: &str,
     ) -> ApiResult<UserWithSecret>;
+
+    /// The token that this text proves, if it has not ended. Notes that it was used.
+    fn api_token(&self, text: &str) -> Option<Arc<ApiToken>>;
+    /// Those of an instance, also such as have ended.
+    fn api_tokens(&self, instance: InstanceId) -> Vec<TokenUse>;
+    /// Makes a token; the text that proves it is shown here and nowhere else.
+    async fn create_api_token(
+        &self,
+        caller: &Caller,
+        instance: InstanceId,
+        new: NewToken,
+    ) -> ApiResult<(Arc<ApiToken>, String)>;
+    async fn delete_api_token(
+        &self,
+        caller: &Caller,
+        instance: InstanceId,
+        id: &str,
+    ) -> ApiResult<()>;
 
     /// Console users of a tenant, by name.
     fn console_users(&self, tenant: TenantId) -> Vec<ConsoleUser>;
@@ -299,7 +372,22 @@ pub trait TenantApi: Send + Sync + 'static {
         tenant: Option<TenantId>,
         before: Option<u64>,
         max: usize,
-    ) -> ApiResult<Vec<AuditEntry>>;
+    ) -> ApiResult<Vec<AuditEntry>> {
+        let filter = AuditFilter {
+            tenant,
+            before,
+            max,
+            ..AuditFilter::default()
+        };
+        self.find_audit(&filter).await
+    }
+    /// The same, those alone that a filter wants.
+    async fn find_audit(&self, filter: &AuditFilter) -> ApiResult<Vec<AuditEntry>>;
+    /// Adds rows about calls that were refused.
+    ///
+    /// # Errors
+    /// `CATALOGUE_UNAVAILABLE`; then none was added.
+    async fn note_denied(&self, rows: &[Denied]) -> ApiResult<()>;
 
     /// Whether the catalogue can be changed now; for `/readyz`.
     fn health(&self) -> ApiResult<()>;

@@ -12,7 +12,7 @@ use firn_protocol::{
 };
 use rustc_hash::FxHashMap;
 
-use super::{Change, ConsoleRow, UserRow};
+use super::{Change, ConsoleRow, TokenRow, UserRow};
 
 /// All rows. Maps keyed by names that tenants choose use the standard hasher,
 /// which cannot be flooded with colliding names.
@@ -27,6 +27,7 @@ pub(crate) struct Memory {
     pub(crate) users: HashMap<String, UserRow>,
     console: BTreeMap<(Option<TenantId>, String), ConsoleRow>,
     revoked: HashMap<String, Timestamp>,
+    api_tokens: HashMap<String, TokenRow>,
     pub(crate) erasures: BTreeMap<InstanceId, Arc<Erasure>>,
 }
 
@@ -232,6 +233,20 @@ impl Memory {
         self.revoked.iter()
     }
 
+    pub(crate) fn api_token(&self, id: &str) -> Option<&TokenRow> {
+        self.api_tokens.get(id)
+    }
+
+    /// In any order.
+    pub(crate) fn api_tokens(&self) -> impl Iterator<Item = &TokenRow> {
+        self.api_tokens.values()
+    }
+
+    pub(crate) fn tokens_of(&self, instance: InstanceId) -> impl Iterator<Item = &TokenRow> {
+        self.api_tokens()
+            .filter(move |row| row.token.instance == instance)
+    }
+
     pub(crate) fn is_revoked(&self, token: &str) -> bool {
         self.revoked.contains_key(token)
     }
@@ -302,6 +317,17 @@ impl Memory {
             Change::DropConsoleUser(user) => {
                 self.console.remove(&(user.tenant, user.username.clone()));
             }
+            Change::AddApiToken(row) => {
+                self.api_tokens.insert(row.token.id.clone(), row.clone());
+            }
+            Change::DropApiToken(id) => {
+                self.api_tokens.remove(id);
+            }
+            Change::NoteApiToken(id, at) => {
+                if let Some(row) = self.api_tokens.get_mut(id) {
+                    row.noted_ms = at.0;
+                }
+            }
             Change::RevokeToken(id, until) => {
                 self.revoked.insert(id.clone(), *until);
             }
@@ -344,6 +370,7 @@ impl Memory {
                 self.by_name.remove(&gone.instance.name);
             }
         }
+        self.api_tokens.retain(|_, row| row.token.instance != id);
         for access_key in &gone.users {
             self.users.remove(access_key);
         }

@@ -12,13 +12,15 @@ pub(crate) mod lifecycle;
 pub(crate) mod memory;
 pub(crate) mod plans;
 pub(crate) mod tenants;
+pub(crate) mod tokens;
 pub(crate) mod topics;
 pub(crate) mod users;
 
 use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
 
 use firn_protocol::catalogue::{
-    AppUser, ConsoleUser, Erasure, Group, Instance, Plan, Tenant, Topic,
+    ApiToken, AppUser, ConsoleUser, Erasure, Group, Instance, Plan, Tenant, Topic,
 };
 use firn_protocol::{GroupId, InstanceId, TenantId, Timestamp, TopicId};
 
@@ -30,6 +32,19 @@ use memory::Memory;
 pub(crate) struct UserRow {
     pub(crate) user: Arc<AppUser>,
     pub(crate) secret: Arc<Secret>,
+    /// The secret of before; there exactly while the user has a time for it.
+    pub(crate) previous: Option<Arc<Secret>>,
+}
+
+/// An API token with the hash of what proves it.
+#[derive(Clone)]
+pub(crate) struct TokenRow {
+    pub(crate) token: Arc<ApiToken>,
+    pub(crate) hash: [u8; 32],
+    /// When it was used last as far as that is in the database; 0 is never.
+    pub(crate) noted_ms: u64,
+    /// The same as it is; set by readers.
+    pub(crate) used_ms: Arc<AtomicU64>,
 }
 
 /// A person with the hash of the password.
@@ -66,6 +81,10 @@ pub(crate) enum Change {
     AddConsoleUser(ConsoleRow),
     SetConsoleUser(ConsoleRow),
     DropConsoleUser(ConsoleUser),
+    AddApiToken(TokenRow),
+    DropApiToken(String),
+    /// When it was used last.
+    NoteApiToken(String, Timestamp),
     RevokeToken(String, Timestamp),
     /// Revocations of tokens that are no longer valid anyway.
     PruneTokens(Timestamp),
@@ -85,6 +104,7 @@ impl Change {
             Self::AddConsoleUser(_) | Self::SetConsoleUser(_) | Self::DropConsoleUser(_) => {
                 "consoleUser"
             }
+            Self::AddApiToken(_) | Self::DropApiToken(_) | Self::NoteApiToken(..) => "apiToken",
             Self::RevokeToken(..) | Self::PruneTokens(_) => "token",
         }
     }
@@ -136,6 +156,9 @@ pub(crate) fn take(next: &mut u64) -> u64 {
     *next += 1;
     number
 }
+
+/// The action of rows about calls that were refused.
+pub(crate) const DENIED: &str = "denied";
 
 /// What a change leaves in the audit log. Never holds a secret.
 pub(crate) struct Audit {

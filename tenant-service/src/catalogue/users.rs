@@ -6,17 +6,20 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use firn_protocol::api::tenant::{UserFields, UserWithSecret};
 use firn_protocol::catalogue::{AppUser, Instance};
-use firn_protocol::{ApiError, ApiResult, ErrorCode, InstanceId, names};
+use firn_protocol::limits::GRACE_SECONDS_MAX;
+use firn_protocol::{ApiError, ApiResult, ErrorCode, InstanceId, Timestamp, names};
 use firn_runtime::random;
 use serde_json::json;
 
-use super::checks::{exists_already, ip_allow, name_list, object, remark, secret_key};
+use super::checks::{exists_already, ip_allow, name_list, object, remark, secret_key, within};
 use super::instances::set;
+use super::memory::Memory;
 use super::{Change, Draft, UserRow};
 use crate::secret::Secret;
 
 /// 64 bytes make the 88 characters of the guide's samples (SEED_SPEC 5.1).
 const SECRET_BYTES: usize = 64;
+const GRACES_ENDED_AT_ONCE: usize = 1000;
 
 pub(crate) fn create(
     draft: &mut Draft<'_>,
@@ -37,6 +40,7 @@ pub(crate) fn create(
         description: fields.description.unwrap_or_default(),
         ip_allow: fields.ip_allow.unwrap_or_default(),
         created_at: draft.now,
+        previous_valid_until: None,
     };
     check(&user)?;
     let secret = match fields.secret_key {
@@ -49,6 +53,7 @@ pub(crate) fn create(
     let row = UserRow {
         user: Arc::new(user),
         secret: Arc::new(secret),
+        previous: None,
     };
     draft.push(Change::AddUser(row.clone()));
     note(draft, &contents.instance, &row.user, "user.create");
@@ -75,7 +80,7 @@ pub(crate) fn change(
     let user = Arc::new(user);
     draft.push(Change::SetUser(UserRow {
         user: user.clone(),
-        secret: row.secret,
+        ..row
     }));
     note(draft, &contents.instance, &user, "user.change");
     Ok(user)
@@ -97,13 +102,43 @@ pub(crate) fn rotate(
     draft: &mut Draft<'_>,
     instance: InstanceId,
     access_key: &str,
+    grace_seconds: u64,
 ) -> ApiResult<UserWithSecret> {
     let contents = draft.memory.contents(instance)?;
     let mut row = find(draft, instance, access_key)?;
-    row.secret = Arc::new(new_secret());
+    within("graceSeconds", grace_seconds, 0, GRACE_SECONDS_MAX)?;
+    let before = std::mem::replace(&mut row.secret, Arc::new(new_secret()));
+    let until = (grace_seconds > 0).then(|| draft.now.plus_ms(grace_seconds * 1000));
+    row.previous = until.map(|_| before);
+    Arc::make_mut(&mut row.user).previous_valid_until = until;
     draft.push(Change::SetUser(row.clone()));
-    note(draft, &contents.instance, &row.user, "user.rotate");
+    let detail = json!({"graceSeconds": grace_seconds, "previousValidUntil": until});
+    let object = object(&contents.instance, "users", access_key);
+    let tenant = Some(contents.instance.tenant);
+    draft.audit(tenant, "user.rotate", object, detail);
     Ok(shown(&row))
+}
+
+/// Whether any secret of before has ended and is still kept.
+pub(crate) fn has_ended_grace(memory: &Memory, now: Timestamp) -> bool {
+    ended_graces(memory, now).next().is_some()
+}
+
+/// Forgets secrets of before that are no longer valid, some at a time.
+pub(crate) fn end_graces(draft: &mut Draft<'_>) {
+    let ended = ended_graces(draft.memory, draft.now).take(GRACES_ENDED_AT_ONCE);
+    let rows: Vec<UserRow> = ended.cloned().collect();
+    for mut row in rows {
+        row.previous = None;
+        Arc::make_mut(&mut row.user).previous_valid_until = None;
+        draft.push(Change::SetUser(row));
+    }
+}
+
+fn ended_graces(memory: &Memory, now: Timestamp) -> impl Iterator<Item = &UserRow> {
+    let has_ended = move |until: Timestamp| until <= now;
+    let rows = memory.users.values();
+    rows.filter(move |row| row.user.previous_valid_until.is_some_and(has_ended))
 }
 
 /// Changes nothing but the audit log.

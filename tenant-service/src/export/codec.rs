@@ -9,7 +9,10 @@ use super::CatalogueExport;
 use crate::error::ExportError;
 
 const MAGIC: [u8; 4] = *b"FCAT";
+/// The newest that is read, and the one that is written.
 pub(super) const VERSION: u16 = 2;
+/// Ends before what later versions added.
+const VERSION_PLAIN: u16 = 1;
 /// Magic, version, catalogue, owner, nonce, length.
 const HEAD_BYTES: usize = 4 + 2 + 16 + 16 + 16 + 4;
 const CHECKSUM_BYTES: usize = 4;
@@ -42,6 +45,7 @@ pub struct ExportHead {
 pub struct Packed {
     /// Equal for equal catalogues of one version.
     pub digest: [u8; 32],
+    version: u16,
     catalogue: u128,
     body_bytes: u32,
     body: Vec<u8>,
@@ -63,8 +67,9 @@ impl CatalogueExport {
     /// When it is larger than a reader would take, or breaks a rule.
     pub fn pack(&self, catalogue: u128) -> Result<Packed, ExportError> {
         self.check().map_err(ExportError::Damaged)?;
-        let plain =
-            postcard::to_stdvec(self).map_err(|_| ExportError::Damaged("a row does not encode"))?;
+        let unencoded = |_| ExportError::Damaged("a row does not encode");
+        let mut plain = postcard::to_stdvec(self).map_err(unencoded)?;
+        plain.extend(postcard::to_stdvec(&self.extra).map_err(unencoded)?);
         let too_large = |bytes, max| ExportError::TooLarge { bytes, max };
         let bytes = plain.len() as u64;
         let body_bytes = u32::try_from(bytes)
@@ -79,6 +84,7 @@ impl CatalogueExport {
         }
         Ok(Packed {
             digest: *blake3::hash(&plain).as_bytes(),
+            version: VERSION,
             catalogue,
             body_bytes,
             body,
@@ -98,14 +104,14 @@ impl CatalogueExport {
                 known: VERSION,
             });
         }
-        let mut plain = inflate(packed, body_bytes).map_err(ExportError::Damaged)?;
+        let plain = inflate(packed, body_bytes).map_err(ExportError::Damaged)?;
         let digest = *blake3::hash(&plain).as_bytes();
-        if head.version == 1 {
-            // It ends before the notes; these are none.
-            plain.push(0);
+        let malformed = |_| ExportError::Damaged("its body is malformed");
+        let (mut export, mut rest): (Self, &[u8]) =
+            postcard::take_from_bytes(&plain).map_err(malformed)?;
+        if head.version > VERSION_PLAIN {
+            (export.extra, rest) = postcard::take_from_bytes(rest).map_err(malformed)?;
         }
-        let (mut export, rest): (Self, _) = postcard::take_from_bytes(&plain)
-            .map_err(|_| ExportError::Damaged("its body is malformed"))?;
         if !rest.is_empty() {
             return Err(ExportError::Damaged("bytes follow its body"));
         }
@@ -135,7 +141,7 @@ impl Packed {
     pub fn stamped(&self, stamp: Stamp) -> Vec<u8> {
         let mut out = Vec::with_capacity(HEAD_BYTES + self.body.len() + CHECKSUM_BYTES);
         out.extend_from_slice(&MAGIC);
-        out.extend_from_slice(&VERSION.to_le_bytes());
+        out.extend_from_slice(&self.version.to_le_bytes());
         for number in [self.catalogue, stamp.owner, stamp.nonce] {
             out.extend_from_slice(&number.to_le_bytes());
         }

@@ -226,6 +226,9 @@ struct UserForm {
     description: String,
     ip_allow: Vec<String>,
     created_at: Timestamp,
+    /// Since version 2, beside its secret; see `Extra`.
+    #[serde(skip)]
+    previous_valid_until: Option<Timestamp>,
 }
 
 #[derive(Serialize, Deserialize)]

@@ -17,7 +17,8 @@ use std::path::Path;
 use std::sync::Arc;
 
 use firn_protocol::catalogue::{
-    AppUser, ConsoleUser, Group, Instance, Plan, PullMechanism, StartPosition, Tenant, Topic,
+    ApiToken, AppUser, ConsoleUser, Group, Instance, Plan, PullMechanism, StartPosition, Tenant,
+    Topic,
 };
 use firn_protocol::{GroupId, TenantId, Timestamp};
 use serde::{Deserialize, Serialize};
@@ -50,7 +51,18 @@ pub struct CatalogueExport {
     pub(crate) users: Vec<SealedUser>,
     pub(crate) people: Vec<SealedPerson>,
     revoked: Vec<(String, Timestamp)>,
-    /// Version 1 had none.
+    /// Behind the rest.
+    #[serde(skip)]
+    extra: Extra,
+}
+
+/// What version 2 added.
+#[derive(Clone, Default, PartialEq, Serialize, Deserialize)]
+struct Extra {
+    /// By access key, at most one for each.
+    previous: Vec<SealedPrevious>,
+    /// By id, with the hashes of what proves them.
+    tokens: Vec<(ApiToken, [u8; 32])>,
     group_notes: Vec<GroupNote>,
 }
 
@@ -60,6 +72,14 @@ struct GroupNote {
     group: GroupId,
     is_start_by_client: bool,
     is_progress_with_client: bool,
+}
+
+/// The secret of a user of before its last rotation.
+#[derive(Clone, PartialEq, Serialize, Deserialize)]
+struct SealedPrevious {
+    access_key: String,
+    valid_until: Timestamp,
+    secret: Vec<u8>,
 }
 
 /// An application user, with the secret sealed.
@@ -113,6 +133,10 @@ impl Moment {
         let mut users: Vec<UserRow> = memory.users.values().cloned().collect();
         users.sort_by(|a, b| a.user.access_key.cmp(&b.user.access_key));
         let group_notes = notes_of(&groups);
+        let tokens = memory.api_tokens();
+        let tokens = tokens.map(|row| (ApiToken::clone(&row.token), row.hash));
+        let mut tokens: Vec<_> = tokens.collect();
+        tokens.sort_by(|a, b| a.0.id.cmp(&b.0.id));
         let rows = CatalogueExport {
             key_check: String::new(),
             numbers,
@@ -124,7 +148,11 @@ impl Moment {
             users: Vec::new(),
             people: Vec::new(),
             revoked,
-            group_notes,
+            extra: Extra {
+                previous: Vec::new(),
+                tokens,
+                group_notes,
+            },
         };
         Self {
             numbers,
@@ -136,6 +164,18 @@ impl Moment {
 
     /// Seals the secrets, which takes a while for many.
     pub(crate) fn seal(self, keys: &Keys) -> CatalogueExport {
+        let previous = self.users.iter().filter_map(|row| {
+            let (secret, until) = (row.previous.as_ref()?, row.user.previous_valid_until?);
+            Some(SealedPrevious {
+                access_key: row.user.access_key.clone(),
+                valid_until: until,
+                secret: keys.seal_for_export(&previous_name(&row.user), secret.expose()),
+            })
+        });
+        let extra = Extra {
+            previous: previous.collect(),
+            ..self.rows.extra
+        };
         let users = self.users.into_iter().map(|row| SealedUser {
             secret: keys.seal_for_export(&user_name(&row.user), row.secret.expose()),
             user: Row(row.user),
@@ -149,6 +189,7 @@ impl Moment {
             numbers: self.numbers,
             users: users.collect(),
             people: people.collect(),
+            extra,
             ..self.rows
         }
     }
@@ -170,7 +211,7 @@ impl CatalogueExport {
     /// without a start of their own left it to their clients.
     fn take_notes(&mut self, version: u16) {
         let notes: HashMap<GroupId, GroupNote> = {
-            let notes = self.group_notes.iter();
+            let notes = self.extra.group_notes.iter();
             notes.map(|note| (note.group, *note)).collect()
         };
         for row in &mut self.groups {
@@ -187,7 +228,7 @@ impl CatalogueExport {
                 false => PullMechanism::Server,
             };
         }
-        self.group_notes = notes_of(&self.groups);
+        self.extra.group_notes = notes_of(&self.groups);
     }
 
     /// Whether the secrets in it are sealed under the key in this file.
@@ -225,6 +266,29 @@ impl CatalogueExport {
 
     pub fn groups(&self) -> impl ExactSizeIterator<Item = &Group> {
         self.groups.iter().map(|row| &*row.0)
+    }
+
+    /// The secret of before of a user, and until when it is valid.
+    ///
+    /// # Errors
+    /// When it cannot be read with these keys.
+    pub(crate) fn previous(
+        &self,
+        user: &AppUser,
+        keys: &Keys,
+    ) -> Result<Option<(Timestamp, crate::Secret)>, ExportError> {
+        let rows = &self.extra.previous;
+        let found = rows.binary_search_by(|row| row.access_key.cmp(&user.access_key));
+        let Ok(at) = found else {
+            return Ok(None);
+        };
+        let opened = keys.unseal_export(&previous_name(user), &rows[at].secret);
+        let secret = opened.map_err(ExportError::Damaged)?;
+        Ok(Some((rows[at].valid_until, secret)))
+    }
+
+    pub(crate) fn tokens(&self) -> &[(ApiToken, [u8; 32])] {
+        &self.extra.tokens
     }
 
     pub(crate) fn revoked(&self) -> &[(String, Timestamp)] {
@@ -274,6 +338,19 @@ impl CatalogueExport {
             require(instances.contains(&instance), "an instance is missing")?;
             require(is_given_out, "a number is not given out yet")?;
         }
+        let previous = &self.extra.previous;
+        let mut pairs = previous.windows(2);
+        require(
+            pairs.all(|pair| pair[0].access_key < pair[1].access_key),
+            "secrets of before are out of order",
+        )?;
+        let tokens = self.extra.tokens.iter();
+        for (token, _) in tokens {
+            require(
+                instances.contains(&token.instance),
+                "an instance is missing",
+            )?;
+        }
         let owners = self.people.iter().filter_map(|it| it.user.0.tenant);
         for owner in owners {
             require(tenants.contains(&owner), "a tenant is missing")?;
@@ -301,6 +378,10 @@ impl SealedPerson {
 /// What a sealed secret is bound to.
 fn user_name(user: &AppUser) -> String {
     format!("user {}", user.access_key)
+}
+
+fn previous_name(user: &AppUser) -> String {
+    format!("previous {}", user.access_key)
 }
 
 fn person_name(user: &ConsoleUser) -> String {

@@ -102,10 +102,11 @@ fn user() -> AppUser {
         description: "d".to_owned(),
         ip_allow: vec!["::1".to_owned()],
         created_at: Timestamp(5),
+        previous_valid_until: None,
     }
 }
 
-/// One row of everything.
+/// One row of everything that version 1 knows.
 fn full() -> CatalogueExport {
     let plan = Plan {
         name: "mine".to_owned(),
@@ -134,7 +135,7 @@ fn full() -> CatalogueExport {
         users: Vec::new(),
         people: Vec::new(),
         revoked: vec![("token".to_owned(), Timestamp(99))],
-        group_notes: Vec::new(),
+        extra: Extra::default(),
     };
     let moment = Moment {
         numbers,
@@ -142,6 +143,7 @@ fn full() -> CatalogueExport {
         users: vec![UserRow {
             user: user().into(),
             secret: Arc::new(Secret::new("the-secret-of-ak")),
+            previous: None,
         }],
         people: vec![
             person(None, "operator", ConsoleRole::Operator),
@@ -172,7 +174,7 @@ fn an_export_reads_back_as_it_was() {
     assert!(found.export == export);
     assert_eq!(found.digest, packed.digest);
     let head = ExportHead {
-        version: VERSION,
+        version: 1,
         catalogue: CATALOGUE,
         stamp: STAMP,
     };
@@ -199,9 +201,8 @@ fn golden_bytes_of_version_1_are_read() {
     assert!(found.export == full(), "{:?}", found.export);
     assert_eq!((found.head.catalogue, found.head.stamp), (CATALOGUE, STAMP));
     // What is written today has the same rows, and behind them no notes.
-    let today = postcard::to_stdvec(&full()).unwrap();
-    let (notes, rows) = today.split_last().unwrap();
-    assert_eq!((*notes, found.digest), (0, *blake3::hash(rows).as_bytes()));
+    let rows = postcard::to_stdvec(&full()).unwrap();
+    assert_eq!(found.digest, *blake3::hash(&rows).as_bytes());
 }
 
 #[test]
@@ -211,10 +212,50 @@ fn what_is_said_of_groups_reads_back() {
     told.is_start_by_client = true;
     told.pull_mechanism = PullMechanism::Client;
     export.groups = vec![Row(Arc::new(told))];
-    export.group_notes = notes_of(&export.groups);
-    assert_eq!(export.group_notes.len(), 1);
+    export.extra.group_notes = notes_of(&export.groups);
+    assert_eq!(export.extra.group_notes.len(), 1);
     let found = CatalogueExport::unpack(&stored(&export)).unwrap();
     assert!(found.export == export);
+}
+
+/// With a secret of before, whose user was rotated.
+fn rotated() -> CatalogueExport {
+    let mut export = full();
+    let sealed = keys().seal_for_export("previous ak", "the-old-secret-of-ak");
+    export.extra.previous.push(SealedPrevious {
+        access_key: "ak".to_owned(),
+        valid_until: Timestamp(77),
+        secret: sealed,
+    });
+    export
+}
+
+#[test]
+fn a_secret_of_before_makes_it_version_2() {
+    let export = rotated();
+    let found = CatalogueExport::unpack(&stored(&export)).unwrap();
+    assert_eq!((found.head.version, VERSION), (2, 2));
+    assert!(found.export == export);
+    let previous = found.export.previous(&user(), &keys()).unwrap().unwrap();
+    let expected = (Timestamp(77), Secret::new("the-old-secret-of-ak"));
+    assert_eq!(previous, expected);
+    let others = Keys::derive(&[2; 32]);
+    assert!(found.export.previous(&user(), &others).is_err());
+    let nobody = AppUser {
+        access_key: "al".to_owned(),
+        ..user()
+    };
+    assert!(found.export.previous(&nobody, &keys()).unwrap().is_none());
+    // What a version 1 does not know is not taken for a part of it.
+    let lie = altered(&stored(&export), |bytes| bytes[4] = 1);
+    assert_eq!(
+        CatalogueExport::unpack(&lie).unwrap_err(),
+        ExportError::Damaged("bytes follow its body")
+    );
+    let mut twice = export;
+    let again = twice.extra.previous[0].clone();
+    twice.extra.previous.push(again);
+    assert!(twice.pack(CATALOGUE).is_err());
 }
 
 #[test]

@@ -83,7 +83,7 @@ async fn after_a_failure_memory_is_read_from_the_database_anew() {
                 at: Timestamp(5),
                 changes: draft.changes,
                 numbers: draft.numbers,
-                audit: None,
+                audit: Vec::new(),
                 version: Some(writer.version + 1),
             }
         };

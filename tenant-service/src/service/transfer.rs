@@ -13,7 +13,7 @@ use tokio::sync::watch;
 use super::operator::new_password;
 use super::{TenantService, catalogue_url, password_error};
 use crate::catalogue::users::new_secret;
-use crate::catalogue::{Audit, Change, ConsoleRow, UserRow, console};
+use crate::catalogue::{Audit, Change, ConsoleRow, TokenRow, UserRow, console};
 use crate::config::{CatalogueUrl, TenantConfig};
 use crate::error::{OpenError, StoreError};
 use crate::export::{CatalogueExport, IdsInUse, Moment, SealedPerson, SealedUser, Unpacked};
@@ -115,7 +115,7 @@ impl TenantService {
             at: Timestamp(clock.now_ms()),
             changes,
             numbers,
-            audit: Some((audit, origin)),
+            audit: vec![(audit, origin)],
             version: Some(1),
         };
         let store = Store::open(&url).await?;
@@ -133,7 +133,7 @@ impl TenantService {
 }
 
 /// Whether there is a catalogue already. Makes no file.
-async fn exists(url: &CatalogueUrl) -> Result<bool, OpenError> {
+pub(super) async fn exists(url: &CatalogueUrl) -> Result<bool, OpenError> {
     if let CatalogueUrl::Sqlite(path) = url {
         return Ok(path.exists());
     }
@@ -211,6 +211,15 @@ impl<'a> Rows<'a> {
         for sealed in &export.users {
             self.user(sealed)?;
         }
+        if self.restored.has_old_secrets {
+            let tokens = export.tokens().iter().map(|(token, hash)| TokenRow {
+                token: Arc::new(token.clone()),
+                hash: *hash,
+                noted_ms: 0,
+                used_ms: Arc::default(),
+            });
+            self.changes.extend(tokens.map(Change::AddApiToken));
+        }
         let passwords = Passwords::new().await.map_err(password_error)?;
         for sealed in &export.people {
             self.person(sealed, &passwords).await?;
@@ -222,8 +231,13 @@ impl<'a> Rows<'a> {
     }
 
     fn user(&mut self, sealed: &SealedUser) -> Result<(), OpenError> {
-        let user = sealed.user.0.clone();
+        let mut user = sealed.user.0.clone();
+        let mut previous = None;
         let secret = if self.restored.has_old_secrets {
+            if let Some((until, secret)) = self.export.previous(&user, self.keys)? {
+                Arc::make_mut(&mut user).previous_valid_until = Some(until);
+                previous = Some(Arc::new(secret));
+            }
             sealed.open(self.keys)?
         } else {
             let made = new_secret();
@@ -239,6 +253,7 @@ impl<'a> Rows<'a> {
         self.changes.push(Change::AddUser(UserRow {
             user,
             secret: Arc::new(secret),
+            previous,
         }));
         Ok(())
     }

@@ -189,9 +189,9 @@ impl Shared {
 }
 
 /// Whether the catalogue is another one afterwards. What only goes by itself
-/// when its time has come is no reason to export or to read anything.
+/// when its time has come, or tells when something was used, is no reason to export or to read anything.
 fn is_news(change: &Change) -> bool {
-    !matches!(change, Change::PruneTokens(_))
+    !matches!(change, Change::PruneTokens(_) | Change::NoteApiToken(..))
 }
 
 /// Writes a batch and shows it in memory. Goes on to the end when the caller

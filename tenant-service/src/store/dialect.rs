@@ -27,7 +27,7 @@ pub(super) struct Statement<'q> {
 pub(super) enum Value<'q> {
     Int(Option<i64>),
     Text(Cow<'q, str>),
-    Bytes(Vec<u8>),
+    Bytes(Option<Vec<u8>>),
     Float(f64),
     Bool(bool),
 }
@@ -170,6 +170,12 @@ impl From<String> for Value<'_> {
 
 impl From<Vec<u8>> for Value<'_> {
     fn from(value: Vec<u8>) -> Self {
+        Self::Bytes(Some(value))
+    }
+}
+
+impl From<Option<Vec<u8>>> for Value<'_> {
+    fn from(value: Option<Vec<u8>>) -> Self {
         Self::Bytes(value)
     }
 }

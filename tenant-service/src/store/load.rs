@@ -2,9 +2,11 @@
 
 use std::borrow::Cow;
 use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
 
 use firn_protocol::catalogue::{
-    AppUser, AuditEntry, Broker, ConsoleUser, Erasure, Group, Instance, Plan, Rates, Tenant, Topic,
+    ApiToken, AppUser, AuditEntry, Broker, ConsoleUser, Erasure, Group, Instance, Plan, Rates,
+    Tenant, Topic,
 };
 use firn_protocol::{BrokerId, GroupId, InstanceId, TenantId, Timestamp, TopicId};
 use rustc_hash::FxHashMap;
@@ -14,13 +16,22 @@ use sqlx::{Decode, Postgres, Sqlite, Type};
 
 use super::dialect::{Connection, Row, query};
 use super::text::{Word, list_from_text, start_from_word};
-use super::{Loaded, VERSION};
+use super::{KEY_CHECK, Loaded, VERSION};
 use crate::catalogue::memory::Memory;
-use crate::catalogue::{Change, ConsoleRow, Numbers, UserRow, plans};
+use crate::catalogue::{Change, ConsoleRow, Numbers, TokenRow, UserRow, plans};
 use crate::error::StoreError;
 use crate::keys::Keys;
 
 pub(super) async fn all(db: &mut Connection<'_>, keys: &Keys) -> Result<Loaded, StoreError> {
+    let sql = "SELECT value FROM setting WHERE name = $1";
+    let check = db.text(query(sql).bind(KEY_CHECK)).await?;
+    if check.is_some_and(|check| check != keys.check_value()) {
+        // Also where there is no secret yet that would not decrypt.
+        return Err(StoreError::Damaged {
+            table: "setting",
+            problem: "the master key was rotated; start again with the new one".to_owned(),
+        });
+    }
     let mut memory = Memory::default();
     for plan in plans::built_in() {
         memory.apply(&Change::AddPlan(Arc::new(plan)));
@@ -37,6 +48,7 @@ pub(super) async fn all(db: &mut Connection<'_>, keys: &Keys) -> Result<Loaded, 
     topics(db, &mut memory).await?;
     groups(db, &mut memory).await?;
     users(db, &mut memory, keys).await?;
+    api_tokens(db, &mut memory).await?;
     people(db, &mut memory).await?;
     erasures(db, &mut memory).await?;
     let numbers = numbers(db).await?;
@@ -297,7 +309,7 @@ async fn users(
     keys: &Keys,
 ) -> Result<(), StoreError> {
     let sql = "SELECT u.access_key, i.tenant, u.instance, u.topics, u.description, u.ip_allow,
-                      u.created_at, u.secret
+                      u.created_at, u.previous_until, u.secret, u.previous_secret
                FROM app_user u JOIN instance i ON i.id = u.instance";
     each(db, "app_user", sql, |row| {
         let user = AppUser {
@@ -308,14 +320,54 @@ async fn users(
             description: row.get()?,
             ip_allow: row.list()?,
             created_at: Timestamp(row.number()?),
+            previous_valid_until: row.maybe_number()?.map(Timestamp),
         };
         let sealed: Vec<u8> = row.get()?;
         let secret = keys
             .unseal(&user.access_key, &sealed)
             .map_err(|problem| row.damage(problem))?;
+        let sealed: Option<Vec<u8>> = row.get()?;
+        let previous = sealed.map(|sealed| keys.unseal_previous(&user.access_key, &sealed));
+        let previous = previous
+            .transpose()
+            .map_err(|problem| row.damage(problem))?;
+        if previous.is_some() != user.previous_valid_until.is_some() {
+            return Err(row.damage("a secret of before without its end, or the other way round"));
+        }
         memory.apply(&Change::AddUser(UserRow {
             user: Arc::new(user),
             secret: Arc::new(secret),
+            previous: previous.map(Arc::new),
+        }));
+        Ok(())
+    })
+    .await
+}
+
+async fn api_tokens(db: &mut Connection<'_>, memory: &mut Memory) -> Result<(), StoreError> {
+    let sql = "SELECT t.id, i.tenant, t.instance, t.name, t.scopes, t.allowed_topics,
+                      t.allowed_groups, t.created_at, t.expires_at, t.hash, t.last_used_at
+               FROM api_token t JOIN instance i ON i.id = t.instance";
+    each(db, "api_token", sql, |row| {
+        let token = ApiToken {
+            id: row.get()?,
+            tenant: TenantId(row.number()?),
+            instance: InstanceId(row.number()?),
+            name: row.get()?,
+            scopes: row.list()?,
+            topics: row.list()?,
+            groups: row.list()?,
+            created_at: Timestamp(row.number()?),
+            expires_at: Timestamp(row.number()?),
+        };
+        let hash: Vec<u8> = row.get()?;
+        let hash = hash.try_into().map_err(|_| row.damage("no hash"))?;
+        let noted_ms = row.number()?;
+        memory.apply(&Change::AddApiToken(TokenRow {
+            token: Arc::new(token),
+            hash,
+            noted_ms,
+            used_ms: Arc::new(AtomicU64::new(noted_ms)),
         }));
         Ok(())
     })

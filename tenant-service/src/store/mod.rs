@@ -14,8 +14,9 @@ mod write;
 
 use std::sync::Arc;
 
+use firn_protocol::Timestamp;
+use firn_protocol::api::tenant::AuditFilter;
 use firn_protocol::catalogue::AuditEntry;
-use firn_protocol::{TenantId, Timestamp};
 use sqlx::SqlitePool;
 
 use crate::catalogue::memory::Memory;
@@ -23,13 +24,15 @@ use crate::catalogue::{Audit, Change, Numbers};
 use crate::config::CatalogueUrl;
 use crate::error::{OpenError, StoreError};
 use crate::keys::Keys;
-use dialect::{Connection, query};
+use dialect::{Connection, Statement, query};
 pub(crate) use postgres::place;
 use postgres::{STEP_MAX, Server};
 pub(crate) use session::Session;
 
 /// Tells the key that the catalogue was made with; absent in a new one.
 pub(crate) const KEY_CHECK: &str = "key_check";
+/// Keys of purposes from before the master key was rotated, sealed; absent if it never was.
+pub(crate) const KEPT_KEYS: &str = "kept_keys";
 /// Which catalogue this is, whatever becomes of its files and keys.
 pub(crate) const CATALOGUE_ID: &str = "catalogue_id";
 /// Written to learn whether writing works again.
@@ -37,12 +40,48 @@ pub(crate) const PROBED_AT: &str = "probed_at";
 /// Counts the changes.
 const VERSION: &str = "version";
 
+/// Texts that are absent are empty: no row has one that is.
+fn wanted(filter: &AuditFilter) -> Result<Statement<'_>, StoreError> {
+    macro_rules! columns {
+        ($and:literal) => {
+            concat!(
+                "SELECT id, at, tenant, caller, action, object, request_id, detail FROM audit
+                 WHERE id < $1 AND at >= $2 AND at <= $3 AND ($4 = '' OR action = $4)
+                 AND ($5 = '' OR caller = $5) AND substr(object, 1, length($6)) = $6",
+                $and,
+                " ORDER BY id DESC LIMIT $7"
+            )
+        };
+    }
+    let statement = match filter.tenant {
+        Some(_) => query(columns!(" AND tenant = $8")),
+        None => query(columns!("")),
+    };
+    let time = |time: Option<Timestamp>, else_: i64| {
+        // Times that no column can hold are as good as the last that one can.
+        time.map_or(else_, |time| i64::try_from(time.0).unwrap_or(i64::MAX))
+    };
+    let text = |text: &'_ Option<String>| text.clone().unwrap_or_default();
+    let statement = statement
+        .bind(filter.before.map_or(Ok(i64::MAX), write::int)?)
+        .bind(time(filter.from, 0))
+        .bind(time(filter.to, i64::MAX))
+        .bind(text(&filter.action))
+        .bind(text(&filter.caller))
+        .bind(text(&filter.object))
+        .bind(write::int(filter.max as u64)?);
+    Ok(match filter.tenant {
+        Some(tenant) => statement.bind(write::int(tenant.0)?),
+        None => statement,
+    })
+}
+
 /// What is written in one transaction.
 pub(crate) struct Batch {
     pub(crate) at: Timestamp,
     pub(crate) changes: Vec<Change>,
     pub(crate) numbers: Numbers,
-    pub(crate) audit: Option<(Audit, Origin)>,
+    pub(crate) audit: Vec<(Audit, Origin)>,
     /// The version of the catalogue with these changes, if it is another one.
     pub(crate) version: Option<u64>,
 }
@@ -124,26 +163,8 @@ impl Store {
     }
 
     /// Newest first.
-    pub(crate) async fn audit(
-        &self,
-        tenant: Option<TenantId>,
-        before: Option<u64>,
-        max: usize,
-    ) -> Result<Vec<AuditEntry>, StoreError> {
-        let before = before.map_or(Ok(i64::MAX), write::int)?;
-        let max = write::int(max as u64)?;
-        let statement = match tenant {
-            Some(tenant) => query(
-                "SELECT id, at, tenant, caller, action, object, request_id, detail FROM audit
-                 WHERE tenant = $1 AND id < $2 ORDER BY id DESC LIMIT $3",
-            )
-            .bind(write::int(tenant.0)?),
-            None => query(
-                "SELECT id, at, tenant, caller, action, object, request_id, detail FROM audit
-                 WHERE id < $1 ORDER BY id DESC LIMIT $2",
-            ),
-        };
-        let statement = statement.bind(before).bind(max);
+    pub(crate) async fn audit(&self, filter: &AuditFilter) -> Result<Vec<AuditEntry>, StoreError> {
+        let statement = wanted(filter)?;
         let mut entries = Vec::new();
         let mut take = |row: dialect::Row<'_>| {
             entries.push(load::audit_entry(row)?);

@@ -28,6 +28,11 @@ const STEPS: &[(i64, &str, &str)] = &[
         "erasure",
         include_str!("../../migrations/0004_erasure.sql"),
     ),
+    (
+        5,
+        "access",
+        include_str!("../../migrations/0005_access.sql"),
+    ),
 ];
 
 /// What PostgreSQL calls by another name, the longer ones first. Every column is
@@ -88,20 +93,20 @@ mod tests {
             let of = |step: &Migration| hex::encode(&step.checksum[..8]);
             migrator.iter().map(of).collect()
         };
-        let released = [
+        let sqlite = [
             "4fa8c14934dc853e",
             "56ee2f41744d0b83",
             "ece984c9698b5d26",
             "d0278891de89414b",
         ];
-        assert_eq!(digest(steps(str::to_owned)), released);
-        let released = [
+        assert_eq!(digest(steps(str::to_owned))[..4], sqlite);
+        let postgres = [
             "52888751b2c18d3b",
             "56ee2f41744d0b83",
             "ece984c9698b5d26",
             "d0278891de89414b",
         ];
-        assert_eq!(digest(steps(for_postgres)), released);
+        assert_eq!(digest(steps(for_postgres))[..4], postgres);
     }
 
     #[test]

@@ -9,6 +9,7 @@ use sqlx::{Sqlite, SqlitePool, Transaction};
 use super::dialect::{Connection, query};
 use super::postgres::{self, LOAD_MAX, STEP_MAX, Server};
 use super::{Batch, Loaded, VERSION, load, write};
+use crate::catalogue::DENIED;
 use crate::error::StoreError;
 use crate::keys::Keys;
 
@@ -81,10 +82,17 @@ impl Session {
         bounded(server, STEP_MAX, write).await
     }
 
-    pub(crate) async fn drop_audit_before(&mut self, time: Timestamp) -> Result<(), StoreError> {
+    /// Rows about what was refused are dropped sooner than the others.
+    pub(crate) async fn drop_audit_before(
+        &mut self,
+        time: Timestamp,
+        denied: Timestamp,
+    ) -> Result<(), StoreError> {
         let server = self.server();
         let write = async {
-            let statement = query("DELETE FROM audit WHERE at < $1").bind(write::int(time.0)?);
+            let sql = "DELETE FROM audit WHERE at < $1 OR (action = $2 AND at < $3)";
+            let statement = query(sql).bind(write::int(time.0)?);
+            let statement = statement.bind(DENIED).bind(write::int(denied.0)?);
             self.connection().await?.run(statement).await
         };
         bounded(server, LOAD_MAX, write).await
@@ -99,7 +107,7 @@ impl Session {
                 write::change(&mut db, change, keys).await?;
             }
             write::numbers(&mut db, &batch.numbers).await?;
-            if let Some((audit, origin)) = &batch.audit {
+            for (audit, origin) in &batch.audit {
                 write::audit(&mut db, batch.at, audit, origin).await?;
             }
             if let Some(version) = batch.version {

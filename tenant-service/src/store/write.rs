@@ -6,7 +6,7 @@ use firn_protocol::{InstanceId, TenantId, Timestamp};
 use super::Origin;
 use super::dialect::{Connection, Statement, query};
 use super::text::{Word as _, list_text, start_word};
-use crate::catalogue::{Audit, Change, ConsoleRow, Numbers, UserRow};
+use crate::catalogue::{Audit, Change, ConsoleRow, Numbers, TokenRow, UserRow};
 use crate::error::StoreError;
 use crate::keys::Keys;
 
@@ -50,6 +50,14 @@ pub(super) async fn change(db: &mut Connection<'_>, change: &Change, keys: &Keys
         Change::AddConsoleUser(row) => add_console_user(db, row).await,
         Change::SetConsoleUser(row) => set_console_user(db, row).await,
         Change::DropConsoleUser(user) => drop_console_user(db, user).await,
+        Change::AddApiToken(row) => add_api_token(db, row).await,
+        Change::DropApiToken(id) => {
+            run(db, query("DELETE FROM api_token WHERE id = $1").bind(id)).await
+        }
+        Change::NoteApiToken(id, at) => {
+            let sql = "UPDATE api_token SET last_used_at = $2 WHERE id = $1";
+            run(db, query(sql).bind(id).bind(int(at.0)?)).await
+        }
         Change::RevokeToken(id, until) => {
             let sql = "INSERT INTO revoked_token (id, valid_until) VALUES ($1, $2)
                        ON CONFLICT (id) DO UPDATE SET valid_until = excluded.valid_until";
@@ -209,6 +217,7 @@ async fn add_brokers(db: &mut Connection<'_>, instance: &Instance) -> Written {
 async fn drop_instance(db: &mut Connection<'_>, id: InstanceId) -> Written {
     for sql in [
         "DELETE FROM app_user WHERE instance = $1",
+        "DELETE FROM api_token WHERE instance = $1",
         "DELETE FROM topic WHERE instance = $1",
         "DELETE FROM consumer_group WHERE instance = $1",
         "DELETE FROM broker WHERE instance = $1",
@@ -319,39 +328,69 @@ fn group_columns<'q>(
 }
 
 async fn add_user(db: &mut Connection<'_>, row: &UserRow, keys: &Keys) -> Written {
-    let user = &row.user;
     let statement = query(
-        "INSERT INTO app_user (access_key, secret, topics, description, ip_allow, instance,
-                               created_at)
-         VALUES ($1, $2, $3, $4, $5, $6, $7)",
-    )
-    .bind(&user.access_key)
-    .bind(keys.seal(&user.access_key, &row.secret))
-    .bind(list_text(&user.topics))
-    .bind(&user.description)
-    .bind(list_text(&user.ip_allow))
-    .bind(int(user.instance.0)?)
-    .bind(int(user.created_at.0)?);
+        "INSERT INTO app_user (access_key, secret, topics, description, ip_allow,
+                               previous_secret, previous_until, instance, created_at)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
+    );
+    let statement = user_columns(statement, row, keys)?
+        .bind(int(row.user.instance.0)?)
+        .bind(int(row.user.created_at.0)?);
     run(db, statement).await
 }
 
 async fn set_user(db: &mut Connection<'_>, row: &UserRow, keys: &Keys) -> Written {
-    let user = &row.user;
     let statement = query(
-        "UPDATE app_user SET secret = $2, topics = $3, description = $4, ip_allow = $5
+        "UPDATE app_user SET secret = $2, topics = $3, description = $4, ip_allow = $5,
+                             previous_secret = $6, previous_until = $7
          WHERE access_key = $1",
-    )
-    .bind(&user.access_key)
-    .bind(keys.seal(&user.access_key, &row.secret))
-    .bind(list_text(&user.topics))
-    .bind(&user.description)
-    .bind(list_text(&user.ip_allow));
-    run(db, statement).await
+    );
+    run(db, user_columns(statement, row, keys)?).await
+}
+
+/// The first seven parameters: the key and what may change.
+fn user_columns<'q>(
+    statement: Statement<'q>,
+    row: &'q UserRow,
+    keys: &Keys,
+) -> Result<Statement<'q>, StoreError> {
+    let user = &row.user;
+    let previous = row.previous.as_deref();
+    let previous = previous.map(|secret| keys.seal_previous(&user.access_key, secret));
+    let until = user.previous_valid_until.map(|until| int(until.0));
+    Ok(statement
+        .bind(&user.access_key)
+        .bind(keys.seal(&user.access_key, &row.secret))
+        .bind(list_text(&user.topics))
+        .bind(&user.description)
+        .bind(list_text(&user.ip_allow))
+        .bind(previous)
+        .bind(until.transpose()?))
 }
 
 async fn drop_user(db: &mut Connection<'_>, user: &AppUser) -> Written {
     let sql = "DELETE FROM app_user WHERE access_key = $1";
     run(db, query(sql).bind(&user.access_key)).await
+}
+
+async fn add_api_token(db: &mut Connection<'_>, row: &TokenRow) -> Written {
+    let token = &row.token;
+    let statement = query(
+        "INSERT INTO api_token (id, instance, name, hash, scopes, allowed_topics, allowed_groups,
+                                created_at, expires_at, last_used_at)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)",
+    )
+    .bind(&token.id)
+    .bind(int(token.instance.0)?)
+    .bind(&token.name)
+    .bind(row.hash.to_vec())
+    .bind(list_text(&token.scopes))
+    .bind(list_text(&token.topics))
+    .bind(list_text(&token.groups))
+    .bind(int(token.created_at.0)?)
+    .bind(int(token.expires_at.0)?)
+    .bind(int(row.noted_ms)?);
+    run(db, statement).await
 }
 
 async fn add_console_user(db: &mut Connection<'_>, row: &ConsoleRow) -> Written {

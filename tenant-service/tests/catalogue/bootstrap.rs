@@ -170,7 +170,7 @@ async fn differences_are_told_and_left_alone() {
     service.apply_bootstrap(FILE).await.unwrap();
     let demo = service.find_instance(Some(ACME), "demo").unwrap();
     let rotated = service
-        .rotate_user(&caller(), demo.id, "demo")
+        .rotate_user(&caller(), demo.id, "demo", 0)
         .await
         .unwrap();
     let change = UserFields {

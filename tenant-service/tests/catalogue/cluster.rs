@@ -13,6 +13,11 @@ pub(crate) fn cluster() -> Option<&'static Cluster> {
     CLUSTER.as_ref()
 }
 
+/// Whether several processes can have a catalogue open.
+pub(crate) fn is_shared() -> bool {
+    cluster().is_some()
+}
+
 /// A new catalogue for a place; in its folder where there is no PostgreSQL, so
 /// that the tests still run.
 pub(crate) fn url(folder: &Path) -> String {

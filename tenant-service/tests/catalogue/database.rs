@@ -2,6 +2,11 @@
 
 use std::path::Path;
 
+/// Whether several processes can have a catalogue open.
+pub(crate) fn is_shared() -> bool {
+    false
+}
+
 /// A new catalogue for a place in this folder.
 pub(crate) fn url(folder: &Path) -> String {
     format!("sqlite://{}", folder.join("catalogue.db").display())

@@ -223,7 +223,7 @@ async fn changes_are_announced_and_nothing_else_is() {
     let before = digest(&service).await;
     service.reveal_user(&by, demo.id, "u").await.unwrap();
     assert!(!changed(), "a look changes nothing");
-    service.rotate_user(&by, demo.id, "u").await.unwrap();
+    service.rotate_user(&by, demo.id, "u", 0).await.unwrap();
     assert!(changed());
     assert_ne!(digest(&service).await, before, "a new secret is a change");
     // The same catalogue gives the same export, also after a restart.

@@ -24,7 +24,7 @@ async fn secrets_are_unreadable_in_the_files() {
         .create_user(&by, demo.id, "made", UserFields::default())
         .await
         .unwrap();
-    let rotated = service.rotate_user(&by, demo.id, "made").await.unwrap();
+    let rotated = service.rotate_user(&by, demo.id, "made", 0).await.unwrap();
     let master = std::fs::read_to_string(place.path("master.key")).unwrap();
     let secrets = [
         "a-secret-that-was-given",

@@ -5,6 +5,7 @@
     reason = "all of this is tests, and their helpers"
 )]
 
+mod api_tokens;
 mod bootstrap;
 mod console;
 mod database;
@@ -12,6 +13,7 @@ mod export;
 mod file;
 mod instances;
 mod lifecycle;
+mod master_key;
 mod place;
 mod restart;
 mod topics;

@@ -5,6 +5,7 @@
     reason = "all of this is tests, and their helpers"
 )]
 
+mod api_tokens;
 mod bootstrap;
 mod console;
 #[path = "cluster.rs"]
@@ -12,6 +13,7 @@ mod database;
 mod export;
 mod instances;
 mod lifecycle;
+mod master_key;
 mod place;
 #[path = "../support/postgres.rs"]
 mod postgres;

@@ -1,9 +1,12 @@
 //! Application users and their secrets.
 
+use std::time::Duration;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use firn_protocol::ErrorCode;
-use firn_protocol::api::tenant::{TenantApi as _, UserFields};
+use firn_protocol::api::tenant::{AuditFilter, Denied, TenantApi as _, UserFields};
+use firn_protocol::{ErrorCode, TenantId, Timestamp};
+use firn_tenant_service::TenantService;
 
 use crate::place::{ACME, GLOBEX, Place, START_MS, caller, new, refused, strings};
 
@@ -55,7 +58,7 @@ async fn a_user_is_who_knows_the_secret() {
         assert_eq!(is(key, secret), None, "{key}");
     }
 
-    let rotated = service.rotate_user(&by, demo.id, "demo").await.unwrap();
+    let rotated = service.rotate_user(&by, demo.id, "demo", 0).await.unwrap();
     assert_eq!(rotated.secret_key.len(), 88);
     assert_eq!(is("demo", "demo-secret"), None, "the old one stops at once");
     assert!(is("demo", &rotated.secret_key).is_some());
@@ -64,6 +67,61 @@ async fn a_user_is_who_knows_the_secret() {
     service.delete_user(&by, demo.id, "demo").await.unwrap();
     assert_eq!(is("demo", &rotated.secret_key), None);
     assert!(service.user("demo").is_none());
+}
+
+#[tokio::test]
+async fn the_secret_of_before_is_valid_until_its_time() {
+    let place = Place::new();
+    let (service, demo) = place.with_instance().await;
+    let by = caller();
+    let user = service.create_user(&by, demo.id, "u", with_secret("first"));
+    user.await.unwrap();
+    let rotate = async |grace| service.rotate_user(&by, demo.id, "u", grace).await;
+    refused(
+        rotate(604_801).await,
+        ErrorCode::BadRequest,
+        "graceSeconds: from 0 to 604800",
+    );
+    let second = rotate(3600).await.unwrap();
+    let end = Timestamp(START_MS + 3_600_000);
+    assert_eq!(second.user.previous_valid_until, Some(end));
+    let service = place.open_again(service).await;
+    let is = |service: &TenantService, secret: &str| service.authenticate("u", secret).is_some();
+    place.clock.advance(Duration::from_millis(3_599_999));
+    assert!(is(&service, "first") && is(&service, &second.secret_key));
+    // A change of anything else leaves both as they are.
+    let other = UserFields {
+        description: Some("d".to_owned()),
+        ..UserFields::default()
+    };
+    service.change_user(&by, demo.id, "u", other).await.unwrap();
+    let shown = service.reveal_user(&by, demo.id, "u").await.unwrap();
+    assert_eq!(shown.secret_key, second.secret_key);
+    assert!(is(&service, "first"));
+    place.clock.advance(Duration::from_millis(1));
+    assert!(!is(&service, "first") && is(&service, &second.secret_key));
+    // What has ended is forgotten.
+    assert!(service.user("u").unwrap().previous_valid_until.is_some());
+    service.tick().await;
+    assert!(service.user("u").unwrap().previous_valid_until.is_none());
+
+    // Another rotation drops the older one, whatever its time.
+    let rotate = async |grace| service.rotate_user(&by, demo.id, "u", grace).await.unwrap();
+    let third = rotate(604_800).await;
+    let fourth = rotate(60).await;
+    assert!(!is(&service, &second.secret_key));
+    assert!(is(&service, &third.secret_key) && is(&service, &fourth.secret_key));
+    let fifth = rotate(0).await;
+    assert!(!is(&service, &third.secret_key) && !is(&service, &fourth.secret_key));
+    assert!(is(&service, &fifth.secret_key));
+    let row = &service.audit(Some(ACME), None, 1).await.unwrap()[0];
+    let detail = r#"{"graceSeconds":0,"previousValidUntil":null}"#;
+    assert_eq!(
+        (row.action.as_str(), row.detail.as_str()),
+        ("user.rotate", detail)
+    );
+    let service = place.open_again(service).await;
+    assert!(is(&service, &fifth.secret_key) && !is(&service, &fourth.secret_key));
 }
 
 #[tokio::test]
@@ -126,7 +184,11 @@ async fn users_are_checked() {
 
     // Through another instance a user does not exist.
     let missing = ErrorCode::NotFound;
-    refused(service.rotate_user(&by, other.id, "u").await, missing, "");
+    refused(
+        service.rotate_user(&by, other.id, "u", 0).await,
+        missing,
+        "",
+    );
     refused(service.reveal_user(&by, other.id, "u").await, missing, "");
     refused(service.delete_user(&by, other.id, "u").await, missing, "");
     refused(
@@ -175,9 +237,9 @@ async fn the_audit_log_tells_who_did_what_and_no_secret() {
         .create_user(&by, demo.id, "u", with_secret("the-secret-of-u"))
         .await
         .unwrap();
-    let rotated = service.rotate_user(&by, demo.id, "u").await.unwrap();
+    let rotated = service.rotate_user(&by, demo.id, "u", 0).await.unwrap();
     service.reveal_user(&by, demo.id, "u").await.unwrap();
-    let refused_one = service.rotate_user(&by, demo.id, "nobody").await;
+    let refused_one = service.rotate_user(&by, demo.id, "nobody", 0).await;
     refused(refused_one, ErrorCode::NotFound, "");
     let rows = service.audit(Some(ACME), None, 100).await.unwrap();
     let actions: Vec<_> = rows.iter().map(|row| row.action.as_str()).collect();
@@ -205,4 +267,130 @@ async fn the_audit_log_tells_who_did_what_and_no_secret() {
     let others = service.audit(Some(GLOBEX), None, 100).await.unwrap();
     assert_eq!(others.len(), 1, "its own creation alone");
     assert!(service.audit(None, None, 100).await.unwrap().len() > rows.len());
+}
+
+#[tokio::test]
+async fn the_audit_log_is_searched() {
+    let place = Place::new();
+    let (service, demo) = place.with_instance().await;
+    let by = caller();
+    let user = service.create_user(&by, demo.id, "u", with_secret("s"));
+    user.await.unwrap();
+    place.clock.advance(Duration::from_secs(60));
+    let denied = |tenant: u64, caller: &str| Denied {
+        tenant: Some(TenantId(tenant)),
+        caller: caller.to_owned(),
+        object: "GET /v1/instances/x'y%".to_owned(),
+        route: "GET /v1/instances/{instance}".to_owned(),
+        code: "FORBIDDEN",
+        count: 7,
+        first: Timestamp(START_MS + 1),
+        last: Timestamp(START_MS + 2),
+        request_id: "r".to_owned(),
+    };
+    let rows = [denied(ACME.0, "user:u"), denied(GLOBEX.0, "user:v")];
+    service.note_denied(&rows).await.unwrap();
+    let any = AuditFilter {
+        max: 100,
+        ..AuditFilter::default()
+    };
+    let find = async |filter: AuditFilter| {
+        let rows = service.find_audit(&filter).await.unwrap();
+        let names = rows
+            .iter()
+            .map(|row| (row.action.clone(), row.caller.clone()));
+        names.collect::<Vec<_>>()
+    };
+    let pair = |action: &str, caller: &str| (action.to_owned(), caller.to_owned());
+    let (u, v) = (pair("denied", "user:u"), pair("denied", "user:v"));
+    let made = pair("user.create", "operator");
+    let text = |text: &str| Some(text.to_owned());
+    let cases: [(AuditFilter, Vec<(String, String)>); 8] = [
+        (
+            AuditFilter {
+                action: text("denied"),
+                ..any.clone()
+            },
+            vec![v.clone(), u.clone()],
+        ),
+        (
+            AuditFilter {
+                caller: text("user:u"),
+                ..any.clone()
+            },
+            vec![u.clone()],
+        ),
+        (
+            AuditFilter {
+                action: text("denied"),
+                tenant: Some(ACME),
+                ..any.clone()
+            },
+            vec![u.clone()],
+        ),
+        (
+            AuditFilter {
+                object: Some(format!("{}/users/", demo.uid)),
+                ..any.clone()
+            },
+            vec![made.clone()],
+        ),
+        (
+            AuditFilter {
+                object: text("GET /v1/instances/x'y%"),
+                max: 1,
+                ..any.clone()
+            },
+            vec![v.clone()],
+        ),
+        (
+            AuditFilter {
+                object: text("GET%"),
+                ..any.clone()
+            },
+            vec![],
+        ),
+        (
+            AuditFilter {
+                from: Some(Timestamp(START_MS + 60_000)),
+                ..any.clone()
+            },
+            vec![v, u],
+        ),
+        (
+            AuditFilter {
+                to: Some(Timestamp(START_MS)),
+                action: text("user.create"),
+                from: Some(Timestamp(START_MS)),
+                ..any.clone()
+            },
+            vec![made],
+        ),
+    ];
+    for (filter, expected) in cases {
+        let described = format!("{filter:?}");
+        assert_eq!(find(filter).await, expected, "{described}");
+    }
+    let huge = AuditFilter {
+        from: Some(Timestamp(u64::MAX)),
+        ..any
+    };
+    assert_eq!(find(huge).await, []);
+    let row = &service.audit(Some(GLOBEX), None, 1).await.unwrap()[0];
+    assert_eq!(
+        (row.at.0, row.request_id.as_str()),
+        (START_MS + 60_000, "r")
+    );
+    let detail: serde_json::Value = serde_json::from_str(&row.detail).unwrap();
+    let expected = serde_json::json!({
+        "route": "GET /v1/instances/{instance}", "code": "FORBIDDEN", "count": 7,
+        "first": START_MS + 1, "last": START_MS + 2,
+    });
+    assert_eq!(detail, expected);
+    // They are kept for a shorter time than what was done.
+    place.clock.advance(Duration::from_secs(31 * 24 * 3600));
+    let service = place.open_again(service).await;
+    let rows = service.audit(None, None, 100).await.unwrap();
+    assert!(rows.iter().any(|row| row.action == "user.create"));
+    assert!(rows.iter().all(|row| row.action != "denied"));
 }

@@ -459,10 +459,14 @@ pub(in crate::native) struct UserJson {
     description: String,
     ip_allow: Vec<String>,
     created_at: u64,
+    /// Until when the secret of before the last rotation is valid too.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    previous_valid_until: Option<u64>,
 }
 
-impl From<&AppUser> for UserJson {
-    fn from(user: &AppUser) -> Self {
+impl UserJson {
+    pub(in crate::native) fn new(user: &AppUser, now: Timestamp) -> Self {
+        let until = user.previous_valid_until.filter(|until| now < *until);
         Self {
             access_key: user.access_key.clone(),
             secret_key: None,
@@ -470,17 +474,23 @@ impl From<&AppUser> for UserJson {
             description: user.description.clone(),
             ip_allow: user.ip_allow.clone(),
             created_at: user.created_at.0,
+            previous_valid_until: until.map(|until| until.0),
+        }
+    }
+
+    pub(in crate::native) fn with_secret(made: UserWithSecret, now: Timestamp) -> Self {
+        Self {
+            secret_key: Some(made.secret_key),
+            ..Self::new(&made.user, now)
         }
     }
 }
 
-impl From<UserWithSecret> for UserJson {
-    fn from(made: UserWithSecret) -> Self {
-        Self {
-            secret_key: Some(made.secret_key),
-            ..Self::from(&*made.user)
-        }
-    }
+#[derive(Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(in crate::native) struct RotateForm {
+    /// How long the secret of before stays valid, 0 to 604800; a day by default.
+    pub(in crate::native) grace_seconds: Option<u64>,
 }
 
 /// Fields of an application user; `accessKey` is required on creation, and
@@ -529,8 +539,3 @@ fn fixed<T>(name: &str, value: Option<&T>) -> ApiResult<()> {
         Some(_) => Err(ApiError::field(name, "cannot be changed")),
     }
 }
-
-/// A body without fields.
-#[derive(Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-pub(in crate::native) struct Empty {}

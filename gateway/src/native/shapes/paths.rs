@@ -51,6 +51,12 @@ parameters!(UserPath {
     /// Access key of the user.
     access_key
 });
+parameters!(TokenPath {
+    /// Name or id of the instance.
+    instance,
+    /// Id of the token.
+    token
+});
 parameters!(TenantPath {
     /// Number of the tenant.
     tenant

@@ -1,0 +1,45 @@
+//! API tokens of the catalogue in memory: the text that proves one is its id.
+
+use std::sync::Arc;
+
+use firn_protocol::api::tenant::{NewToken, TokenUse};
+use firn_protocol::catalogue::ApiToken;
+use firn_protocol::{InstanceId, Timestamp};
+
+use crate::fake_tenants::Catalogue;
+
+impl Catalogue {
+    pub(crate) fn api_token(&self, text: &str) -> Option<Arc<ApiToken>> {
+        self.tokens.get(text).cloned()
+    }
+
+    pub(crate) fn api_tokens(&self, instance: InstanceId) -> Vec<TokenUse> {
+        let own = self.tokens.values().filter(|it| it.instance == instance);
+        let shown = own.map(|token| TokenUse {
+            token: token.clone(),
+            last_used_at: Some(Timestamp(5)),
+        });
+        shown.collect()
+    }
+
+    pub(crate) fn add_api_token(
+        &mut self,
+        id: u64,
+        instance: InstanceId,
+        new: NewToken,
+    ) -> Arc<ApiToken> {
+        let token = Arc::new(ApiToken {
+            id: format!("firn{id}"),
+            tenant: self.instances[&instance].tenant,
+            instance,
+            name: new.name,
+            scopes: new.scopes,
+            topics: new.topics,
+            groups: new.groups,
+            created_at: Timestamp(0),
+            expires_at: new.expires_at.unwrap_or(Timestamp(9)),
+        });
+        self.tokens.insert(token.id.clone(), token.clone());
+        token
+    }
+}
