@@ -7,6 +7,7 @@ mod admission;
 mod auth;
 mod config;
 mod error;
+mod files;
 mod metrics;
 mod native;
 mod ops;
@@ -21,8 +22,10 @@ use std::sync::Arc;
 
 use firn_protocol::api::storage::StorageApi;
 use firn_protocol::api::tenant::TenantApi;
+use firn_protocol::limits::IMPORTS_AT_ONCE;
 use firn_protocol::receipt::ReceiptCodec;
 use firn_runtime::{Clock, Stop};
+use tokio::sync::Semaphore;
 
 pub use config::GatewayConfig;
 pub use error::GatewayError;
@@ -48,6 +51,7 @@ fn assemble(
         streams: Arc::default(),
         sessions: sessions::Sessions::new(clock.clone()),
         admission: admission::Admission::new(clock.clone()),
+        files: Semaphore::new(IMPORTS_AT_ONCE),
         closing: Stop::new(),
     };
     State::new(

@@ -13,6 +13,7 @@ mod call;
 mod client;
 mod consume;
 mod docs;
+mod files;
 mod json;
 mod listing;
 mod messages;
@@ -27,6 +28,7 @@ mod shapes;
 mod stream;
 mod table;
 mod transactions;
+mod upload;
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -6,6 +6,7 @@ pub(crate) mod draft;
 pub(crate) mod drop;
 pub(crate) mod find;
 pub(crate) mod give_back;
+pub(crate) mod import;
 pub(crate) mod in_use;
 pub(crate) mod lag;
 pub(crate) mod page;
@@ -32,6 +33,7 @@ use firn_protocol::catalogue::{Broker, Instance, InstanceStatus};
 use firn_protocol::receipt::{Receipt, ReceiptCodec};
 use firn_protocol::{ApiError, ApiResult, BrokerId, ErrorCode, RequestContext, Timestamp};
 use firn_runtime::{Clock, Stop};
+use tokio::sync::Semaphore;
 
 use crate::admission::Admission;
 use crate::metrics::Metrics;
@@ -53,6 +55,8 @@ pub(crate) struct Services {
     pub(crate) streams: Arc<Streams>,
     pub(crate) sessions: Sessions,
     pub(crate) admission: Admission,
+    /// Held by whoever takes a file apart, which costs memory.
+    pub(crate) files: Semaphore,
     /// Cancelled when the gateway drains: whoever waits answers at once.
     pub(crate) closing: Stop,
 }

@@ -11,7 +11,7 @@ use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
 use super::answer::Answer;
 use super::call::Call;
 use super::{
-    admin_groups, admin_instances, admin_tenants, admin_topics, admin_users, auth, consume,
+    admin_groups, admin_instances, admin_tenants, admin_topics, admin_users, auth, consume, files,
     messages, parked, peek, purge, queries, sessions, stream, transactions,
 };
 
@@ -37,6 +37,8 @@ use super::{
         admin_groups::remove,
         admin_users::list, admin_users::create, admin_users::show, admin_users::change,
         admin_users::remove, admin_users::rotate, sessions::list,
+        files::export_topics, files::topics_template, files::import_topics,
+        files::export_groups, files::groups_template, files::import_groups,
         openapi, page, home, console,
     ),
     modifiers(&Credentials),

@@ -47,7 +47,7 @@ pub struct InstanceChange {
 }
 
 /// Fields of a topic, for creation (absent: default) and change (absent: stays).
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct TopicFields {
     pub topic_type: Option<TopicType>,
     pub queues: Option<u16>,
@@ -65,7 +65,7 @@ pub struct TopicFields {
 }
 
 /// Fields of a group, for creation (absent: default) and change (absent: stays).
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct GroupFields {
     pub ordered: Option<bool>,
     pub on_poison: Option<OnPoison>,
