@@ -20,6 +20,8 @@ mod fake_queues;
 mod fake_storage;
 #[path = "http/fake_tenants.rs"]
 mod fake_tenants;
+#[path = "http/files.rs"]
+mod files;
 #[path = "http/queries.rs"]
 mod queries;
 #[path = "http/send.rs"]

@@ -61,10 +61,13 @@ fn read_from(
         let raw = &raw[blank..];
         let at = start + from + blank;
         if !is_well_quoted(raw) {
-            rows.push(place.row(at, cells(&record), Some(BROKEN)));
+            let line = raw.split(['\r', '\n']).next().unwrap_or_default();
+            // Cells that cannot be trusted; the first is good enough to show.
+            let first = line.split(',').next().unwrap_or_default();
+            let shown = vec![first.trim_matches('"').to_owned()];
+            rows.push(place.row(at, shown, Some(BROKEN)));
             require_few(rows)?;
-            let line = raw.find(['\r', '\n']).unwrap_or(raw.len());
-            return Ok(Some(at + line));
+            return Ok(Some(at + line.len()));
         }
         let fault = (record.len() > IMPORT_COLUMNS_MAX).then_some("too many cells");
         let row = place.row(at, cells(&record), fault);

@@ -474,7 +474,9 @@ fn lying(zeros: &[u8]) -> Vec<u8> {
 #[test]
 fn odd_remarks_come_back() {
     let demo = instance(&["a"]);
-    for remark in ["a\u{1}b", "_x0041_", "a\r\nb", "a\rb", " both ", "\u{fffe}", "<&>\"'"] {
+    for remark in [
+        "a\u{1}b", "_x0041_", "a\r\nb", "a\rb", " both ", "\u{fffe}", "<&>\"'",
+    ] {
         let mut odd = topic("t");
         remark.clone_into(&mut odd.remark);
         for format in FORMATS {

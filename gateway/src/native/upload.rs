@@ -21,7 +21,7 @@ pub(super) async fn read(call: &mut Call) -> ApiResult<Bytes> {
     let body = call.body().await?;
     let file = if is_form {
         of_form(call, body).await?
-    } else if kind == "text/csv" || kind == xlsx {
+    } else if kind == "text/csv" || kind == xlsx || body.is_empty() {
         body
     } else {
         let text = format!("content-type: this call takes text/csv, {xlsx}, multipart/form-data");

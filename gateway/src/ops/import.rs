@@ -124,7 +124,10 @@ fn entries<F: PartialEq>(lines: Vec<Line<F>>, done: &mut Imported) -> Vec<Entry<
     let mut known: HashMap<String, usize> = HashMap::new();
     for line in lines {
         let (number, name) = (line.number, line.name);
-        let checked = names::check("name", &name).and(line.fields);
+        let checked = line.fields.and_then(|fields| {
+            names::check("name", &name)?;
+            Ok(fields)
+        });
         let placed = checked.and_then(|fields| match known.get(&name) {
             None => {
                 known.insert(name.clone(), entries.len());

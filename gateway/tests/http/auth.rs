@@ -402,6 +402,7 @@ async fn rights_by_caller_and_route() {
             [404; 8],
         ),
     ];
+    let table = &[table, &crate::files::rights()].concat();
     for (method, path, body, expected) in table {
         let mut found = [0; 8];
         for (at, auth) in callers.iter().enumerate() {

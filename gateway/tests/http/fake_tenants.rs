@@ -59,6 +59,7 @@ fn apply_topic(topic: &mut Topic, f: TopicFields) {
     set(&mut topic.topic_type, f.topic_type);
     set(&mut topic.queues, f.queues);
     set(&mut topic.permission, f.permission);
+    set(&mut topic.ordered, f.ordered);
     set(&mut topic.remark, f.remark);
     set(&mut topic.allowed_groups, f.allowed_groups);
 }
@@ -329,6 +330,10 @@ impl TenantApi for FakeTenants {
             created_at: Timestamp(1),
             version: 1,
         };
+        let named = fields.brokers.clone().unwrap_or_default();
+        let brokers = catalogue.instances[&instance].brokers.iter();
+        let brokers = brokers.filter(|broker| named.contains(&broker.name));
+        topic.brokers = brokers.map(|broker| broker.id).collect();
         apply_topic(&mut topic, fields);
         let topic = Arc::new(topic);
         catalogue.topics.insert(key, topic.clone());
@@ -369,7 +374,11 @@ impl TenantApi for FakeTenants {
         name: &str,
         fields: GroupFields,
     ) -> ApiResult<Arc<Group>> {
+        self.change()?;
         names::check("name", name)?;
+        if self.group(instance, name).is_some() {
+            return err(ErrorCode::AlreadyExists, "the group exists");
+        }
         let mut group = Group {
             id: GroupId(self.id()),
             instance,
