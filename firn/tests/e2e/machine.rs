@@ -197,14 +197,24 @@ fn check_promise(command: &str, promise: &str, answer: &str) {
 
 #[test]
 fn the_tour_of_the_semantics_works_when_pasted() {
+    paste("semantics.md");
+}
+
+#[test]
+fn the_guide_to_files_works_when_pasted() {
+    paste("import-export.md");
+}
+
+/// Runs a page of the guide as one script and compares what it promises.
+fn paste(page: &str) {
     if Command::new("curl").arg("--version").output().is_err() {
         println!("skipped: there is no curl on this machine");
         return;
     }
     let dir = TempDir::new().expect("temporary directory");
     let process = Process::start(dir.path(), &demo_file(), &[]);
-    let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/guide/semantics.md");
-    let page = std::fs::read_to_string(page).expect("the tour");
+    let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/guide").join(page);
+    let page = std::fs::read_to_string(page).expect("the page");
     let (commands, promises) = (blocks(&page, "sh"), blocks(&page, "json"));
     assert!(
         commands.len() == promises.len() + 1,
@@ -214,6 +224,7 @@ fn the_tour_of_the_semantics_works_when_pasted() {
     let script = commands.join(&format!("\necho '{mark}'\n"));
     let address = format!("http://{}", process.http);
     let script = script.replace("http://127.0.0.1:8080", &address);
+    let script = script.replace("target/release/firn", env!("CARGO_BIN_EXE_firn"));
     let output = Command::new("sh")
         .args(["-e", "-c", &script])
         .output()
