@@ -213,7 +213,9 @@ fn paste(page: &str) {
     }
     let dir = TempDir::new().expect("temporary directory");
     let process = Process::start(dir.path(), &demo_file(), &[]);
-    let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/guide").join(page);
+    let page = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("../docs/guide")
+        .join(page);
     let page = std::fs::read_to_string(page).expect("the page");
     let (commands, promises) = (blocks(&page, "sh"), blocks(&page, "json"));
     assert!(
