@@ -26,6 +26,8 @@ pub(crate) struct Catalogue {
 pub(crate) struct FakeTenants {
     pub(crate) catalogue: Mutex<Catalogue>,
     pub(crate) down: AtomicBool,
+    /// After how many more changes it goes down, if it does.
+    pub(crate) changes_left: Mutex<Option<u64>>,
     next: AtomicU64,
 }
 
@@ -35,6 +37,11 @@ impl FakeTenants {
     }
 
     fn change(&self) -> ApiResult<()> {
+        if let Some(left) = self.changes_left.lock().as_mut() {
+            let goes_on = left.checked_sub(1);
+            self.down.store(goes_on.is_none(), Ordering::Relaxed);
+            *left = goes_on.unwrap_or(0);
+        }
         if self.down.load(Ordering::Relaxed) {
             return Err(ApiError::new(
                 ErrorCode::CatalogueUnavailable,

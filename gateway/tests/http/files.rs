@@ -393,6 +393,18 @@ async fn without_the_catalogue_nothing_is_made() {
     }
 }
 
+#[actix_web::test]
+async fn a_catalogue_that_goes_away_costs_the_rest() {
+    let world = World::new().await;
+    *world.tenants.changes_left.lock() = Some(2);
+    let text = "订阅组名\na\nb\nc\na b\nd\n";
+    let done = import(&world, &format!("{GROUPS}/import"), text).await;
+    assert_eq!(done["created"], json!(["a", "b"]));
+    let away = "CATALOGUE_UNAVAILABLE";
+    let expected = [(4, "c", away), (5, "a b", "INVALID_NAME"), (6, "d", away)];
+    assert_eq!(errors(&done), expected);
+}
+
 #[test]
 fn any_upload_gets_an_answer() {
     let system = actix_web::rt::System::new();
