@@ -6,6 +6,7 @@ mod api;
 mod args;
 mod connection;
 mod error;
+mod files;
 mod groups;
 mod instances;
 mod lag;
@@ -39,9 +40,9 @@ pub enum Verb {
     Send(send::Send),
     /// Receive messages for a group, print their bodies, and acknowledge them.
     Receive(receive::Receive),
-    /// List, create, show, change or delete topics.
+    /// List, create, show, change, delete, import or export topics.
     Topics(topics::Topics),
-    /// List, create, show, change or delete consumer groups.
+    /// List, create, show, change, delete, import or export consumer groups.
     Groups(groups::Groups),
     /// List, create, show, change or delete application users.
     Users(users::Users),

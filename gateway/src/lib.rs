@@ -8,6 +8,7 @@ mod auth;
 mod config;
 mod denied;
 mod error;
+mod files;
 mod management;
 mod metrics;
 mod native;
@@ -23,8 +24,10 @@ use std::sync::Arc;
 
 use firn_protocol::api::storage::StorageApi;
 use firn_protocol::api::tenant::TenantApi;
+use firn_protocol::limits::IMPORTS_AT_ONCE;
 use firn_protocol::receipt::ReceiptCodec;
 use firn_runtime::{Clock, Stop};
+use tokio::sync::Semaphore;
 
 pub use config::GatewayConfig;
 pub use error::GatewayError;
@@ -51,6 +54,7 @@ fn assemble(
         sessions: sessions::Sessions::new(clock.clone()),
         admission: admission::Admission::new(clock.clone()),
         denied: denied::DeniedLog::default(),
+        files: Semaphore::new(IMPORTS_AT_ONCE),
         closing: Stop::new(),
         billing: std::sync::OnceLock::new(),
         compat: config.compat(),

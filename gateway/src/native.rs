@@ -16,6 +16,7 @@ mod client;
 mod consume;
 mod denied;
 mod docs;
+mod files;
 pub(crate) mod json;
 mod listing;
 mod messages;
@@ -30,6 +31,7 @@ mod shapes;
 mod stream;
 pub(crate) mod table;
 mod transactions;
+mod upload;
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -8,6 +8,7 @@ pub(crate) mod draft;
 pub(crate) mod drop;
 pub(crate) mod find;
 pub(crate) mod give_back;
+pub(crate) mod import;
 pub(crate) mod in_use;
 pub(crate) mod lag;
 pub(crate) mod listed;
@@ -37,6 +38,7 @@ use firn_protocol::catalogue::{Broker, Instance, InstanceStatus};
 use firn_protocol::receipt::{Receipt, ReceiptCodec};
 use firn_protocol::{ApiError, ApiResult, BrokerId, ErrorCode, RequestContext, Timestamp};
 use firn_runtime::{Clock, Stop};
+use tokio::sync::Semaphore;
 
 use crate::admission::Admission;
 use crate::config::Compat;
@@ -61,6 +63,8 @@ pub(crate) struct Services {
     pub(crate) sessions: Sessions,
     pub(crate) admission: Admission,
     pub(crate) denied: DeniedLog,
+    /// Held by whoever takes a file apart, which costs memory.
+    pub(crate) files: Semaphore,
     /// Cancelled when the gateway drains: whoever waits answers at once.
     pub(crate) closing: Stop,
     /// The meter's books; a gateway without them knows no curves.

@@ -26,6 +26,8 @@ mod fake_storage;
 mod fake_tenants;
 #[path = "http/fake_tokens.rs"]
 mod fake_tokens;
+#[path = "http/files.rs"]
+mod files;
 #[path = "http/management.rs"]
 mod management;
 #[path = "http/queries.rs"]

@@ -128,6 +128,19 @@ pub const PEEK_RECORDS_MAX: usize = 4096;
 /// Bytes of messages that one peek looks at.
 pub const PEEK_BYTES_MAX: u64 = 32 * MIB;
 
+/// A file that lists topics or groups.
+pub const IMPORT_BYTES_MAX: u64 = 4 * MIB;
+/// All parts of such a file, where it is a packed one.
+pub const IMPORT_UNPACKED_BYTES_MAX: u64 = 16 * MIB;
+/// Parts of a packed file.
+pub const IMPORT_PARTS_MAX: usize = 1000;
+/// Lines of such a file, its header apart.
+pub const IMPORT_LINES_MAX: usize = 10_000;
+pub const IMPORT_COLUMNS_MAX: usize = 64;
+pub const IMPORT_CELL_BYTES_MAX: usize = 96 * KIB as usize;
+/// Such files that one gateway takes apart at the same time.
+pub const IMPORTS_AT_ONCE: usize = 2;
+
 /// How long one call sends dead letters back.
 pub const REDRIVE_MS_MAX: u64 = 30_000;
 /// Dead letters a second, when they are paced.
@@ -169,6 +182,14 @@ const _: () = assert!(
     "a burst is counted in thousandths of messages"
 );
 const _: () = assert!(PEEK_BYTES_MAX >= ANSWER_BYTES_MAX);
+const _: () = assert!(
+    IMPORT_BYTES_MAX < REQUEST_BYTES_MAX,
+    "a file must fit its request with the form around it"
+);
+const _: () = assert!(
+    IMPORT_CELL_BYTES_MAX >= NAMES_LISTED_MAX * (NAME_BYTES_MAX + 18),
+    "a longest list of topics, each with its rate, must fit a cell"
+);
 
 /// The delay of a level; a level above the last is the last, level 0 is none.
 #[must_use]

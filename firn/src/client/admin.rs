@@ -1,8 +1,11 @@
 //! What all administered things have in common: lists in pages, one object,
 //! done.
 
+use std::path::PathBuf;
+
 use serde_json::{Value, json};
 
+use super::files;
 use super::output::{remark, shown};
 use super::request::Request;
 use super::{Failure, Session};
@@ -15,6 +18,10 @@ pub(super) enum Shape {
     Object,
     /// Nothing; the remark says what was done.
     Done(String),
+    /// A file, to be written there or to standard output.
+    File(Option<PathBuf>),
+    /// What came of a file, line by line.
+    Import,
 }
 
 /// Asks and prints.
@@ -31,6 +38,8 @@ pub(super) fn run(session: &mut Session, request: &Request, shape: Shape) -> Res
             }
             Ok(())
         }
+        Shape::File(target) => files::save(session, request, target.as_deref()),
+        Shape::Import => files::report(session, request),
     }
 }
 

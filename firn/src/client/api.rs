@@ -66,19 +66,41 @@ impl Api {
     /// # Errors
     /// When the server refuses, is not there, or answers something else.
     pub(super) fn call(&self, request: &Request) -> Result<Answer, Failure> {
+        let text = String::from_utf8_lossy(&self.fetch(request)?).into_owned();
+        if text.is_empty() {
+            let json = Value::Null;
+            return Ok(Answer { text, json });
+        }
+        match serde_json::from_str(&text) {
+            Ok(json) => Ok(Answer { text, json }),
+            Err(error) => Err(self.odd(format!("not JSON, {error}"))),
+        }
+    }
+
+    /// The body of the answer, whatever it is.
+    ///
+    /// # Errors
+    /// When the server refuses or is not there.
+    pub(super) fn fetch(&self, request: &Request) -> Result<Vec<u8>, Failure> {
         let limit = request.wait + PATIENCE;
+        let json = "application/json";
         let text = request.body.as_ref().map(Value::to_string);
+        let body = match (&request.upload, &text) {
+            (Some(upload), _) => Some((upload.content_type, upload.bytes.as_slice())),
+            (None, Some(text)) => Some((json, text.as_bytes())),
+            (None, None) => None,
+        };
         let mut http = HttpRequest::builder()
             .method(request.method.as_str())
             .uri(format!("{}{}", self.url, request.target));
         if let Some(authorization) = &self.authorization {
             http = http.header(header::AUTHORIZATION, authorization);
         }
-        if text.is_some() {
-            http = http.header(header::CONTENT_TYPE, "application/json");
+        if let Some((content_type, _)) = body {
+            http = http.header(header::CONTENT_TYPE, content_type);
         }
-        let sent = match text {
-            Some(text) => http.body(text).map(|http| self.run(http, limit)),
+        let sent = match body {
+            Some((_, bytes)) => http.body(bytes).map(|http| self.run(http, limit)),
             None => http.body(()).map(|http| self.run(http, limit)),
         };
         match sent {
@@ -97,24 +119,16 @@ impl Api {
         self.agent.run(http)
     }
 
-    fn read(&self, mut response: Response<Body>) -> Result<Answer, Failure> {
+    fn read(&self, mut response: Response<Body>) -> Result<Vec<u8>, Failure> {
         let body = response.body_mut().with_config().limit(ANSWER_BYTES_MAX);
         let bytes = body
             .read_to_vec()
             .map_err(|error| self.unreachable(&error))?;
-        let text = String::from_utf8_lossy(&bytes).into_owned();
-        let json = serde_json::from_str(&text);
         if !response.status().is_success() {
+            let json = serde_json::from_slice(&bytes);
             return Err(self.refusal(&response, json.unwrap_or_default()));
         }
-        if text.is_empty() {
-            let json = Value::Null;
-            return Ok(Answer { text, json });
-        }
-        match json {
-            Ok(json) => Ok(Answer { text, json }),
-            Err(error) => Err(self.odd(format!("not JSON, {error}"))),
-        }
+        Ok(bytes)
     }
 
     fn refusal(&self, response: &Response<Body>, json: Value) -> Failure {

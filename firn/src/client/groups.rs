@@ -6,6 +6,7 @@ use serde_json::{Map, Value, json};
 use super::admin::{self, Shape, some_change};
 use super::args::{name, time};
 use super::connection::{ConnectionFlags, Prefer};
+use super::files::{ExportFlags, ImportFlags};
 use super::request::{Fields, Request};
 use super::{Failure, Session};
 
@@ -14,7 +15,9 @@ use super::{Failure, Session};
 Examples:
   firn groups create workers -i demo
   firn groups create billing -i demo --max-retries 3 --start latest
-  firn groups update workers -i demo --enabled=false")]
+  firn groups update workers -i demo --enabled=false
+  firn groups export groups.csv -i demo --all-columns
+  firn groups import groups.csv -i demo")]
 pub struct Groups {
     #[command(subcommand)]
     verb: GroupsVerb,
@@ -45,6 +48,10 @@ enum GroupsVerb {
         #[command(flatten)]
         fields: GroupFlags,
     },
+    /// Write groups to a file for spreadsheets.
+    Export(ExportFlags),
+    /// Create the groups that a file lists.
+    Import(ImportFlags),
     /// Delete a group, its progress and its dead letters.
     Delete {
         #[arg(value_parser = name)]
@@ -148,6 +155,11 @@ impl Groups {
                 let request = Request::patch(&one(group), fields.put(Fields::default()));
                 (some_change(request)?, Shape::Object)
             }
+            GroupsVerb::Export(flags) => {
+                let shape = Shape::File(flags.target());
+                (flags.request(instance, "groups"), shape)
+            }
+            GroupsVerb::Import(flags) => (flags.request(instance, "groups")?, Shape::Import),
             GroupsVerb::Delete { group } => {
                 let done = Shape::Done(format!("deleted group {group}"));
                 (Request::delete(&one(group)), done)

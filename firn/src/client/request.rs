@@ -41,8 +41,17 @@ pub(super) struct Request {
     /// Path and query, encoded.
     pub(super) target: String,
     pub(super) body: Option<Value>,
+    /// Instead of a body of JSON.
+    pub(super) upload: Option<Upload>,
     /// How long the server may rightly take before it answers.
     pub(super) wait: Duration,
+}
+
+/// A file that goes to the server as it is.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Upload {
+    pub(super) content_type: &'static str,
+    pub(super) bytes: Vec<u8>,
 }
 
 impl Request {
@@ -58,6 +67,7 @@ impl Request {
             method,
             target,
             body: None,
+            upload: None,
             wait: Duration::ZERO,
         }
     }

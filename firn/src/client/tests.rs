@@ -318,3 +318,43 @@ fn slips_are_caught_before_the_server_sees_them() {
         assert!(Cli::try_parse_from(line).is_err(), "{line:?}");
     }
 }
+
+#[test]
+fn files() {
+    let path = |kind: &str| format!("/v1/instances/demo/{kind}/export?format=");
+    let get = |line: &str, kind: &str, rest: &str| {
+        asks(line, Method::Get, &format!("{}{rest}", path(kind)), none());
+    };
+    get("topics export", "topics", "csv");
+    get("topics export a.xlsx", "topics", "xlsx");
+    get("groups export a.csv --format xlsx", "groups", "xlsx");
+    get(
+        "topics export - --only a --only b --broker c --all-columns",
+        "topics",
+        "csv&names=a%2Cb&brokers=c&columns=all",
+    );
+    let dir = tempfile::tempdir().expect("temporary directory");
+    for (bytes, content_type) in [
+        (
+            &b"PK\x03\x04..."[..],
+            "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
+        ),
+        (b"Topic", "text/csv"),
+    ] {
+        let file = dir.path().join("list");
+        std::fs::write(&file, bytes).expect("written");
+        let file = file.to_str().expect("text");
+        let request = request(&["groups", "import", file, "--dry-run"]).expect("a request");
+        assert_eq!(
+            request.target,
+            "/v1/instances/demo/groups/import?dryRun=true"
+        );
+        let upload = request.upload.expect("the file");
+        assert_eq!(
+            (upload.content_type, &upload.bytes[..]),
+            (content_type, bytes)
+        );
+    }
+    let missing = request(&["topics", "import", "no/such/file"]).expect_err("not there");
+    assert_eq!(missing.exit_code(), 2);
+}

@@ -5,6 +5,7 @@ use clap::{Args, Subcommand};
 use super::admin::{self, Shape, some_change};
 use super::args::name;
 use super::connection::{ConnectionFlags, Prefer};
+use super::files::{ExportFlags, ImportFlags};
 use super::request::{Fields, Request};
 use super::{Failure, Session};
 
@@ -14,7 +15,9 @@ Examples:
   firn topics list -i demo
   firn topics create orders -i demo --queues 8
   firn topics update orders -i demo --permission read
-  firn topics delete orders -i demo")]
+  firn topics delete orders -i demo
+  firn topics export topics.xlsx -i demo --all-columns
+  firn topics import topics.csv -i demo --dry-run")]
 pub struct Topics {
     #[command(subcommand)]
     verb: TopicsVerb,
@@ -48,6 +51,10 @@ enum TopicsVerb {
         #[command(flatten)]
         fields: TopicFlags,
     },
+    /// Write topics to a file for spreadsheets.
+    Export(ExportFlags),
+    /// Create the topics that a file lists.
+    Import(ImportFlags),
     /// Delete a topic and its messages.
     Delete {
         #[arg(value_parser = name)]
@@ -127,6 +134,11 @@ impl Topics {
                 let request = Request::patch(&one(topic), fields.put(Fields::default()));
                 (some_change(request)?, Shape::Object)
             }
+            TopicsVerb::Export(flags) => {
+                let shape = Shape::File(flags.target());
+                (flags.request(instance, "topics"), shape)
+            }
+            TopicsVerb::Import(flags) => (flags.request(instance, "topics")?, Shape::Import),
             TopicsVerb::Delete { topic } => {
                 let done = Shape::Done(format!("deleted topic {topic}"));
                 (Request::delete(&one(topic)), done)

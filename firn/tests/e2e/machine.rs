@@ -205,6 +205,12 @@ fn the_page_of_the_management_api_works_when_pasted() {
     works_when_pasted("management-api.md");
 }
 
+#[test]
+fn the_guide_to_files_works_when_pasted() {
+    works_when_pasted("import-export.md");
+}
+
+/// Runs a page of the guide as one script and compares what it promises.
 fn works_when_pasted(name: &str) {
     if Command::new("curl").arg("--version").output().is_err() {
         println!("skipped: there is no curl on this machine");
@@ -225,6 +231,7 @@ fn works_when_pasted(name: &str) {
     let script = commands.join(&format!("\necho '{mark}'\n"));
     let address = format!("http://{}", process.http);
     let script = script.replace("http://127.0.0.1:8080", &address);
+    let script = script.replace("target/release/firn", env!("CARGO_BIN_EXE_firn"));
     let output = Command::new("sh")
         .args(["-e", "-c", &script])
         .output()

@@ -5,6 +5,7 @@ mod admin;
 mod catalogue;
 mod cli;
 mod consume;
+mod files;
 mod held;
 mod history;
 mod http;

@@ -116,13 +116,15 @@ impl Call {
     }
 
     pub(crate) fn is_json(&self) -> bool {
-        let Some(value) = self.req.headers().get(header::CONTENT_TYPE) else {
-            return false;
-        };
-        value.to_str().is_ok_and(|text| {
-            let name = text.split(';').next().unwrap_or_default();
-            name.trim().eq_ignore_ascii_case("application/json")
-        })
+        self.content_type() == "application/json"
+    }
+
+    /// Without its parameters, in lower case; empty if there is none.
+    pub(super) fn content_type(&self) -> String {
+        let value = self.req.headers().get(header::CONTENT_TYPE);
+        let text = value.and_then(|value| value.to_str().ok());
+        let name = text.and_then(|text| text.split(';').next());
+        name.unwrap_or_default().trim().to_ascii_lowercase()
     }
 
     /// What a refusal is told by.

@@ -12,7 +12,7 @@ use super::answer::Answer;
 use super::call::Call;
 use super::{
     admin_groups, admin_instances, admin_tenants, admin_tokens, admin_topics, admin_users, audit,
-    auth, consume, messages, parked, peek, purge, queries, sessions, stream, transactions,
+    auth, consume, files, messages, parked, peek, purge, queries, sessions, stream, transactions,
 };
 
 #[derive(OpenApi)]
@@ -38,6 +38,8 @@ use super::{
         admin_users::list, admin_users::create, admin_users::show, admin_users::change,
         admin_users::remove, admin_users::rotate, audit::list, sessions::list,
         admin_tokens::list, admin_tokens::create, admin_tokens::remove,
+        files::export_topics, files::topics_template, files::import_topics,
+        files::export_groups, files::groups_template, files::import_groups,
         openapi, page, home, console,
     ),
     modifiers(&Credentials),

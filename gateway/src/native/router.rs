@@ -69,6 +69,7 @@ impl Router {
                 )),
             }
         }
+        share_words(&mut paths);
         let mut tree = matchit::Router::new();
         for (template, path) in paths {
             tree.insert(template, path)
@@ -117,6 +118,45 @@ impl Matched {
         let (_, segment) = self.parameters.iter().find(|(known, _)| *known == name)?;
         path.split('/').nth(*segment)
     }
+}
+
+/// A word that a path has in the place of a parameter, such as `export`, may also be
+/// a value of it: what may be done with the value then stays possible, unless the
+/// word has a meaning for the same method.
+fn share_words(paths: &mut [(&'static str, Path)]) {
+    for at in 0..paths.len() {
+        let general = paths
+            .iter()
+            .filter(|(template, _)| *template != paths[at].0 && fits(template, paths[at].0));
+        let shared: Vec<(Method, Arc<Matched>)> = general
+            .flat_map(|(_, path)| path.methods.iter().cloned())
+            .collect();
+        let path = &mut paths[at].1;
+        for (method, matched) in shared {
+            let own = path.methods.iter_mut().find(|(known, _)| *known == method);
+            if let Some((_, own)) = own {
+                // Whoever serves it may find that the value is meant.
+                *own = Arc::new(Matched {
+                    handler: own.handler.clone(),
+                    template: own.template,
+                    metrics: own.metrics.clone(),
+                    parameters: matched.parameters.clone(),
+                });
+                continue;
+            }
+            path.allow.push_str(", ");
+            path.allow.push_str(method.as_str());
+            path.methods.push((method, matched));
+        }
+    }
+}
+
+/// Whether a template takes what another one is.
+fn fits(template: &str, path: &str) -> bool {
+    let (a, b) = (template.split('/'), path.split('/'));
+    a.clone().count() == b.clone().count()
+        && a.zip(b)
+            .all(|(a, b)| a == b || a.starts_with('{') && !b.starts_with('{'))
 }
 
 fn parameters(template: &'static str) -> Vec<(&'static str, usize)> {

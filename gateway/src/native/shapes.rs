@@ -6,6 +6,7 @@ pub(super) mod audit;
 pub(super) mod auth;
 pub(super) mod consume;
 pub(super) mod error;
+pub(super) mod import;
 pub(super) mod message;
 pub(super) mod paths;
 pub(super) mod send;

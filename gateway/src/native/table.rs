@@ -13,7 +13,8 @@ use crate::management;
 
 use super::{
     admin_groups, admin_instances, admin_tenants, admin_tokens, admin_topics, admin_users, audit,
-    auth, consume, docs, messages, parked, peek, purge, queries, sessions, stream, transactions,
+    auth, consume, docs, files, messages, parked, peek, purge, queries, sessions, stream,
+    transactions,
 };
 
 type Work = Pin<Box<dyn Future<Output = Answer>>>;
@@ -50,6 +51,12 @@ const INSTANCES: &str = "/v1/instances";
 const INSTANCE: &str = "/v1/instances/{instance}";
 const TOPICS: &str = "/v1/instances/{instance}/topics";
 const TOPIC: &str = "/v1/instances/{instance}/topics/{topic}";
+const TOPICS_EXPORT: &str = "/v1/instances/{instance}/topics/export";
+const TOPICS_TEMPLATE: &str = "/v1/instances/{instance}/topics/template";
+const TOPICS_IMPORT: &str = "/v1/instances/{instance}/topics/import";
+const GROUPS_EXPORT: &str = "/v1/instances/{instance}/groups/export";
+const GROUPS_TEMPLATE: &str = "/v1/instances/{instance}/groups/template";
+const GROUPS_IMPORT: &str = "/v1/instances/{instance}/groups/import";
 const GROUPS: &str = "/v1/instances/{instance}/groups";
 const GROUP: &str = "/v1/instances/{instance}/groups/{group}";
 const USERS: &str = "/v1/instances/{instance}/users";
@@ -69,6 +76,7 @@ fn native() -> Vec<Route> {
     routes.extend(transactions());
     routes.extend(consumption());
     routes.extend(administration());
+    routes.extend(listings());
     routes
 }
 
@@ -107,6 +115,18 @@ fn transactions() -> Vec<Route> {
             "/v1/instances/{instance}/topics/{topic}/transactions/{transaction}/rollback",
             transactions::rollback,
         ),
+    ]
+}
+
+fn listings() -> Vec<Route> {
+    use Method as M;
+    vec![
+        route(M::GET, TOPICS_EXPORT, files::export_topics),
+        route(M::GET, TOPICS_TEMPLATE, files::topics_template),
+        route(M::POST, TOPICS_IMPORT, files::import_topics),
+        route(M::GET, GROUPS_EXPORT, files::export_groups),
+        route(M::GET, GROUPS_TEMPLATE, files::groups_template),
+        route(M::POST, GROUPS_IMPORT, files::import_groups),
     ]
 }
 

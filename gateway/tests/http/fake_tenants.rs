@@ -28,6 +28,8 @@ pub(crate) struct Catalogue {
 pub(crate) struct FakeTenants {
     pub(crate) catalogue: Mutex<Catalogue>,
     pub(crate) down: AtomicBool,
+    /// After how many more changes it goes down, if it does.
+    pub(crate) changes_left: Mutex<Option<u64>>,
     next: AtomicU64,
 }
 
@@ -37,6 +39,11 @@ impl FakeTenants {
     }
 
     fn change(&self) -> ApiResult<()> {
+        if let Some(left) = self.changes_left.lock().as_mut() {
+            let goes_on = left.checked_sub(1);
+            self.down.store(goes_on.is_none(), Ordering::Relaxed);
+            *left = goes_on.unwrap_or(0);
+        }
         if self.down.load(Ordering::Relaxed) {
             return Err(ApiError::new(
                 ErrorCode::CatalogueUnavailable,
@@ -61,6 +68,7 @@ fn apply_topic(topic: &mut Topic, f: TopicFields) {
     set(&mut topic.topic_type, f.topic_type);
     set(&mut topic.queues, f.queues);
     set(&mut topic.permission, f.permission);
+    set(&mut topic.ordered, f.ordered);
     set(&mut topic.remark, f.remark);
     set(&mut topic.allowed_groups, f.allowed_groups);
 }
@@ -333,6 +341,10 @@ impl TenantApi for FakeTenants {
             created_at: Timestamp(1),
             version: 1,
         };
+        let named = fields.brokers.clone().unwrap_or_default();
+        let brokers = catalogue.instances[&instance].brokers.iter();
+        let brokers = brokers.filter(|broker| named.contains(&broker.name));
+        topic.brokers = brokers.map(|broker| broker.id).collect();
         apply_topic(&mut topic, fields);
         let topic = Arc::new(topic);
         catalogue.topics.insert(key, topic.clone());
@@ -373,7 +385,11 @@ impl TenantApi for FakeTenants {
         name: &str,
         fields: GroupFields,
     ) -> ApiResult<Arc<Group>> {
+        self.change()?;
         names::check("name", name)?;
+        if self.group(instance, name).is_some() {
+            return err(ErrorCode::AlreadyExists, "the group exists");
+        }
         let mut group = Group {
             id: GroupId(self.id()),
             instance,

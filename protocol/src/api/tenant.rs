@@ -48,7 +48,7 @@ pub struct InstanceChange {
 }
 
 /// Fields of a topic, for creation (absent: default) and change (absent: stays).
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct TopicFields {
     pub topic_type: Option<TopicType>,
     pub queues: Option<u16>,
@@ -66,7 +66,7 @@ pub struct TopicFields {
 }
 
 /// Fields of a group, for creation (absent: default) and change (absent: stays).
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct GroupFields {
     pub ordered: Option<bool>,
     pub on_poison: Option<OnPoison>,

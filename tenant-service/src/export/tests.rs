@@ -174,7 +174,7 @@ fn an_export_reads_back_as_it_was() {
     assert!(found.export == export);
     assert_eq!(found.digest, packed.digest);
     let head = ExportHead {
-        version: 1,
+        version: VERSION,
         catalogue: CATALOGUE,
         stamp: STAMP,
     };
