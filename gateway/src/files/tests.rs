@@ -78,6 +78,8 @@ fn group(name: &str) -> Group {
         remark: String::new(),
         created_at: Timestamp(1),
         version: 0,
+        is_start_by_client: false,
+        pull_mechanism: PullMechanism::default(),
     }
 }
 

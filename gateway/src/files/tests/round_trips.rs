@@ -166,6 +166,9 @@ fn fields_of_group(group: &Group) -> GroupFields {
         start: Some(group.start),
         subscriptions: Some(group.subscriptions.clone()),
         remark: Some(group.remark.clone()),
+        // A file says nothing of it.
+        is_start_by_client: None,
+        pull_mechanism: None,
     }
 }
 
