@@ -22,7 +22,7 @@ use crate::exports::{BeginError, Exporter, ExporterParts};
 use crate::metrics::ExportMetrics;
 use crate::object_store;
 use crate::rules::CatalogueRules;
-use crate::settings::{Catalog, Flags, Settings, Warning};
+use crate::settings::{Flags, Settings, Warning};
 use crate::startup::{DataDir, HANDLES_WANTED, raise_handles};
 use crate::welcome::Welcome;
 
@@ -132,13 +132,9 @@ async fn serve(settings: &Settings, mut data: DataDir, clock: Clock) -> anyhow::
 }
 
 async fn open_tenants(settings: &Settings, clock: &Clock) -> anyhow::Result<Arc<TenantService>> {
-    let catalogue = match &settings.catalog {
-        Catalog::Sqlite(path) => format!("sqlite://{}", path.display()),
-        Catalog::Postgres(url) => url.expose().to_owned(),
-    };
     let password = settings.operator_password.as_ref();
     let config = TenantConfig {
-        catalogue,
+        catalogue: settings.catalog.url(),
         master_key_file: settings.master_key_file.clone(),
         operator_password: password.map(|secret| firn_tenant_service::Secret::new(secret.expose())),
         durability: Durability::Local,

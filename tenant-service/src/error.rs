@@ -2,6 +2,7 @@
 //! `CATALOGUE_UNAVAILABLE`, broken rules carry their own public code.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use firn_protocol::{ApiError, ErrorCode};
 
@@ -28,12 +29,21 @@ pub enum OpenError {
     WrongKey { path: PathBuf },
     #[error("operator password: {rule}")]
     Password { rule: String },
-    #[error("catalogue {path}: there is one already, an export goes into a new one")]
-    Exists { path: PathBuf },
+    #[error("catalogue {place}: there is one already, an export goes into a new one")]
+    Exists { place: String },
     #[error("catalogue export: {0}")]
     Export(#[from] ExportError),
     #[error("the catalogue was written by a newer version of this program")]
     TooNew,
+    /// The way to a PostgreSQL server. Never holds the password.
+    #[error("catalogue {place}: {reason}")]
+    Server { place: String, reason: String },
+    #[error("catalogue: the database has tables that are not Firn's; give it one of its own")]
+    ForeignTables,
+    #[error("catalogue: the database has no schema to make tables in, see its search_path")]
+    NoSchema,
+    #[error("catalogue: the database keeps text as {encoding}; make it with ENCODING 'UTF8'")]
+    Encoding { encoding: String },
     #[error("catalogue: {0}")]
     Store(#[from] StoreError),
 }
@@ -58,6 +68,8 @@ pub enum StoreError {
     Database(#[from] sqlx::Error),
     #[error("schema: {0}")]
     Schema(#[from] sqlx::migrate::MigrateError),
+    #[error("no answer within {} s", .max.as_secs())]
+    Silent { max: Duration },
     #[error("table {table}: {problem}")]
     Damaged {
         table: &'static str,

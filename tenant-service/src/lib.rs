@@ -18,7 +18,7 @@ mod service;
 mod store;
 
 pub use catalogue::bootstrap::BootstrapReport;
-pub use config::TenantConfig;
+pub use config::{TenantConfig, check_catalogue_url};
 pub use error::{BootstrapError, ExportError, OpenError, StoreError};
 pub use export::{CatalogueExport, ExportHead, IdsInUse, Packed, Stamp, Unpacked};
 pub use secret::Secret;

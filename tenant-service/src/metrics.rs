@@ -1,6 +1,6 @@
 //! Metrics of the tenant service.
 
-use prometheus::{IntCounter, IntCounterVec, IntGaugeVec, Opts, Registry};
+use prometheus::{IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry};
 
 /// Counters and gauges; shown once [`Self::register`] was called.
 pub(crate) struct Metrics {
@@ -10,6 +10,10 @@ pub(crate) struct Metrics {
     pub(crate) failures: IntCounter,
     /// Rows in memory by table.
     pub(crate) rows: IntGaugeVec,
+    /// The version of the catalogue that memory shows.
+    pub(crate) version: IntGauge,
+    /// 1 while changes of other processes cannot be seen.
+    pub(crate) away: IntGauge,
 }
 
 impl Metrics {
@@ -31,12 +35,24 @@ impl Metrics {
             )
             .expect(valid),
             rows: IntGaugeVec::new(rows, &["table"]).expect(valid),
+            version: IntGauge::new(
+                "firn_tenant_catalogue_version",
+                "Version of the catalogue that is served; each change raises it by one",
+            )
+            .expect(valid),
+            away: IntGauge::new(
+                "firn_tenant_catalogue_away",
+                "1 while the catalogue is served as it was last seen, its database being away",
+            )
+            .expect(valid),
         }
     }
 
     pub(crate) fn register(&self, registry: &Registry) -> Result<(), prometheus::Error> {
         registry.register(Box::new(self.changes.clone()))?;
         registry.register(Box::new(self.failures.clone()))?;
-        registry.register(Box::new(self.rows.clone()))
+        registry.register(Box::new(self.rows.clone()))?;
+        registry.register(Box::new(self.version.clone()))?;
+        registry.register(Box::new(self.away.clone()))
     }
 }

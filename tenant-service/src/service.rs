@@ -1,8 +1,9 @@
-//! The service as it runs. Owns the order of changes: a change is checked
-//! against memory, written in one transaction, then shown in memory.
+//! The service as it runs: a change is checked against memory, written in one
+//! transaction, then shown in memory.
 
 mod operator;
 mod transfer;
+mod turn;
 
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -11,24 +12,27 @@ use std::time::Duration;
 
 use firn_protocol::catalogue::Durability;
 use firn_protocol::{ApiError, ApiResult, Caller, Timestamp};
-use firn_runtime::{Clock, Stop, Tasks, tasks};
+use firn_runtime::{Clock, Stop, Tasks};
 use parking_lot::{Mutex, RwLock};
-use tokio::sync::{OwnedMutexGuard, oneshot, watch};
+use tokio::sync::watch;
 
 use crate::catalogue::bootstrap::{self, BootstrapReport};
 use crate::catalogue::memory::Memory;
 use crate::catalogue::{Change, Draft, Numbers};
-use crate::config::{TenantConfig, catalogue_file};
-use crate::error::{BootstrapError, OpenError, unavailable};
+use crate::config::{CatalogueUrl, TenantConfig};
+use crate::error::{BootstrapError, OpenError};
 use crate::keys::Keys;
 use crate::metrics::Metrics;
 use crate::passwords::Passwords;
 use crate::secret::Secret;
-use crate::store::{Batch, Origin, SqliteStore};
+use crate::store::{Batch, KEY_CHECK, Loaded, Origin, Session, Store};
 pub use transfer::{NewSecret, Restored};
+use turn::{Writer, commit};
 
 /// Pause between looks at a database that failed, and at tokens to forget.
 const TICK: Duration = Duration::from_secs(5);
+/// The same where others may change the catalogue: their changes are seen after it.
+const TICK_SHARED: Duration = Duration::from_secs(1);
 const AUDIT_KEPT: Duration = Duration::from_secs(400 * 24 * 3600);
 
 /// The real [`firn_protocol::api::tenant::TenantApi`].
@@ -42,7 +46,7 @@ pub struct TenantService {
 /// What a change needs that outlives its caller.
 pub(crate) struct Shared {
     pub(crate) memory: RwLock<Memory>,
-    pub(crate) store: SqliteStore,
+    pub(crate) store: Store,
     pub(crate) keys: Keys,
     pub(crate) clock: Clock,
     pub(crate) metrics: Metrics,
@@ -56,44 +60,32 @@ pub(crate) struct Shared {
     changed: watch::Sender<u64>,
 }
 
-struct Writer {
-    numbers: Numbers,
-    /// After a failed write it is not known what the database holds, so
-    /// memory is read from it anew before anything else is changed.
-    stale: bool,
-}
-
-type WriterGuard = OwnedMutexGuard<Writer>;
-
 impl TenantService {
     /// Opens the catalogue, making it and its keys at the first start.
     ///
     /// # Errors
     /// One line that says what to do; see [`OpenError`].
     pub async fn open(config: TenantConfig, clock: Clock) -> Result<Arc<Self>, OpenError> {
-        let store = SqliteStore::open(&catalogue_file(&config.catalogue)?).await?;
-        let keys = open_keys(&store, &config).await?;
-        let catalogue_id = transfer::open_id(&store).await?;
-        let (memory, numbers) = store.load(&keys).await?;
-        let now = Timestamp(clock.now_ms());
-        let audit_end = now.0.saturating_sub(AUDIT_KEPT.as_millis() as u64);
-        store.drop_audit_before(Timestamp(audit_end)).await?;
+        let store = Store::open(&catalogue_url(&config)?).await?;
+        let found = Found::new(&store, &config, clock.now_ms()).await?;
         let passwords = Passwords::new().await.map_err(password_error)?;
+        let writer = Writer {
+            numbers: found.loaded.numbers,
+            version: found.loaded.version,
+            stale: false,
+        };
         let shared = Shared {
-            memory: RwLock::new(memory),
+            memory: RwLock::new(found.loaded.memory),
             store,
-            keys,
+            keys: found.keys,
             clock,
             metrics: Metrics::new(),
-            writer: Arc::new(tokio::sync::Mutex::new(Writer {
-                numbers,
-                stale: false,
-            })),
             failing: AtomicBool::new(false),
-            catalogue_id,
+            catalogue_id: found.catalogue_id,
             changed: watch::Sender::new(0),
+            writer: Arc::new(tokio::sync::Mutex::new(writer)),
         };
-        shared.count_rows();
+        shared.count(&*shared.writer.lock().await);
         let service = Self {
             shared: Arc::new(shared),
             passwords,
@@ -128,33 +120,45 @@ impl TenantService {
     }
 
     async fn run(self: Arc<Self>, stop: Stop) -> Result<(), Infallible> {
+        let pause = match self.shared.store.is_shared() {
+            true => TICK_SHARED,
+            false => TICK,
+        };
         while !stop.is_cancelled() {
             self.tick().await;
             tokio::select! {
                 () = stop.cancelled() => break,
-                () = self.shared.clock.sleep(TICK) => {}
+                () = self.shared.clock.sleep(pause) => {}
             }
         }
         Ok(())
     }
 
-    /// One step of the background work: tries a database that failed, and
-    /// forgets revocations of tokens that have ended.
+    /// One step of the background work: tries a database that failed, takes
+    /// over what other processes changed, and forgets revocations of tokens that
+    /// have ended.
     pub async fn tick(&self) {
-        if self.shared.failing.load(Ordering::Relaxed) {
-            let writer = self.shared.writer.clone().lock_owned().await;
-            if self.shared.recovered(writer).await.is_ok() {
-                tracing::info!("the catalogue can be changed again");
-            }
+        if self.is_failing() {
+            // Told when it works again.
+            let _ = self.shared.writer().await;
             return;
         }
+        if self.shared.store.is_shared() {
+            self.shared.follow().await;
+        }
         let now = Timestamp(self.shared.clock.now_ms());
-        let earliest = self.shared.memory.read().earliest_revocation_end();
-        if earliest.is_some_and(|until| until <= now) {
+        let has_ended = |memory: &Memory| {
+            let earliest = memory.earliest_revocation_end();
+            earliest.is_some_and(|until| until <= now)
+        };
+        if has_ended(&self.shared.memory.read()) {
             // A failure is logged where it happens and tried again later.
             let _ = self
                 .change(None, |draft| {
-                    draft.push(Change::PruneTokens(now));
+                    // Another process may have been first.
+                    if has_ended(draft.memory) {
+                        draft.push(Change::PruneTokens(now));
+                    }
                     Ok(())
                 })
                 .await;
@@ -176,31 +180,42 @@ impl TenantService {
     pub async fn apply_bootstrap(&self, text: &str) -> Result<BootstrapReport, BootstrapError> {
         let file = bootstrap::parse(text)?;
         let mut report = BootstrapReport::default();
-        let writer = self.lock().await.map_err(BootstrapError::Store)?;
-        let plan = {
+        let turn = self.shared.turn().await.map_err(BootstrapError::Store)?;
+        let planned = {
             let staged = self.shared.memory.read().clone();
             let now = Timestamp(self.shared.clock.now_ms());
-            bootstrap::plan(&file, staged, writer.numbers, now, self.durability_default)?
+            let numbers = turn.writer.numbers;
+            bootstrap::plan(&file, staged, numbers, now, self.durability_default)
+        };
+        let plan = match planned {
+            Ok(plan) => plan,
+            Err(error) => {
+                turn.give_back().await;
+                return Err(error);
+            }
         };
         report.differences = plan.differences;
         report.created = plan.created;
         for difference in &report.differences {
             tracing::warn!(difference, "bootstrap file differs from the catalogue");
         }
-        if !plan.changes.is_empty() {
-            let origin = Origin {
-                caller: "bootstrap".to_owned(),
-                request_id: String::new(),
-            };
-            let batch = Batch {
-                at: Timestamp(self.shared.clock.now_ms()),
-                changes: plan.changes,
-                numbers: plan.numbers,
-                audit: Some((bootstrap::audit(&report), origin)),
-            };
-            let written = commit(self.shared.clone(), writer, batch).await;
-            written.map_err(BootstrapError::Store)?;
+        if plan.changes.is_empty() {
+            turn.give_back().await;
+            return Ok(report);
         }
+        let origin = Origin {
+            caller: "bootstrap".to_owned(),
+            request_id: String::new(),
+        };
+        let batch = Batch {
+            at: Timestamp(self.shared.clock.now_ms()),
+            changes: plan.changes,
+            numbers: plan.numbers,
+            audit: Some((bootstrap::audit(&report), origin)),
+            version: None,
+        };
+        let written = commit(self.shared.clone(), turn, batch).await;
+        written.map_err(BootstrapError::Store)?;
         Ok(report)
     }
 
@@ -210,26 +225,27 @@ impl TenantService {
         caller: Option<&Caller>,
         rule: impl FnOnce(&mut Draft<'_>) -> ApiResult<R>,
     ) -> ApiResult<R> {
-        let writer = self.lock().await?;
-        let (answer, batch) = {
+        let turn = self.shared.turn().await?;
+        let drafted = {
             let memory = self.shared.memory.read();
             let now = Timestamp(self.shared.clock.now_ms());
-            let mut draft = Draft::new(&memory, writer.numbers, now);
-            let answer = rule(&mut draft)?;
-            let origin = Origin {
-                caller: caller.map_or("service", |caller| &caller.name).to_owned(),
-                request_id: caller.map_or("", |caller| &caller.request_id).to_owned(),
-            };
-            let batch = Batch {
-                at: now,
-                changes: draft.changes,
-                numbers: draft.numbers,
-                audit: draft.audit.map(|audit| (audit, origin)),
-            };
-            (answer, batch)
+            let mut draft = Draft::new(&memory, turn.writer.numbers, now);
+            rule(&mut draft).map(|answer| (answer, batch(draft, caller)))
         };
-        commit(self.shared.clone(), writer, batch).await?;
-        Ok(answer)
+        match drafted {
+            Ok((answer, batch)) if batch.changes.is_empty() && batch.audit.is_none() => {
+                turn.give_back().await;
+                Ok(answer)
+            }
+            Ok((answer, batch)) => {
+                commit(self.shared.clone(), turn, batch).await?;
+                Ok(answer)
+            }
+            Err(refused) => {
+                turn.give_back().await;
+                Err(refused)
+            }
+        }
     }
 
     /// Runs a rule for its checks alone.
@@ -241,102 +257,60 @@ impl TenantService {
     pub(crate) fn is_failing(&self) -> bool {
         self.shared.failing.load(Ordering::Relaxed)
     }
+}
 
-    async fn lock(&self) -> ApiResult<WriterGuard> {
-        let writer = self.shared.writer.clone().lock_owned().await;
-        self.shared.recovered(writer).await
+/// What a rule made, as it is written.
+fn batch(draft: Draft<'_>, caller: Option<&Caller>) -> Batch {
+    let origin = Origin {
+        caller: caller.map_or("service", |caller| &caller.name).to_owned(),
+        request_id: caller.map_or("", |caller| &caller.request_id).to_owned(),
+    };
+    Batch {
+        at: draft.now,
+        changes: draft.changes,
+        numbers: draft.numbers,
+        audit: draft.audit.map(|audit| (audit, origin)),
+        version: None,
     }
 }
 
-impl Shared {
-    /// Gives the writer back ready to write: after a failure, once the
-    /// database takes writes again and memory is what it holds.
-    async fn recovered(&self, mut writer: WriterGuard) -> ApiResult<WriterGuard> {
-        if !writer.stale {
-            return Ok(writer);
-        }
-        let probed = self.store.probe(Timestamp(self.clock.now_ms())).await;
-        let loaded = match probed {
-            Ok(()) => self.store.load(&self.keys).await,
-            Err(error) => Err(error),
-        };
-        let (memory, numbers) = loaded.map_err(|error| {
-            tracing::warn!(%error, "the catalogue still cannot be changed");
-            unavailable()
-        })?;
-        *self.memory.write() = memory;
-        writer.numbers = numbers;
-        writer.stale = false;
-        self.failing.store(false, Ordering::Relaxed);
-        self.count_rows();
-        // The write that failed may have happened all the same.
-        self.changed.send_modify(|count| *count += 1);
-        Ok(writer)
-    }
-
-    fn count_rows(&self) {
-        for (table, count) in self.memory.read().counts() {
-            let gauge = self.metrics.rows.with_label_values(&[table]);
-            gauge.set(i64::try_from(count).unwrap_or(i64::MAX));
-        }
-    }
-
-    async fn write(&self, writer: &mut Writer, batch: Batch) -> ApiResult<()> {
-        if let Err(error) = self.store.write(&batch, &self.keys).await {
-            tracing::error!(%error, "the catalogue cannot be changed");
-            self.metrics.failures.inc();
-            self.failing.store(true, Ordering::Relaxed);
-            writer.stale = true;
-            return Err(error.into());
-        }
-        writer.numbers = batch.numbers;
-        {
-            let mut memory = self.memory.write();
-            for change in &batch.changes {
-                memory.apply(change);
-            }
-        }
-        for change in &batch.changes {
-            self.metrics
-                .changes
-                .with_label_values(&[change.kind()])
-                .inc();
-        }
-        self.count_rows();
-        self.announce(&batch.changes);
-        Ok(())
-    }
-
-    /// Tells that the catalogue is another one than it was. What only goes by
-    /// itself when its time has come is no reason to export anything.
-    fn announce(&self, changes: &[Change]) {
-        let counts = |change: &Change| !matches!(change, Change::PruneTokens(_));
-        if changes.iter().any(counts) {
-            self.changed.send_modify(|count| *count += 1);
-        }
-    }
+fn catalogue_url(config: &TenantConfig) -> Result<CatalogueUrl, OpenError> {
+    CatalogueUrl::parse(&config.catalogue).map_err(|rule| OpenError::Url { rule })
 }
 
-/// Writes a batch and shows it in memory. Goes on to the end when the caller
-/// goes away: memory must not miss what the database has.
-async fn commit(shared: Arc<Shared>, mut writer: WriterGuard, batch: Batch) -> ApiResult<()> {
-    let (done, outcome) = oneshot::channel();
-    tasks::detach(async move {
-        let written = shared.write(&mut writer, batch).await;
-        drop(writer);
-        let _ = done.send(written);
-    });
-    // Only a panic of the writing task loses the outcome.
-    outcome.await.unwrap_or_else(|_| Err(unavailable()))
+/// What a start finds in the database.
+struct Found {
+    keys: Keys,
+    catalogue_id: u128,
+    loaded: Loaded,
+}
+
+impl Found {
+    /// In one transaction: of two first starts on one database, one makes the
+    /// catalogue and the other one finds it.
+    async fn new(store: &Store, config: &TenantConfig, now_ms: u64) -> Result<Self, OpenError> {
+        let (mut session, _) = store.begin().await?;
+        let keys = open_keys(&mut session, config).await?;
+        let catalogue_id = transfer::open_id(&mut session).await?;
+        let audit_end = now_ms.saturating_sub(AUDIT_KEPT.as_millis() as u64);
+        session.drop_audit_before(Timestamp(audit_end)).await?;
+        let loaded = session.load(&keys).await?;
+        session.commit().await?;
+        Ok(Self {
+            keys,
+            catalogue_id,
+            loaded,
+        })
+    }
 }
 
 /// The keys of the catalogue: those it was made with, or new ones for a new one.
-async fn open_keys(store: &SqliteStore, config: &TenantConfig) -> Result<Keys, OpenError> {
+async fn open_keys(session: &mut Session, config: &TenantConfig) -> Result<Keys, OpenError> {
     let path = &config.master_key_file;
-    let check = store.key_check().await?;
+    let check = session.setting(KEY_CHECK).await?;
     let keys = Keys::open(path, check.is_none())?;
     match check {
-        None => store.set_key_check(&keys.check_value()).await?,
+        None => session.set_setting(KEY_CHECK, &keys.check_value()).await?,
         Some(check) if check != keys.check_value() => {
             return Err(OpenError::WrongKey { path: path.clone() });
         }

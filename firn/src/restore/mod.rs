@@ -8,6 +8,7 @@
 mod bucket;
 mod summary;
 
+use std::convert::Infallible;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -15,6 +16,7 @@ use std::sync::Arc;
 use anyhow::Context as _;
 use clap::Args;
 use firn_protocol::catalogue::Durability;
+use firn_runtime::config::Secret;
 use firn_runtime::telemetry::{self, LogFormat};
 use firn_runtime::{Clock, tasks};
 use firn_storage_node::cold::paths::NodeId;
@@ -26,6 +28,7 @@ use firn_tenant_service::{CatalogueExport, Restored, TenantConfig, TenantService
 
 use crate::exports;
 use crate::object_store;
+use crate::settings::Catalog;
 use crate::standalone::deployment_id;
 use crate::startup::{DataDir, check_empty};
 use bucket::Bucket;
@@ -54,6 +57,10 @@ pub struct Restore {
     /// A copy of the deployment's master key file; it is copied into the data directory.
     #[arg(long, value_name = "FILE", env = "FIRN_MASTER_KEY_FILE")]
     master_key_file: Option<PathBuf>,
+    /// Where to make the catalogue, if not in the data directory: sqlite:///FILE or
+    /// postgres://USER:PASSWORD@HOST:PORT/DATABASE, a database that has none yet.
+    #[arg(long, value_name = "URL", env = "FIRN_CATALOG", hide_env_values = true, value_parser = unchecked)]
+    catalog: Option<Secret>,
     /// The export of the catalogue to go back to, if not the newest.
     #[arg(long, value_name = "NUMBER")]
     catalogue_export: Option<u64>,
@@ -83,6 +90,7 @@ pub fn main(args: &Restore) -> ExitCode {
 
 async fn run(args: &Restore) -> anyhow::Result<Summary> {
     let clock = Clock::system();
+    let place = catalog(args)?;
     check_empty(&args.data_dir)?;
     let store = object_store::connect(&args.object_store, &clock)?;
     probe(&store).await.context("object store")?;
@@ -95,7 +103,7 @@ async fn run(args: &Restore) -> anyhow::Result<Summary> {
     bucket.note_wal(&brokers);
 
     let mut data = DataDir::begin_restore(&args.data_dir, clock.now_ms())?;
-    let (tenants, restored) = catalogue(args, &clock, &found, &bucket).await?;
+    let (tenants, restored) = catalogue(args, &place, &clock, &found, &bucket).await?;
     data.belong_to(&deployment_id(&tenants))?;
     let operator_password = tenants.take_generated_password();
     tenants.close().await;
@@ -134,15 +142,28 @@ async fn read_export(store: &ColdStore, wanted: Option<u64>) -> anyhow::Result<(
     Ok((number, found?))
 }
 
+/// Checked later, by what does not repeat a password.
+fn unchecked(url: &str) -> Result<Secret, Infallible> {
+    Ok(Secret::new(url))
+}
+
+/// Where the catalogue goes.
+fn catalog(args: &Restore) -> anyhow::Result<Catalog> {
+    let Some(url) = &args.catalog else {
+        return Ok(Catalog::Sqlite(args.data_dir.join("catalogue.db")));
+    };
+    Catalog::parse(url.expose()).map_err(|rule| anyhow::anyhow!("--catalog: {rule}"))
+}
+
 async fn catalogue(
     args: &Restore,
+    place: &Catalog,
     clock: &Clock,
     found: &Unpacked,
     bucket: &Bucket,
 ) -> anyhow::Result<(Arc<TenantService>, Restored)> {
-    let database = args.data_dir.join("catalogue.db");
     let config = TenantConfig {
-        catalogue: format!("sqlite://{}", database.display()),
+        catalogue: place.url(),
         master_key_file: args.data_dir.join("master.key"),
         operator_password: None,
         durability: Durability::Local,

@@ -80,7 +80,7 @@ pub const SETTINGS: &[Setting] = &[
         "catalog",
         "URL",
         Some("catalogue.db in the data directory"),
-        "sqlite:///FILE, sqlite://RELATIVE or postgres://…",
+        "sqlite:///FILE, sqlite://RELATIVE or postgres://USER:PASSWORD@HOST:PORT/DATABASE",
     ),
     setting(
         "bootstrap",

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use firn_runtime::config::Secret;
+use firn_tenant_service::check_catalogue_url;
 
 /// The catalogue's database.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -14,18 +15,22 @@ pub enum Catalog {
 
 impl Catalog {
     /// # Errors
-    /// The forms that are taken, for anything else.
-    pub fn parse(url: &str) -> Result<Self, &'static str> {
-        const RULE: &str = "expected sqlite:///FILE, sqlite://RELATIVE or postgres://…";
-        if url.starts_with("postgres://") || url.starts_with("postgresql://") {
-            return Ok(Self::Postgres(Secret::new(url)));
-        }
+    /// The rule that the URL breaks, without anything that may be a password.
+    pub fn parse(url: &str) -> Result<Self, String> {
+        check_catalogue_url(url)?;
         // Three slashes are an absolute path: the third one belongs to it.
-        match url.strip_prefix("sqlite://") {
-            Some(path) if !path.is_empty() && !path.ends_with('/') => {
-                Ok(Self::Sqlite(PathBuf::from(path)))
-            }
-            Some(_) | None => Err(RULE),
+        Ok(match url.strip_prefix("sqlite://") {
+            Some(path) => Self::Sqlite(PathBuf::from(path)),
+            None => Self::Postgres(Secret::new(url)),
+        })
+    }
+
+    /// The URL again, for the one who opens it.
+    #[must_use]
+    pub fn url(&self) -> String {
+        match self {
+            Self::Sqlite(path) => format!("sqlite://{}", path.display()),
+            Self::Postgres(url) => url.expose().to_owned(),
         }
     }
 }

@@ -127,8 +127,10 @@ fn what_breaks_a_rule_is_refused_by_name() {
         ("object_store", "file://relative", "file:///DIR"),
         ("object_store", "s3://", "s3://BUCKET"),
         ("object_store", "http://x", "s3://BUCKET"),
-        ("catalog", "sqlite://", "sqlite:///FILE"),
-        ("catalog", "mysql://x", "postgres://"),
+        ("catalog", "c.db", "sqlite:///FILE"),
+        ("catalog", "sqlite://", "path of a file"),
+        ("catalog", "mysql://x", "sqlite or postgres"),
+        ("catalog", "postgres://u@h/d?pasword=x", "unknown parameter"),
         ("operator_password", "", "empty"),
         ("stop_timeout", "30", "unit"),
         ("disk_budget", "255MiB", "256MiB or more"),
@@ -156,6 +158,9 @@ fn urls_name_their_stores() {
     let sqlite = |path: &str| Ok(Catalog::Sqlite(path.into()));
     assert_eq!(Catalog::parse("sqlite:///var/c.db"), sqlite("/var/c.db"));
     assert_eq!(Catalog::parse("sqlite://c.db"), sqlite("c.db"));
+    for url in ["sqlite:///var/c.db", "sqlite://c.db", "postgres://u:p@h/d"] {
+        assert_eq!(Catalog::parse(url).map(|store| store.url()), Ok(url.into()));
+    }
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! Tests of the `firn` binary from outside.
 
 mod admin;
+mod catalogue;
 mod cli;
 mod consume;
 mod held;
@@ -12,6 +13,8 @@ mod isolation;
 mod kill;
 mod machine;
 mod order;
+#[path = "../../../tenant-service/tests/support/postgres.rs"]
+mod postgres;
 mod process;
 mod restore;
 mod semantics;

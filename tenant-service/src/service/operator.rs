@@ -18,9 +18,9 @@ impl TenantService {
             let row = memory.console_user(None, console::OPERATOR);
             row.map(|row| row.password_hash.clone())
         };
-        let known = stored.is_some();
+        let is_generated = given.is_none();
         let password = match given {
-            None if known => return Ok(()),
+            None if stored.is_some() => return Ok(()),
             None => {
                 let made = new_password();
                 *self.generated_password.lock() = Some(made.clone());
@@ -53,27 +53,23 @@ impl TenantService {
             user,
             password_hash,
         };
-        let action = if known {
-            "consoleUser.change"
-        } else {
-            "consoleUser.create"
-        };
-        self.change(None, |draft| {
-            let object = row.user.username.clone();
-            draft.audit(
-                None,
-                action,
-                object,
-                serde_json::json!({"role": "operator"}),
-            );
-            draft.push(match known {
-                true => Change::SetConsoleUser(row),
-                false => Change::AddConsoleUser(row),
-            });
-            Ok(())
-        })
-        .await
-        .map_err(password_error)
+        let made = self.change(None, |draft| {
+            let stored = draft.memory.console_user(None, console::OPERATOR);
+            let (action, change) = match stored {
+                // Another process was first; its password counts.
+                Some(_) if is_generated => return Ok(false),
+                Some(_) => ("consoleUser.change", Change::SetConsoleUser(row)),
+                None => ("consoleUser.create", Change::AddConsoleUser(row)),
+            };
+            let detail = serde_json::json!({"role": "operator"});
+            draft.audit(None, action, console::OPERATOR.to_owned(), detail);
+            draft.push(change);
+            Ok(true)
+        });
+        if !made.await.map_err(password_error)? {
+            *self.generated_password.lock() = None;
+        }
+        Ok(())
     }
 }
 

@@ -84,14 +84,12 @@ async fn after_a_failure_memory_is_read_from_the_database_anew() {
                 changes: draft.changes,
                 numbers: draft.numbers,
                 audit: None,
+                version: Some(writer.version + 1),
             }
         };
-        service
-            .shared
-            .store
-            .write(&batch, &service.shared.keys)
-            .await
-            .unwrap();
+        let (session, _) = service.shared.store.begin().await.unwrap();
+        let written = session.write(&batch, &service.shared.keys);
+        written.await.unwrap();
         writer.stale = true;
     }
     assert!(service.topic(demo.id, "hidden").is_none());

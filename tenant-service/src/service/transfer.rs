@@ -11,16 +11,16 @@ use firn_runtime::{Clock, random, tasks};
 use tokio::sync::watch;
 
 use super::operator::new_password;
-use super::{TenantService, password_error};
+use super::{TenantService, catalogue_url, password_error};
 use crate::catalogue::users::new_secret;
 use crate::catalogue::{Audit, Change, ConsoleRow, UserRow, console};
-use crate::config::{TenantConfig, catalogue_file};
+use crate::config::{CatalogueUrl, TenantConfig};
 use crate::error::{OpenError, StoreError};
 use crate::export::{CatalogueExport, IdsInUse, Moment, SealedPerson, SealedUser, Unpacked};
 use crate::keys::Keys;
 use crate::passwords::Passwords;
 use crate::secret::Secret;
-use crate::store::{Batch, Origin, SqliteStore};
+use crate::store::{Batch, CATALOGUE_ID, KEY_CHECK, Origin, Session, Store};
 
 /// What became of a catalogue that was made from an export.
 #[derive(Debug)]
@@ -62,7 +62,7 @@ impl TenantService {
     /// `CATALOGUE_UNAVAILABLE`, when it is not known what the database holds.
     pub async fn export(&self) -> ApiResult<CatalogueExport> {
         // Rows and numbers of one moment: no change is under way.
-        let writer = self.lock().await?;
+        let writer = self.shared.writer().await?;
         let moment = Moment::of(&self.shared.memory.read(), writer.numbers);
         drop(writer);
         let shared = self.shared.clone();
@@ -83,9 +83,10 @@ impl TenantService {
         key_from: Option<&Path>,
         used: IdsInUse,
     ) -> Result<(Arc<Self>, Restored), OpenError> {
-        let path = catalogue_file(&config.catalogue)?;
-        if path.exists() {
-            return Err(OpenError::Exists { path });
+        let url = catalogue_url(&config)?;
+        if exists(&url).await? {
+            let place = url.place();
+            return Err(OpenError::Exists { place });
         }
         if let Some(from) = key_from {
             found.export.check_key(from)?;
@@ -115,19 +116,38 @@ impl TenantService {
             changes,
             numbers,
             audit: Some((audit, origin)),
+            version: Some(1),
         };
-        let store = SqliteStore::open(&path).await?;
-        store.set_key_check(&keys.check_value()).await?;
-        store.set_catalogue_id(&id).await?;
-        store.write(&batch, &keys).await?;
+        let store = Store::open(&url).await?;
+        let (mut session, _) = store.begin().await?;
+        if session.setting(KEY_CHECK).await?.is_some() {
+            let place = url.place();
+            return Err(OpenError::Exists { place });
+        }
+        session.set_setting(KEY_CHECK, &keys.check_value()).await?;
+        session.set_setting(CATALOGUE_ID, &id).await?;
+        session.write(&batch, &keys).await?;
         store.close().await;
         Ok((Self::open(config, clock).await?, restored))
     }
 }
 
+/// Whether there is a catalogue already. Makes no file.
+async fn exists(url: &CatalogueUrl) -> Result<bool, OpenError> {
+    if let CatalogueUrl::Sqlite(path) = url {
+        return Ok(path.exists());
+    }
+    let store = Store::open(url).await?;
+    let (mut session, _) = store.begin().await?;
+    let check = session.setting(KEY_CHECK).await?;
+    session.rollback().await?;
+    store.close().await;
+    Ok(check.is_some())
+}
+
 /// The id of the catalogue, drawn when it is made.
-pub(super) async fn open_id(store: &SqliteStore) -> Result<u128, OpenError> {
-    if let Some(text) = store.catalogue_id().await? {
+pub(super) async fn open_id(session: &mut Session) -> Result<u128, OpenError> {
+    if let Some(text) = session.setting(CATALOGUE_ID).await? {
         let id = u128::from_str_radix(&text, 16).map_err(|_| StoreError::Damaged {
             table: "setting",
             problem: "catalogue_id is no hexadecimal number".to_owned(),
@@ -135,7 +155,7 @@ pub(super) async fn open_id(store: &SqliteStore) -> Result<u128, OpenError> {
         return Ok(id);
     }
     let id = u128::from_le_bytes(random::bytes());
-    store.set_catalogue_id(&id_text(id)).await?;
+    session.set_setting(CATALOGUE_ID, &id_text(id)).await?;
     Ok(id)
 }
 

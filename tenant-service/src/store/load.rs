@@ -7,23 +7,20 @@ use firn_protocol::catalogue::{
     AppUser, AuditEntry, Broker, ConsoleUser, Group, Instance, Plan, Rates, Tenant, Topic,
 };
 use firn_protocol::{BrokerId, GroupId, InstanceId, TenantId, Timestamp, TopicId};
-use futures_util::TryStreamExt as _;
 use rustc_hash::FxHashMap;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
-use sqlx::sqlite::{Sqlite, SqliteConnection, SqliteRow};
-use sqlx::{Decode, Row as _, Type, query};
+use sqlx::{Decode, Postgres, Sqlite, Type};
 
+use super::dialect::{Connection, Row, query};
 use super::text::{Word, list_from_text, start_from_word};
+use super::{Loaded, VERSION};
 use crate::catalogue::memory::Memory;
 use crate::catalogue::{Change, ConsoleRow, Numbers, UserRow, plans};
 use crate::error::StoreError;
 use crate::keys::Keys;
 
-pub(super) async fn all(
-    db: &mut SqliteConnection,
-    keys: &Keys,
-) -> Result<(Memory, Numbers), StoreError> {
+pub(super) async fn all(db: &mut Connection<'_>, keys: &Keys) -> Result<Loaded, StoreError> {
     let mut memory = Memory::default();
     for plan in plans::built_in() {
         memory.apply(&Change::AddPlan(Arc::new(plan)));
@@ -42,10 +39,32 @@ pub(super) async fn all(
     users(db, &mut memory, keys).await?;
     people(db, &mut memory).await?;
     let numbers = numbers(db).await?;
-    Ok((memory, numbers))
+    let version = version(db).await?;
+    Ok(Loaded {
+        memory,
+        numbers,
+        version,
+    })
 }
 
-pub(super) fn audit_entry(row: &SqliteRow) -> Result<AuditEntry, StoreError> {
+/// How many changes there have been; rises with each.
+pub(super) async fn version(db: &mut Connection<'_>) -> Result<u64, StoreError> {
+    let sql = "SELECT value FROM setting WHERE name = $1";
+    parsed_version(db.text(query(sql).bind(VERSION)).await?)
+}
+
+/// A catalogue of before there were versions has none.
+pub(super) fn parsed_version(text: Option<String>) -> Result<u64, StoreError> {
+    let Some(text) = text else {
+        return Ok(0);
+    };
+    text.parse().map_err(|_| StoreError::Damaged {
+        table: "setting",
+        problem: "version is no number".to_owned(),
+    })
+}
+
+pub(super) fn audit_entry(row: Row<'_>) -> Result<AuditEntry, StoreError> {
     let mut row = Columns::new("audit", row);
     Ok(AuditEntry {
         id: row.number()?,
@@ -59,7 +78,7 @@ pub(super) fn audit_entry(row: &SqliteRow) -> Result<AuditEntry, StoreError> {
     })
 }
 
-async fn numbers(db: &mut SqliteConnection) -> Result<Numbers, StoreError> {
+async fn numbers(db: &mut Connection<'_>) -> Result<Numbers, StoreError> {
     let mut numbers = Numbers::default();
     let sql = "SELECT kind, next FROM next_number";
     each(db, "next_number", sql, |row| {
@@ -79,7 +98,7 @@ async fn numbers(db: &mut SqliteConnection) -> Result<Numbers, StoreError> {
     Ok(numbers)
 }
 
-async fn plans(db: &mut SqliteConnection, memory: &mut Memory) -> Result<(), StoreError> {
+async fn plans(db: &mut Connection<'_>, memory: &mut Memory) -> Result<(), StoreError> {
     let sql = "SELECT name, tps, topic_tps, burst_seconds, topics, consumer_groups, brokers,
                       storage_gib, retention_hours, message_bytes, connections, price_list
                FROM plan";
@@ -104,7 +123,7 @@ async fn plans(db: &mut SqliteConnection, memory: &mut Memory) -> Result<(), Sto
     .await
 }
 
-async fn instances(db: &mut SqliteConnection, memory: &mut Memory) -> Result<(), StoreError> {
+async fn instances(db: &mut Connection<'_>, memory: &mut Memory) -> Result<(), StoreError> {
     let mut brokers: FxHashMap<u64, Vec<Broker>> = FxHashMap::default();
     let sql = "SELECT instance, id, name FROM broker ORDER BY id";
     each(db, "broker", sql, |row| {
@@ -158,11 +177,24 @@ async fn instances(db: &mut SqliteConnection, memory: &mut Memory) -> Result<(),
 /// There may be a million of them: each comes as one JSON array, because every
 /// column of its own costs an allocation under SQLite's lock and a release on
 /// another thread, which was most of the time of a start.
-async fn topics(db: &mut SqliteConnection, memory: &mut Memory) -> Result<(), StoreError> {
-    let sql = "SELECT json_array(id, instance, name, topic_type, queues, permission, ordered,
-                                 remark, brokers, retention_hours, tps, allowed_groups, created_at,
-                                 version)
-               FROM topic";
+async fn topics(db: &mut Connection<'_>, memory: &mut Memory) -> Result<(), StoreError> {
+    macro_rules! array {
+        ($of:literal, $as:literal) => {
+            concat!(
+                "SELECT ",
+                $of,
+                "(id, instance, name, topic_type, queues, permission,
+                  CASE WHEN ordered THEN 1 ELSE 0 END, remark, brokers, retention_hours, tps,
+                  allowed_groups, created_at, version)",
+                $as,
+                " FROM topic"
+            )
+        };
+    }
+    let sql = db.either(
+        array!("json_array", ""),
+        array!("json_build_array", "::text"),
+    );
     each(db, "topic", sql, |row| {
         let text: &str = row.get()?;
         let columns: TopicColumns<'_> =
@@ -208,7 +240,7 @@ struct TopicColumns<'a>(
     u64,
 );
 
-async fn groups(db: &mut SqliteConnection, memory: &mut Memory) -> Result<(), StoreError> {
+async fn groups(db: &mut Connection<'_>, memory: &mut Memory) -> Result<(), StoreError> {
     let sql = "SELECT id, instance, name, ordered, on_poison, max_retries, enabled, start_position,
                       subscriptions, remark, created_at, version
                FROM consumer_group";
@@ -237,7 +269,7 @@ async fn groups(db: &mut SqliteConnection, memory: &mut Memory) -> Result<(), St
 }
 
 async fn users(
-    db: &mut SqliteConnection,
+    db: &mut Connection<'_>,
     memory: &mut Memory,
     keys: &Keys,
 ) -> Result<(), StoreError> {
@@ -267,7 +299,7 @@ async fn users(
     .await
 }
 
-async fn people(db: &mut SqliteConnection, memory: &mut Memory) -> Result<(), StoreError> {
+async fn people(db: &mut Connection<'_>, memory: &mut Memory) -> Result<(), StoreError> {
     let sql = "SELECT tenant, username, role, password_hash FROM console_user";
     each(db, "console_user", sql, |row| {
         let tenant: u64 = row.number()?;
@@ -296,27 +328,24 @@ async fn people(db: &mut SqliteConnection, memory: &mut Memory) -> Result<(), St
 
 /// Hands the rows of a statement to `take` as they come.
 async fn each(
-    db: &mut SqliteConnection,
+    db: &mut Connection<'_>,
     table: &'static str,
     sql: &'static str,
     mut take: impl FnMut(&mut Columns<'_>) -> Result<(), StoreError>,
 ) -> Result<(), StoreError> {
-    let mut rows = query(sql).fetch(db);
-    while let Some(row) = rows.try_next().await? {
-        take(&mut Columns::new(table, &row))?;
-    }
-    Ok(())
+    db.each(query(sql), |row| take(&mut Columns::new(table, row)))
+        .await
 }
 
 /// The columns of a row, taken from left to right and checked.
 struct Columns<'r> {
     table: &'static str,
-    row: &'r SqliteRow,
+    row: Row<'r>,
     next: usize,
 }
 
 impl<'r> Columns<'r> {
-    fn new(table: &'static str, row: &'r SqliteRow) -> Self {
+    fn new(table: &'static str, row: Row<'r>) -> Self {
         Self {
             table,
             row,
@@ -324,8 +353,11 @@ impl<'r> Columns<'r> {
         }
     }
 
-    fn get<T: Decode<'r, Sqlite> + Type<Sqlite>>(&mut self) -> Result<T, StoreError> {
-        let value = self.row.try_get(self.next)?;
+    fn get<T>(&mut self) -> Result<T, StoreError>
+    where
+        T: Decode<'r, Sqlite> + Type<Sqlite> + Decode<'r, Postgres> + Type<Postgres>,
+    {
+        let value = self.row.get(self.next)?;
         self.next += 1;
         Ok(value)
     }

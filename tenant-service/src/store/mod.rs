@@ -1,40 +1,41 @@
-//! The catalogue in SQLite. Owns every statement and the stored form of rows;
-//! promises that a batch is written whole or not at all and is durable when
-//! answered. Knows no rules of the catalogue.
-//!
-//! One connection does everything, and it locks the file: reads are served
-//! from memory, so a second writer would go unseen.
+//! The catalogue in its database: a SQLite file or PostgreSQL. Owns every
+//! statement and the stored form of rows; promises that a batch is written whole
+//! or not at all and is durable when answered, and that changes of all
+//! processes on one database have one order. Knows no rules of the catalogue.
 
+mod dialect;
 mod load;
+mod postgres;
+mod schema;
+mod session;
+mod sqlite;
 pub(crate) mod text;
 mod write;
 
-use std::fs::OpenOptions;
-use std::io;
-use std::os::unix::fs::OpenOptionsExt as _;
-use std::path::Path;
-use std::time::Duration;
+use std::sync::Arc;
 
 use firn_protocol::catalogue::AuditEntry;
 use firn_protocol::{TenantId, Timestamp};
-use sqlx::migrate::{MigrateError, Migration, MigrationType, Migrator};
-use sqlx::sqlite::{
-    SqliteConnectOptions, SqliteJournalMode, SqliteLockingMode, SqlitePool, SqlitePoolOptions,
-    SqliteSynchronous,
-};
-use sqlx::{Row as _, SqlSafeStr as _};
+use sqlx::SqlitePool;
 
 use crate::catalogue::memory::Memory;
 use crate::catalogue::{Audit, Change, Numbers};
+use crate::config::CatalogueUrl;
 use crate::error::{OpenError, StoreError};
 use crate::keys::Keys;
+use dialect::{Connection, query};
+pub(crate) use postgres::place;
+use postgres::{STEP_MAX, Server};
+pub(crate) use session::Session;
 
-/// How long a start waits for another process to let go of the file.
-const BUSY_TIMEOUT: Duration = Duration::from_secs(2);
-/// Rows on their way from SQLite's thread while the catalogue is loaded.
-const ROWS_IN_FLIGHT: usize = 1024;
-const KEY_CHECK: &str = "key_check";
-const CATALOGUE_ID: &str = "catalogue_id";
+/// Tells the key that the catalogue was made with; absent in a new one.
+pub(crate) const KEY_CHECK: &str = "key_check";
+/// Which catalogue this is, whatever becomes of its files and keys.
+pub(crate) const CATALOGUE_ID: &str = "catalogue_id";
+/// Written to learn whether writing works again.
+pub(crate) const PROBED_AT: &str = "probed_at";
+/// Counts the changes.
+const VERSION: &str = "version";
 
 /// What is written in one transaction.
 pub(crate) struct Batch {
@@ -42,6 +43,8 @@ pub(crate) struct Batch {
     pub(crate) changes: Vec<Change>,
     pub(crate) numbers: Numbers,
     pub(crate) audit: Option<(Audit, Origin)>,
+    /// The version of the catalogue with these changes, if it is another one.
+    pub(crate) version: Option<u64>,
 }
 
 /// Who caused a change.
@@ -50,137 +53,68 @@ pub(crate) struct Origin {
     pub(crate) request_id: String,
 }
 
-/// The database, open and of the current schema.
-pub(crate) struct SqliteStore {
-    pool: SqlitePool,
+/// The catalogue as it is at one moment.
+pub(crate) struct Loaded {
+    pub(crate) memory: Memory,
+    pub(crate) numbers: Numbers,
+    pub(crate) version: u64,
 }
 
-impl SqliteStore {
-    /// Opens the file, making it if missing, and brings its schema up to date.
-    pub(crate) async fn open(path: &Path) -> Result<Self, OpenError> {
-        make_private(path).map_err(|source| OpenError::Folder {
-            path: path.to_owned(),
-            source,
-        })?;
-        let options = SqliteConnectOptions::new()
-            .filename(path)
-            .journal_mode(SqliteJournalMode::Wal)
-            .synchronous(SqliteSynchronous::Full)
-            .locking_mode(SqliteLockingMode::Exclusive)
-            .foreign_keys(true)
-            .busy_timeout(BUSY_TIMEOUT)
-            .row_buffer_size(ROWS_IN_FLIGHT);
-        let pool = SqlitePoolOptions::new()
-            .max_connections(1)
-            .idle_timeout(None)
-            .max_lifetime(None)
-            .connect_with(options)
-            .await
-            .map_err(StoreError::from)?;
-        let store = Self { pool };
-        store.migrate().await?;
-        Ok(store)
-    }
+/// The database, open and of the current schema.
+pub(crate) enum Store {
+    Sqlite(SqlitePool),
+    Postgres(Arc<Server>),
+}
 
-    async fn migrate(&self) -> Result<(), OpenError> {
-        let steps = [
-            (
-                "catalogue",
-                include_str!("../../migrations/sqlite/0001_catalogue.sql"),
-            ),
-            (
-                "topic version",
-                include_str!("../../migrations/sqlite/0002_topic_version.sql"),
-            ),
-        ];
-        let steps = (1..).zip(steps).map(|(number, (name, sql))| {
-            let kind = MigrationType::Simple;
-            Migration::new(number, name.into(), kind, sql.into_sql_str(), false)
-        });
-        let mut migrator = Migrator::with_migrations(steps.collect());
-        migrator.set_locking(false);
-        match migrator.run(&self.pool).await {
-            Ok(()) => Ok(()),
-            Err(MigrateError::VersionMissing(_)) => Err(OpenError::TooNew),
-            Err(error) => Err(StoreError::from(error).into()),
+impl Store {
+    /// Opens the database and brings its schema up to date; a file is made if it
+    /// is missing, a database is not.
+    pub(crate) async fn open(url: &CatalogueUrl) -> Result<Self, OpenError> {
+        match url {
+            CatalogueUrl::Sqlite(path) => Ok(Self::Sqlite(sqlite::open(path).await?)),
+            CatalogueUrl::Postgres(options) => {
+                Ok(Self::Postgres(Arc::new(Server::open(options).await?)))
+            }
         }
     }
 
-    /// The check value of the key that the catalogue was made with; `None` in a new one.
-    pub(crate) async fn key_check(&self) -> Result<Option<String>, StoreError> {
-        self.setting(KEY_CHECK).await
-    }
-
-    pub(crate) async fn set_key_check(&self, value: &str) -> Result<(), StoreError> {
-        self.set_setting(KEY_CHECK, value).await
-    }
-
-    /// Which catalogue this is, whatever becomes of its files and keys.
-    pub(crate) async fn catalogue_id(&self) -> Result<Option<String>, StoreError> {
-        self.setting(CATALOGUE_ID).await
-    }
-
-    pub(crate) async fn set_catalogue_id(&self, value: &str) -> Result<(), StoreError> {
-        self.set_setting(CATALOGUE_ID, value).await
-    }
-
-    async fn setting(&self, name: &str) -> Result<Option<String>, StoreError> {
-        let row = sqlx::query("SELECT value FROM setting WHERE name = $1")
-            .bind(name)
-            .fetch_optional(&self.pool)
-            .await?;
-        row.map(|row| row.try_get(0))
-            .transpose()
-            .map_err(Into::into)
-    }
-
-    async fn set_setting(&self, name: &str, value: &str) -> Result<(), StoreError> {
-        sqlx::query("INSERT INTO setting (name, value) VALUES ($1, $2)")
-            .bind(name)
-            .bind(value)
-            .execute(&self.pool)
-            .await?;
-        Ok(())
-    }
-
-    /// Everything that is kept in memory.
-    pub(crate) async fn load(&self, keys: &Keys) -> Result<(Memory, Numbers), StoreError> {
-        let mut connection = self.pool.acquire().await?;
-        load::all(&mut connection, keys).await
-    }
-
-    /// Writes a batch in one transaction; durable when answered.
-    pub(crate) async fn write(&self, batch: &Batch, keys: &Keys) -> Result<(), StoreError> {
-        let mut transaction = self.pool.begin_with("BEGIN IMMEDIATE").await?;
-        for change in &batch.changes {
-            write::change(&mut transaction, change, keys).await?;
+    /// Whether other processes may change the catalogue.
+    pub(crate) fn is_shared(&self) -> bool {
+        match self {
+            Self::Sqlite(_) => false,
+            Self::Postgres(_) => true,
         }
-        write::numbers(&mut transaction, &batch.numbers).await?;
-        if let Some((audit, origin)) = &batch.audit {
-            write::audit(&mut transaction, batch.at, audit, origin).await?;
+    }
+
+    /// The turn to change the catalogue, and the version that is changed: `None`
+    /// where nobody else can have changed it.
+    pub(crate) async fn begin(&self) -> Result<(Session, Option<u64>), StoreError> {
+        match self {
+            Self::Sqlite(pool) => Ok((Session::sqlite(pool.clone()), None)),
+            Self::Postgres(server) => {
+                let begun = server.begin_write().await?;
+                let mut session = Session::postgres(server.clone(), begun);
+                let version = session.lock_version().await?;
+                Ok((session, Some(version)))
+            }
         }
-        transaction.commit().await?;
-        Ok(())
     }
 
-    /// Writes something, to learn whether writing works again.
-    pub(crate) async fn probe(&self, now: Timestamp) -> Result<(), StoreError> {
-        sqlx::query(
-            "INSERT INTO setting (name, value) VALUES ('probed_at', $1)
-             ON CONFLICT (name) DO UPDATE SET value = excluded.value",
-        )
-        .bind(now.to_string())
-        .execute(&self.pool)
-        .await?;
-        Ok(())
-    }
-
-    pub(crate) async fn drop_audit_before(&self, time: Timestamp) -> Result<(), StoreError> {
-        sqlx::query("DELETE FROM audit WHERE at < $1")
-            .bind(write::int(time.0)?)
-            .execute(&self.pool)
-            .await?;
-        Ok(())
+    /// The catalogue, if it is not of the version that is known already. Waits for
+    /// no change that is under way.
+    pub(crate) async fn newer(
+        &self,
+        known: u64,
+        keys: &Keys,
+    ) -> Result<Option<Loaded>, StoreError> {
+        let mut session = self.read().await?;
+        let is_known = session.version().await? == known;
+        let loaded = match is_known {
+            true => None,
+            false => Some(session.load(keys).await?),
+        };
+        session.rollback().await?;
+        Ok(loaded)
     }
 
     /// Newest first.
@@ -192,48 +126,72 @@ impl SqliteStore {
     ) -> Result<Vec<AuditEntry>, StoreError> {
         let before = before.map_or(Ok(i64::MAX), write::int)?;
         let max = write::int(max as u64)?;
-        let query = match tenant {
-            Some(tenant) => sqlx::query(
+        let statement = match tenant {
+            Some(tenant) => query(
                 "SELECT id, at, tenant, caller, action, object, request_id, detail FROM audit
                  WHERE tenant = $1 AND id < $2 ORDER BY id DESC LIMIT $3",
             )
             .bind(write::int(tenant.0)?),
-            None => sqlx::query(
+            None => query(
                 "SELECT id, at, tenant, caller, action, object, request_id, detail FROM audit
                  WHERE id < $1 ORDER BY id DESC LIMIT $2",
             ),
         };
-        let rows = query.bind(before).bind(max).fetch_all(&self.pool).await?;
-        rows.iter().map(load::audit_entry).collect()
+        let statement = statement.bind(before).bind(max);
+        let mut entries = Vec::new();
+        let mut take = |row: dialect::Row<'_>| {
+            entries.push(load::audit_entry(row)?);
+            Ok(())
+        };
+        match self {
+            // Outside of any transaction: one that writes would wait for the disk.
+            Self::Sqlite(pool) => {
+                let mut connection = pool.acquire().await?;
+                let mut db = Connection::Sqlite(&mut connection);
+                db.each(statement, take).await?;
+            }
+            Self::Postgres(server) => {
+                let mut session = self.read().await?;
+                let read = async {
+                    let mut db = session.connection().await?;
+                    db.each(statement, &mut take).await
+                };
+                server.bounded(STEP_MAX, read).await?;
+                session.rollback().await?;
+            }
+        }
+        Ok(entries)
     }
 
-    /// Folds the write-ahead log into the file and lets go of it.
+    /// Ends what is under way and lets go of the database.
     pub(crate) async fn close(&self) {
-        self.pool.close().await;
+        match self {
+            Self::Sqlite(pool) => pool.close().await,
+            Self::Postgres(server) => server.close().await,
+        }
+    }
+
+    async fn read(&self) -> Result<Session, StoreError> {
+        match self {
+            Self::Sqlite(pool) => Ok(Session::sqlite(pool.clone())),
+            Self::Postgres(server) => {
+                let begun = server.begin_read().await?;
+                Ok(Session::postgres(server.clone(), begun))
+            }
+        }
     }
 
     /// Makes every write fail, or work again.
     #[cfg(test)]
     pub(crate) async fn set_read_only(&self, on: bool) {
+        let Self::Sqlite(pool) = self else {
+            panic!("only SQLite has this")
+        };
         let pragma = if on {
             "PRAGMA query_only = ON"
         } else {
             "PRAGMA query_only = OFF"
         };
-        sqlx::query(pragma).execute(&self.pool).await.unwrap();
+        sqlx::query(pragma).execute(pool).await.unwrap();
     }
-}
-
-/// The file holds password hashes: its owner alone may read it. SQLite gives
-/// its companion files the same mode.
-fn make_private(path: &Path) -> io::Result<()> {
-    if let Some(folder) = path.parent() {
-        std::fs::create_dir_all(folder)?;
-    }
-    OpenOptions::new()
-        .append(true)
-        .create(true)
-        .mode(0o600)
-        .open(path)?;
-    Ok(())
 }

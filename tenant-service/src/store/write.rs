@@ -2,20 +2,17 @@
 
 use firn_protocol::catalogue::{AppUser, ConsoleUser, Group, Instance, Plan, Topic};
 use firn_protocol::{InstanceId, TenantId, Timestamp};
-use sqlx::query::Query;
-use sqlx::sqlite::{SqliteArguments, SqliteConnection};
-use sqlx::{Sqlite, query};
 
 use super::Origin;
+use super::dialect::{Connection, Statement, query};
 use super::text::{Word as _, list_text, start_word};
 use crate::catalogue::{Audit, Change, ConsoleRow, Numbers, UserRow};
 use crate::error::StoreError;
 use crate::keys::Keys;
 
-type Statement<'q> = Query<'q, Sqlite, SqliteArguments>;
 type Written = Result<(), StoreError>;
 
-pub(super) async fn change(db: &mut SqliteConnection, change: &Change, keys: &Keys) -> Written {
+pub(super) async fn change(db: &mut Connection<'_>, change: &Change, keys: &Keys) -> Written {
     match change {
         Change::AddTenant(tenant) => {
             let sql = "INSERT INTO tenant (id, name) VALUES ($1, $2)";
@@ -60,7 +57,7 @@ pub(super) async fn change(db: &mut SqliteConnection, change: &Change, keys: &Ke
     }
 }
 
-pub(super) async fn numbers(db: &mut SqliteConnection, numbers: &Numbers) -> Written {
+pub(super) async fn numbers(db: &mut Connection<'_>, numbers: &Numbers) -> Written {
     for (kind, next) in [
         ("instance", numbers.instance),
         ("broker", numbers.broker),
@@ -77,8 +74,14 @@ pub(super) async fn numbers(db: &mut SqliteConnection, numbers: &Numbers) -> Wri
     Ok(())
 }
 
+pub(super) async fn setting(db: &mut Connection<'_>, name: &str, value: &str) -> Written {
+    let sql = "INSERT INTO setting (name, value) VALUES ($1, $2)
+               ON CONFLICT (name) DO UPDATE SET value = excluded.value";
+    run(db, query(sql).bind(name).bind(value)).await
+}
+
 pub(super) async fn audit(
-    db: &mut SqliteConnection,
+    db: &mut Connection<'_>,
     at: Timestamp,
     audit: &Audit,
     origin: &Origin,
@@ -98,7 +101,7 @@ pub(super) async fn audit(
     run(db, statement).await
 }
 
-/// SQLite's integers are signed.
+/// The databases' integers are signed.
 pub(super) fn int(value: u64) -> Result<i64, StoreError> {
     i64::try_from(value).map_err(|_| StoreError::Damaged {
         table: "any",
@@ -106,12 +109,11 @@ pub(super) fn int(value: u64) -> Result<i64, StoreError> {
     })
 }
 
-async fn run(db: &mut SqliteConnection, statement: Statement<'_>) -> Written {
-    statement.execute(db).await?;
-    Ok(())
+async fn run(db: &mut Connection<'_>, statement: Statement<'_>) -> Written {
+    db.run(statement).await
 }
 
-async fn drop_tenant(db: &mut SqliteConnection, id: TenantId) -> Written {
+async fn drop_tenant(db: &mut Connection<'_>, id: TenantId) -> Written {
     let id = int(id.0)?;
     run(
         db,
@@ -121,7 +123,7 @@ async fn drop_tenant(db: &mut SqliteConnection, id: TenantId) -> Written {
     run(db, query("DELETE FROM tenant WHERE id = $1").bind(id)).await
 }
 
-async fn add_plan(db: &mut SqliteConnection, plan: &Plan) -> Written {
+async fn add_plan(db: &mut Connection<'_>, plan: &Plan) -> Written {
     let statement = query(
         "INSERT INTO plan (name, tps, topic_tps, burst_seconds, topics, consumer_groups, brokers,
                            storage_gib, retention_hours, message_bytes, connections, price_list)
@@ -142,7 +144,7 @@ async fn add_plan(db: &mut SqliteConnection, plan: &Plan) -> Written {
     run(db, statement).await
 }
 
-async fn add_instance(db: &mut SqliteConnection, instance: &Instance) -> Written {
+async fn add_instance(db: &mut Connection<'_>, instance: &Instance) -> Written {
     let statement = query(
         "INSERT INTO instance (id, uid, tenant, name, plan, durability, retention_hours,
                                disk_policy, remark, status, created_at, expires_at, time_zone)
@@ -165,7 +167,7 @@ async fn add_instance(db: &mut SqliteConnection, instance: &Instance) -> Written
     add_brokers(db, instance).await
 }
 
-async fn set_instance(db: &mut SqliteConnection, instance: &Instance) -> Written {
+async fn set_instance(db: &mut Connection<'_>, instance: &Instance) -> Written {
     let statement = query(
         "UPDATE instance SET plan = $2, durability = $3, retention_hours = $4, disk_policy = $5,
                              remark = $6, status = $7, expires_at = $8, time_zone = $9
@@ -185,7 +187,7 @@ async fn set_instance(db: &mut SqliteConnection, instance: &Instance) -> Written
 }
 
 /// Those that are not there yet.
-async fn add_brokers(db: &mut SqliteConnection, instance: &Instance) -> Written {
+async fn add_brokers(db: &mut Connection<'_>, instance: &Instance) -> Written {
     for broker in &instance.brokers {
         let statement = query(
             "INSERT INTO broker (id, instance, name) VALUES ($1, $2, $3)
@@ -199,7 +201,7 @@ async fn add_brokers(db: &mut SqliteConnection, instance: &Instance) -> Written 
     Ok(())
 }
 
-async fn drop_instance(db: &mut SqliteConnection, id: InstanceId) -> Written {
+async fn drop_instance(db: &mut Connection<'_>, id: InstanceId) -> Written {
     for sql in [
         "DELETE FROM app_user WHERE instance = $1",
         "DELETE FROM topic WHERE instance = $1",
@@ -212,7 +214,7 @@ async fn drop_instance(db: &mut SqliteConnection, id: InstanceId) -> Written {
     Ok(())
 }
 
-async fn add_topic(db: &mut SqliteConnection, topic: &Topic) -> Written {
+async fn add_topic(db: &mut Connection<'_>, topic: &Topic) -> Written {
     let statement = query(
         "INSERT INTO topic (id, topic_type, queues, permission, ordered, remark, retention_hours,
                             tps, allowed_groups, brokers, version, instance, name, created_at)
@@ -225,7 +227,7 @@ async fn add_topic(db: &mut SqliteConnection, topic: &Topic) -> Written {
     run(db, statement).await
 }
 
-async fn set_topic(db: &mut SqliteConnection, topic: &Topic) -> Written {
+async fn set_topic(db: &mut Connection<'_>, topic: &Topic) -> Written {
     let statement = query(
         "UPDATE topic SET topic_type = $2, queues = $3, permission = $4, ordered = $5, remark = $6,
                           retention_hours = $7, tps = $8, allowed_groups = $9, brokers = $10,
@@ -254,7 +256,7 @@ fn topic_columns<'q>(
         .bind(int(topic.version)?))
 }
 
-async fn add_group(db: &mut SqliteConnection, group: &Group) -> Written {
+async fn add_group(db: &mut Connection<'_>, group: &Group) -> Written {
     let statement = query(
         "INSERT INTO consumer_group (id, ordered, on_poison, max_retries, enabled, start_position,
                                      subscriptions, remark, version, instance, name, created_at)
@@ -267,7 +269,7 @@ async fn add_group(db: &mut SqliteConnection, group: &Group) -> Written {
     run(db, statement).await
 }
 
-async fn set_group(db: &mut SqliteConnection, group: &Group) -> Written {
+async fn set_group(db: &mut Connection<'_>, group: &Group) -> Written {
     let statement = query(
         "UPDATE consumer_group SET ordered = $2, on_poison = $3, max_retries = $4, enabled = $5,
                                    start_position = $6, subscriptions = $7, remark = $8,
@@ -294,7 +296,7 @@ fn group_columns<'q>(
         .bind(int(group.version)?))
 }
 
-async fn add_user(db: &mut SqliteConnection, row: &UserRow, keys: &Keys) -> Written {
+async fn add_user(db: &mut Connection<'_>, row: &UserRow, keys: &Keys) -> Written {
     let user = &row.user;
     let statement = query(
         "INSERT INTO app_user (access_key, secret, topics, description, ip_allow, instance,
@@ -311,7 +313,7 @@ async fn add_user(db: &mut SqliteConnection, row: &UserRow, keys: &Keys) -> Writ
     run(db, statement).await
 }
 
-async fn set_user(db: &mut SqliteConnection, row: &UserRow, keys: &Keys) -> Written {
+async fn set_user(db: &mut Connection<'_>, row: &UserRow, keys: &Keys) -> Written {
     let user = &row.user;
     let statement = query(
         "UPDATE app_user SET secret = $2, topics = $3, description = $4, ip_allow = $5
@@ -325,12 +327,12 @@ async fn set_user(db: &mut SqliteConnection, row: &UserRow, keys: &Keys) -> Writ
     run(db, statement).await
 }
 
-async fn drop_user(db: &mut SqliteConnection, user: &AppUser) -> Written {
+async fn drop_user(db: &mut Connection<'_>, user: &AppUser) -> Written {
     let sql = "DELETE FROM app_user WHERE access_key = $1";
     run(db, query(sql).bind(&user.access_key)).await
 }
 
-async fn add_console_user(db: &mut SqliteConnection, row: &ConsoleRow) -> Written {
+async fn add_console_user(db: &mut Connection<'_>, row: &ConsoleRow) -> Written {
     let statement = query(
         "INSERT INTO console_user (tenant, username, role, password_hash)
          VALUES ($1, $2, $3, $4)",
@@ -342,7 +344,7 @@ async fn add_console_user(db: &mut SqliteConnection, row: &ConsoleRow) -> Writte
     run(db, statement).await
 }
 
-async fn set_console_user(db: &mut SqliteConnection, row: &ConsoleRow) -> Written {
+async fn set_console_user(db: &mut Connection<'_>, row: &ConsoleRow) -> Written {
     let statement = query(
         "UPDATE console_user SET role = $3, password_hash = $4
          WHERE tenant = $1 AND username = $2",
@@ -354,7 +356,7 @@ async fn set_console_user(db: &mut SqliteConnection, row: &ConsoleRow) -> Writte
     run(db, statement).await
 }
 
-async fn drop_console_user(db: &mut SqliteConnection, user: &ConsoleUser) -> Written {
+async fn drop_console_user(db: &mut Connection<'_>, user: &ConsoleUser) -> Written {
     let sql = "DELETE FROM console_user WHERE tenant = $1 AND username = $2";
     run(db, query(sql).bind(owner(user)?).bind(&user.username)).await
 }

@@ -7,7 +7,9 @@
 
 mod bootstrap;
 mod console;
+mod database;
 mod export;
+mod file;
 mod instances;
 mod place;
 mod restart;

@@ -1,4 +1,4 @@
-//! A folder with a catalogue, and short words for what tests do with it.
+//! A folder and a database for a catalogue, and short words for what tests do with it.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -17,12 +17,15 @@ pub(crate) const GLOBEX: TenantId = TenantId(67);
 pub(crate) struct Place {
     pub(crate) folder: TempDir,
     pub(crate) clock: Clock,
+    catalogue: String,
 }
 
 impl Place {
     pub(crate) fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
         Self {
-            folder: tempfile::tempdir().unwrap(),
+            catalogue: crate::database::url(folder.path()),
+            folder,
             clock: Clock::manual(START_MS),
         }
     }
@@ -33,7 +36,7 @@ impl Place {
 
     pub(crate) fn config(&self) -> TenantConfig {
         TenantConfig {
-            catalogue: format!("sqlite://{}", self.path("catalogue.db").display()),
+            catalogue: self.catalogue.clone(),
             master_key_file: self.path("master.key"),
             operator_password: Some(Secret::new("operator-password")),
             durability: Durability::Local,
