@@ -33,6 +33,9 @@ use turn::{Writer, commit};
 const TICK: Duration = Duration::from_secs(5);
 /// The same where others may change the catalogue: their changes are seen after it.
 const TICK_SHARED: Duration = Duration::from_secs(1);
+/// Pause between looks at what is due in the meter's books. The first look comes
+/// after it, so that the meter can bring what it has before anything closes.
+const TICK_BOOKS: Duration = Duration::from_secs(60);
 const AUDIT_KEPT: Duration = Duration::from_secs(400 * 24 * 3600);
 
 /// The real [`firn_protocol::api::tenant::TenantApi`].
@@ -117,6 +120,19 @@ impl TenantService {
     pub fn start(self: &Arc<Self>, tasks: &mut Tasks) {
         let service = self.clone();
         tasks.spawn("catalogue", |stop| service.run(stop));
+        let service = self.clone();
+        tasks.spawn("books", |stop| service.run_books(stop));
+    }
+
+    async fn run_books(self: Arc<Self>, stop: Stop) -> Result<(), Infallible> {
+        loop {
+            tokio::select! {
+                () = stop.cancelled() => return Ok(()),
+                () = self.shared.clock.sleep(TICK_BOOKS) => {}
+            }
+            // A failure is logged where it happens and made good the next time.
+            let _ = self.close_books().await;
+        }
     }
 
     async fn run(self: Arc<Self>, stop: Stop) -> Result<(), Infallible> {
@@ -294,6 +310,7 @@ impl Found {
         let catalogue_id = transfer::open_id(&mut session).await?;
         let audit_end = now_ms.saturating_sub(AUDIT_KEPT.as_millis() as u64);
         session.drop_audit_before(Timestamp(audit_end)).await?;
+        session.open_books(Timestamp(now_ms)).await?;
         let loaded = session.load(&keys).await?;
         session.commit().await?;
         Ok(Self {

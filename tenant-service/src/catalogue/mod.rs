@@ -10,12 +10,14 @@ pub(crate) mod groups;
 pub(crate) mod instances;
 pub(crate) mod memory;
 pub(crate) mod plans;
+pub(crate) mod prices;
 pub(crate) mod tenants;
 pub(crate) mod topics;
 pub(crate) mod users;
 
 use std::sync::Arc;
 
+use firn_protocol::api::billing::PriceList;
 use firn_protocol::catalogue::{AppUser, ConsoleUser, Group, Instance, Plan, Tenant, Topic};
 use firn_protocol::{GroupId, InstanceId, TenantId, Timestamp, TopicId};
 
@@ -44,6 +46,8 @@ pub(crate) enum Change {
     /// With its console users.
     DropTenant(TenantId),
     AddPlan(Arc<Plan>),
+    /// The next version of a list.
+    AddPrices(Arc<PriceList>),
     AddInstance(Arc<Instance>),
     /// Brokers may have been added.
     SetInstance(Arc<Instance>),
@@ -72,6 +76,7 @@ impl Change {
         match self {
             Self::AddTenant(_) | Self::SetTenant(_) | Self::DropTenant(_) => "tenant",
             Self::AddPlan(_) => "plan",
+            Self::AddPrices(_) => "priceList",
             Self::AddInstance(_) | Self::SetInstance(_) | Self::DropInstance(_) => "instance",
             Self::AddTopic(_) | Self::SetTopic(_) | Self::DropTopic(_) => "topic",
             Self::AddGroup(_) | Self::SetGroup(_) | Self::DropGroup(_) => "group",

@@ -9,7 +9,8 @@ use super::CatalogueExport;
 use crate::error::ExportError;
 
 const MAGIC: [u8; 4] = *b"FCAT";
-pub(super) const VERSION: u16 = 1;
+/// 2 has price lists.
+pub(super) const VERSION: u16 = 2;
 /// Magic, version, catalogue, owner, nonce, length.
 const HEAD_BYTES: usize = 4 + 2 + 16 + 16 + 16 + 4;
 const CHECKSUM_BYTES: usize = 4;
@@ -98,7 +99,12 @@ impl CatalogueExport {
                 known: VERSION,
             });
         }
-        let plain = inflate(packed, body_bytes).map_err(ExportError::Damaged)?;
+        let mut plain = inflate(packed, body_bytes).map_err(ExportError::Damaged)?;
+        let digest = *blake3::hash(&plain).as_bytes();
+        if head.version < 2 {
+            // An empty list.
+            plain.push(0);
+        }
         let (export, rest): (Self, _) = postcard::take_from_bytes(&plain)
             .map_err(|_| ExportError::Damaged("its body is malformed"))?;
         if !rest.is_empty() {
@@ -107,7 +113,7 @@ impl CatalogueExport {
         export.check().map_err(ExportError::Damaged)?;
         Ok(Unpacked {
             head,
-            digest: *blake3::hash(&plain).as_bytes(),
+            digest,
             export,
         })
     }

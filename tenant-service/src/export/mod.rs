@@ -15,6 +15,7 @@ mod tests;
 use std::collections::HashSet;
 use std::path::Path;
 
+use firn_protocol::api::billing::PriceList;
 use firn_protocol::catalogue::{AppUser, ConsoleUser, Group, Instance, Plan, Tenant, Topic};
 use firn_protocol::{TenantId, Timestamp};
 use serde::{Deserialize, Serialize};
@@ -47,6 +48,8 @@ pub struct CatalogueExport {
     pub(crate) users: Vec<SealedUser>,
     pub(crate) people: Vec<SealedPerson>,
     revoked: Vec<(String, Timestamp)>,
+    /// Since version 2.
+    price_lists: Vec<Row<PriceList>>,
 }
 
 /// An application user, with the secret sealed.
@@ -110,6 +113,7 @@ impl Moment {
             users: Vec::new(),
             people: Vec::new(),
             revoked,
+            price_lists: memory.prices.added().cloned().map(Row).collect(),
         };
         Self {
             numbers,
@@ -167,6 +171,10 @@ impl CatalogueExport {
 
     pub fn instances(&self) -> impl ExactSizeIterator<Item = &Instance> {
         self.instances.iter().map(|row| &*row.0)
+    }
+
+    pub fn price_lists(&self) -> impl ExactSizeIterator<Item = &PriceList> {
+        self.price_lists.iter().map(|row| &*row.0)
     }
 
     pub fn topics(&self) -> impl ExactSizeIterator<Item = &Topic> {

@@ -18,6 +18,7 @@ const STEPS: &[(i64, &str, &str)] = &[
         "topic version",
         include_str!("../../migrations/0002_topic_version.sql"),
     ),
+    (3, "books", include_str!("../../migrations/0003_books.sql")),
 ];
 
 /// What PostgreSQL calls by another name, the longer ones first. Every column is
@@ -78,8 +79,14 @@ mod tests {
             let of = |step: &Migration| hex::encode(&step.checksum[..8]);
             migrator.iter().map(of).collect()
         };
-        assert_eq!(digest(steps(str::to_owned)), ["4fa8c14934dc853e"]);
-        assert_eq!(digest(steps(for_postgres)), ["52888751b2c18d3b"]);
+        assert_eq!(
+            digest(steps(str::to_owned)),
+            ["4fa8c14934dc853e", "56ee2f41744d0b83", "bef8e74fa221543c"]
+        );
+        assert_eq!(
+            digest(steps(for_postgres)),
+            ["52888751b2c18d3b", "56ee2f41744d0b83", "69c4c7bb757546e6"]
+        );
     }
 
     #[test]

@@ -5,6 +5,7 @@
     reason = "all of this is tests, and their helpers"
 )]
 
+mod books;
 mod bootstrap;
 mod console;
 mod database;
