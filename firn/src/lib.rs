@@ -7,6 +7,7 @@ pub mod cli;
 pub mod client;
 mod exports;
 pub mod inspect;
+pub mod meter;
 mod metrics;
 mod object_store;
 pub mod restore;

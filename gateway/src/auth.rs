@@ -48,6 +48,8 @@ pub(crate) enum Action<'a> {
     Force,
     /// See topics, groups and lag, and who is online.
     ReadManaged,
+    /// See bills and the audit log.
+    ReadBills,
     /// Send to, receive from, acknowledge on a topic.
     Use(&'a str),
     /// Look messages of a topic up.
@@ -81,6 +83,7 @@ impl Identity {
                 | Action::ReadTenants
                 | Action::ManageUsers
                 | Action::Force
+                | Action::ReadBills
                 | Action::ReadUsers => false,
                 Action::ReadInstance => true,
                 Action::Manage | Action::ReadManaged => user.may_manage(),
@@ -96,6 +99,7 @@ impl Identity {
                         | Action::ReadInstance
                         | Action::ReadUsers
                         | Action::ReadManaged
+                        | Action::ReadBills
                         | Action::Query(_)
                 ),
             },
@@ -119,6 +123,7 @@ impl Identity {
             | Action::ReadUsers
             | Action::Manage
             | Action::Force
+            | Action::ReadBills
             | Action::ReadManaged => "these credentials have no right to this call".to_owned(),
         };
         Err(ApiError::new(ErrorCode::Forbidden, text))

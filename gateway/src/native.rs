@@ -7,7 +7,10 @@ mod admin_tenants;
 mod admin_topics;
 mod admin_users;
 mod answer;
+mod audit;
 mod auth;
+mod bill_text;
+mod bills;
 mod body;
 mod call;
 mod client;
@@ -27,13 +30,14 @@ mod shapes;
 mod stream;
 mod table;
 mod transactions;
+mod usage;
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use actix_web::http::Method;
 use actix_web::web::{self, ServiceConfig};
-use actix_web::{HttpRequest, HttpResponse};
+use actix_web::{HttpMessage as _, HttpRequest, HttpResponse};
 use firn_protocol::ApiError;
 use firn_runtime::Stop;
 use firn_runtime::clock::Stopwatch;
@@ -42,7 +46,7 @@ use crate::auth::Authenticator;
 use crate::ops::Services;
 use answer::{Answer, RequestIds};
 use body::Unread;
-use call::Call;
+use call::{Call, CallOf};
 use router::Router;
 
 /// What handlers work with; cheap to clone.
@@ -123,7 +127,7 @@ async fn answer(
     let answer: Answer = match &found.outcome {
         Ok(route) => {
             let call = Call::new(
-                state,
+                state.clone(),
                 req.clone(),
                 unread.clone(),
                 request_id.clone(),
@@ -136,6 +140,10 @@ async fn answer(
         }
         Err(error) => Err(error.clone()),
     };
+    if let Some(CallOf(instance)) = req.extensions().get() {
+        let services = &state.0.services;
+        services.calls.count(*instance, services.now());
+    }
     let mut response = answer::finish(answer, &request_id);
     if let Some(allow) = found.allow {
         answer::set_header(&mut response, "allow", allow);

@@ -34,6 +34,7 @@ use firn_protocol::{ApiError, ApiResult, BrokerId, ErrorCode, RequestContext, Ti
 use firn_runtime::{Clock, Stop};
 
 use crate::admission::Admission;
+use crate::calls::Calls;
 use crate::metrics::Metrics;
 use crate::routing::Spread;
 use crate::sessions::Sessions;
@@ -50,6 +51,8 @@ pub(crate) struct Services {
     pub(crate) metrics: Metrics,
     pub(crate) spread: Spread,
     pub(crate) subscribed: receive::Subscribed,
+    /// Answered, for the bill.
+    pub(crate) calls: Arc<Calls>,
     pub(crate) streams: Arc<Streams>,
     pub(crate) sessions: Sessions,
     pub(crate) admission: Admission,

@@ -10,8 +10,12 @@ mod auth;
 mod bad_input;
 #[path = "http/bench.rs"]
 mod bench;
+#[path = "http/billing.rs"]
+mod billing;
 #[path = "http/consume.rs"]
 mod consume;
+#[path = "http/fake_billing.rs"]
+mod fake_billing;
 #[path = "http/fake_hold.rs"]
 mod fake_hold;
 #[path = "http/fake_storage.rs"]

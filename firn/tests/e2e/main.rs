@@ -1,6 +1,7 @@
 //! Tests of the `firn` binary from outside.
 
 mod admin;
+mod billing;
 mod catalogue;
 mod cli;
 mod consume;

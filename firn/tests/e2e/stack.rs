@@ -6,6 +6,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use firn::meter::{Meter, MeterMetrics};
 use firn_gateway::{Gateway, GatewayConfig};
 use firn_protocol::TenantId;
 use firn_protocol::api::tenant::TenantApi as _;
@@ -92,6 +93,8 @@ pub(crate) struct Stack {
     pub(crate) disk: FaultyDisk,
     pub(crate) http: SocketAddr,
     running: Option<(Tasks, Arc<StorageNode>, Arc<TenantService>)>,
+    /// Collects when the test says so.
+    meter: Option<Meter>,
     config: GatewayConfig,
     mutant: Option<Mutant>,
     /// Object storage, which outlives the services.
@@ -133,6 +136,7 @@ impl Stack {
             disk,
             http: config.http_listen,
             running: None,
+            meter: None,
             config,
             mutant,
             cold,
@@ -146,6 +150,7 @@ impl Stack {
     fn open(&mut self) {
         let started = self.runtime.block_on(serve(self));
         self.http = started.http;
+        self.meter = Some(started.meter);
         self.running = Some((started.tasks, started.storage, started.tenants));
     }
 
@@ -162,6 +167,30 @@ impl Stack {
         self.close();
         self.disk.crash(seed);
         self.open();
+    }
+
+    /// Brings all that was counted into the books.
+    pub(crate) fn collect(&self) {
+        let meter = self.meter.as_ref().expect("it runs");
+        self.runtime.block_on(meter.step()).expect("kept");
+    }
+
+    pub(crate) fn tenants(&self) -> &TenantService {
+        &self.running.as_ref().expect("it runs").2
+    }
+
+    pub(crate) fn storage(&self) -> Arc<StorageNode> {
+        self.running.as_ref().expect("it runs").1.clone()
+    }
+
+    /// Closes in the books what is due.
+    pub(crate) fn close_books(&self) {
+        let closed = self.runtime.block_on(self.tenants().close_books());
+        closed.expect("closed");
+    }
+
+    pub(crate) fn block_on<T>(&self, work: impl Future<Output = T>) -> T {
+        self.runtime.block_on(work)
     }
 
     fn close(&mut self) {
@@ -238,6 +267,7 @@ struct Started {
     tasks: Tasks,
     storage: Arc<StorageNode>,
     tenants: Arc<TenantService>,
+    meter: Meter,
 }
 
 async fn serve(stack: &Stack) -> Started {
@@ -267,7 +297,11 @@ async fn serve(stack: &Stack) -> Started {
         StorageNode::open(storage, Arc::new(disk), stores, cold, node_clock, &metrics)
     });
     let storage = opened.await.expect("an empty disk").node;
-    let gateway = Gateway::new(config, storage.clone(), tenants.clone(), clock, registry);
+    let metrics = MeterMetrics::new(&registry).expect("new names");
+    let parts = (storage.clone(), tenants.clone());
+    let gateway = Gateway::new(config, parts.0, parts.1, clock.clone(), registry);
+    let (node, books) = (storage.clone(), tenants.clone());
+    let meter = Meter::new(node, books, gateway.calls(), clock, metrics);
     let gateway = gateway.bind().expect("free ports");
     let http = gateway.http_address();
     let mut tasks = Tasks::new();
@@ -279,6 +313,7 @@ async fn serve(stack: &Stack) -> Started {
         tasks,
         storage,
         tenants,
+        meter,
     }
 }
 

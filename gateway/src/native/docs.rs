@@ -11,8 +11,8 @@ use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
 use super::answer::Answer;
 use super::call::Call;
 use super::{
-    admin_groups, admin_instances, admin_tenants, admin_topics, admin_users, auth, consume,
-    messages, parked, peek, purge, queries, sessions, stream, transactions,
+    admin_groups, admin_instances, admin_tenants, admin_topics, admin_users, audit, auth, bills,
+    consume, messages, parked, peek, purge, queries, sessions, stream, transactions, usage,
 };
 
 #[derive(OpenApi)]
@@ -37,6 +37,8 @@ use super::{
         admin_groups::remove,
         admin_users::list, admin_users::create, admin_users::show, admin_users::change,
         admin_users::remove, admin_users::rotate, sessions::list,
+        usage::usage, bills::list, bills::show, bills::verify, bills::price_lists,
+        bills::add_prices, audit::list,
         openapi, page, home, console,
     ),
     modifiers(&Credentials),

@@ -3,6 +3,7 @@
 
 pub(super) mod admin;
 pub(super) mod auth;
+pub(super) mod billing;
 pub(super) mod consume;
 pub(super) mod error;
 pub(super) mod message;

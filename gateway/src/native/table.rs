@@ -10,8 +10,8 @@ use actix_web::http::Method;
 use super::answer::Answer;
 use super::call::Call;
 use super::{
-    admin_groups, admin_instances, admin_tenants, admin_topics, admin_users, auth, consume, docs,
-    messages, parked, peek, purge, queries, sessions, stream, transactions,
+    admin_groups, admin_instances, admin_tenants, admin_topics, admin_users, audit, auth, bills,
+    consume, docs, messages, parked, peek, purge, queries, sessions, stream, transactions, usage,
 };
 
 type Work = Pin<Box<dyn Future<Output = Answer>>>;
@@ -43,6 +43,11 @@ const TOPIC_PURGE: &str = "/v1/instances/{instance}/topics/{topic}/purge";
 const TRANSACTIONS: &str = "/v1/instances/{instance}/topics/{topic}/transactions";
 const TENANTS: &str = "/v1/tenants";
 const TENANT: &str = "/v1/tenants/{tenant}";
+const BILLS: &str = "/v1/tenants/{tenant}/bills";
+const BILL: &str = "/v1/tenants/{tenant}/bills/{month}";
+const BILL_VERIFY: &str = "/v1/tenants/{tenant}/bills/{month}/verify";
+const PRICE_LISTS: &str = "/v1/price-lists";
+const USAGE: &str = "/v1/instances/{instance}/usage";
 const PLANS: &str = "/v1/plans";
 const INSTANCES: &str = "/v1/instances";
 const INSTANCE: &str = "/v1/instances/{instance}";
@@ -58,6 +63,8 @@ pub(super) fn all() -> Vec<Route> {
     routes.extend(transactions());
     routes.extend(consumption());
     routes.extend(administration());
+    routes.extend(billing());
+    routes.extend(about());
     routes
 }
 
@@ -195,6 +202,25 @@ fn administration() -> Vec<Route> {
             admin_users::rotate,
         ),
         route(M::GET, "/v1/instances/{instance}/sessions", sessions::list),
+    ]
+}
+
+fn billing() -> Vec<Route> {
+    use Method as M;
+    vec![
+        route(M::GET, USAGE, usage::usage),
+        route(M::GET, BILLS, bills::list),
+        route(M::GET, BILL, bills::show),
+        route(M::POST, BILL_VERIFY, bills::verify),
+        route(M::GET, PRICE_LISTS, bills::price_lists),
+        route(M::POST, PRICE_LISTS, bills::add_prices),
+        route(M::GET, "/v1/audit", audit::list),
+    ]
+}
+
+fn about() -> Vec<Route> {
+    use Method as M;
+    vec![
         route(M::GET, "/openapi.json", docs::openapi),
         route(M::GET, "/docs", docs::page),
         route(M::GET, "/", docs::home),

@@ -261,6 +261,43 @@ async fn rights_by_caller_and_route() {
             json!({"name": "x", "messageBytes": 0}),
             [400, 403, 403, 403, 403, 403, 403, 403],
         ),
+        (
+            "GET",
+            "/v1/instances/demo/usage",
+            Value::Null,
+            [200, 200, 200, 200, 403, 404, 404, 404],
+        ),
+        (
+            "GET",
+            "/v1/tenants/2/bills",
+            Value::Null,
+            [200, 200, 200, 403, 403, 403, 404, 404],
+        ),
+        (
+            "GET",
+            "/v1/tenants/2/bills/2023-11",
+            Value::Null,
+            [200, 200, 200, 403, 403, 403, 404, 404],
+        ),
+        (
+            "POST",
+            "/v1/tenants/2/bills/2023-11/verify",
+            json!({}),
+            [200, 200, 200, 403, 403, 403, 404, 404],
+        ),
+        ("GET", "/v1/price-lists", Value::Null, [200; 8]),
+        (
+            "POST",
+            "/v1/price-lists",
+            json!({"name": "x"}),
+            [400, 403, 403, 403, 403, 403, 403, 403],
+        ),
+        (
+            "GET",
+            "/v1/audit",
+            Value::Null,
+            [200, 200, 200, 403, 403, 403, 200, 403],
+        ),
         ("GET", "/v1/instances", Value::Null, [200; 8]),
         (
             "POST",

@@ -226,7 +226,7 @@ async fn content_types_paths_and_methods() {
         "/v1/instances/demo/",
         "/v1/instances/demo/topics/orders/transactions/x",
         "/api/manager/topics",
-        "/v1/audit",
+        "/v1/audits",
     ] {
         assert_eq!(
             world.get(path).await.expect(404).code(),

@@ -520,11 +520,26 @@ impl TenantApi for FakeTenants {
 
     async fn audit(
         &self,
-        _tenant: Option<TenantId>,
-        _before: Option<u64>,
-        _max: usize,
+        tenant: Option<TenantId>,
+        before: Option<u64>,
+        max: usize,
     ) -> ApiResult<Vec<AuditEntry>> {
-        Err(unserved())
+        // Five rows, as many as there are tenants of that number.
+        let rows = (1..=5).rev().map(|id| AuditEntry {
+            id,
+            at: Timestamp(id),
+            tenant: Some(TenantId(2 + id % 2)),
+            caller: "operator".into(),
+            action: "topic.create".into(),
+            object: "t".into(),
+            request_id: "r".into(),
+            detail: "{}".into(),
+        });
+        let rows = rows.filter(|row| tenant.is_none() || row.tenant == tenant);
+        Ok(rows
+            .filter(|row| before.is_none_or(|id| row.id < id))
+            .take(max)
+            .collect())
     }
 }
 

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 
+use super::billing::BillingApi;
 use crate::catalogue::{
     AppUser, AuditEntry, Broker, ConsoleRole, ConsoleUser, DiskPolicy, Durability, Group, Instance,
     OnPoison, Permission, Plan, StartPosition, Tenant, Topic, TopicType,
@@ -91,7 +92,7 @@ pub struct UserWithSecret {
 }
 
 #[async_trait]
-pub trait TenantApi: Send + Sync + 'static {
+pub trait TenantApi: BillingApi {
     // ---- reads: memory only ----
 
     fn tenants(&self) -> Vec<Arc<Tenant>>;

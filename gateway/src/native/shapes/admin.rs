@@ -6,8 +6,8 @@ use firn_protocol::api::tenant::{
     GroupFields, InstanceChange, NewInstance, TopicFields, UserFields, UserWithSecret,
 };
 use firn_protocol::catalogue::{
-    AppUser, DiskPolicy, Durability, Group, Instance, InstanceStatus, OnPoison, Permission, Plan,
-    StartPosition, Tenant, Topic, TopicType,
+    AppUser, AuditEntry, DiskPolicy, Durability, Group, Instance, InstanceStatus, OnPoison,
+    Permission, Plan, StartPosition, Tenant, Topic, TopicType,
 };
 use firn_protocol::limits::{MESSAGE_BYTES_DEFAULT, RETENTION_HOURS_DEFAULT};
 use firn_protocol::{ApiError, ApiResult, BrokerId, TenantId, Timestamp};
@@ -524,3 +524,33 @@ fn fixed<T>(name: &str, value: Option<&T>) -> ApiResult<()> {
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(in crate::native) struct Empty {}
+
+/// A change, and who made it.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(in crate::native) struct AuditJson {
+    id: u64,
+    changed_at: u64,
+    tenant_id: Option<u64>,
+    caller: String,
+    action: String,
+    object: String,
+    request_id: String,
+    #[schema(value_type = Object)]
+    detail: serde_json::Value,
+}
+
+impl From<&AuditEntry> for AuditJson {
+    fn from(entry: &AuditEntry) -> Self {
+        Self {
+            id: entry.id,
+            changed_at: entry.at.0,
+            tenant_id: entry.tenant.map(|tenant| tenant.0),
+            caller: entry.caller.clone(),
+            action: entry.action.clone(),
+            object: entry.object.clone(),
+            request_id: entry.request_id.clone(),
+            detail: serde_json::from_str(&entry.detail).unwrap_or_default(),
+        }
+    }
+}
