@@ -157,3 +157,6 @@ impl Meter {
             .await
     }
 }
+
+#[cfg(test)]
+mod tests;

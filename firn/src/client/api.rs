@@ -77,12 +77,18 @@ impl Api {
         if text.is_some() {
             http = http.header(header::CONTENT_TYPE, "application/json");
         }
+        if let Some(kind) = request.accept {
+            http = http.header(header::ACCEPT, kind);
+        }
         let sent = match text {
             Some(text) => http.body(text).map(|http| self.run(http, limit)),
             None => http.body(()).map(|http| self.run(http, limit)),
         };
         match sent {
-            Ok(response) => self.read(response.map_err(|error| self.unreachable(&error))?),
+            Ok(response) => {
+                let response = response.map_err(|error| self.unreachable(&error))?;
+                self.read(response, request.accept.is_none())
+            }
             Err(error) => Err(Failure::Usage(format!("{}: {error}", self.url))),
         }
     }
@@ -97,7 +103,7 @@ impl Api {
         self.agent.run(http)
     }
 
-    fn read(&self, mut response: Response<Body>) -> Result<Answer, Failure> {
+    fn read(&self, mut response: Response<Body>, is_json: bool) -> Result<Answer, Failure> {
         let body = response.body_mut().with_config().limit(ANSWER_BYTES_MAX);
         let bytes = body
             .read_to_vec()
@@ -107,7 +113,7 @@ impl Api {
         if !response.status().is_success() {
             return Err(self.refusal(&response, json.unwrap_or_default()));
         }
-        if text.is_empty() {
+        if text.is_empty() || !is_json {
             let json = Value::Null;
             return Ok(Answer { text, json });
         }

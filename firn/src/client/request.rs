@@ -41,6 +41,8 @@ pub(super) struct Request {
     /// Path and query, encoded.
     pub(super) target: String,
     pub(super) body: Option<Value>,
+    /// What the answer is wanted as, if it is not JSON.
+    pub(super) accept: Option<&'static str>,
     /// How long the server may rightly take before it answers.
     pub(super) wait: Duration,
 }
@@ -58,6 +60,7 @@ impl Request {
             method,
             target,
             body: None,
+            accept: None,
             wait: Duration::ZERO,
         }
     }
@@ -85,6 +88,12 @@ impl Request {
     #[must_use]
     pub(super) fn with_body(mut self, body: Fields) -> Self {
         self.body = Some(Value::Object(body.0));
+        self
+    }
+
+    #[must_use]
+    pub(super) fn accept(mut self, kind: &'static str) -> Self {
+        self.accept = Some(kind);
         self
     }
 

@@ -3,14 +3,19 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::mpsc::channel;
 
 use async_trait::async_trait;
 use firn_protocol::ApiResult;
 use firn_protocol::api::billing::BillingApi as _;
 use firn_protocol::api::usage::{Counts, EventKey, StoredBytes, UsageApi, UsageEvent};
+use firn_runtime::tasks;
 use serde_json::{Value, json};
+use tempfile::TempDir;
 
 use crate::http::Http;
+use crate::machine::demo_file;
+use crate::process::Process;
 use crate::stack::{ACME, START_MS, Stack, ack, receive, send};
 
 const HOUR_MS: u64 = 3_600_000;
@@ -219,4 +224,58 @@ fn what_was_acknowledged_is_counted_through_power_cuts_and_lost_words() {
     for (field, count) in expected {
         assert_eq!(found[field], count, "{field}");
     }
+}
+
+/// As many as lie in the topic's queues, and as were answered, whatever was killed.
+#[test]
+fn a_killed_process_bills_what_it_stored() {
+    let dir = TempDir::new().expect("temporary directory");
+    let mut answered = 0;
+    for round in 0..4 {
+        let process = Process::start(dir.path(), &demo_file(), &[]);
+        let mut http = Http::user(process.http, "demo", "demo-secret");
+        let (told, heard) = channel();
+        let client = tasks::thread("client", move || {
+            let form = json!({"messages": [{"body": "a"}, {"body": "b"}]}).to_string();
+            let (path, kind) = (
+                format!("{ACME}/topics/orders/messages"),
+                [("content-type", "application/json")],
+            );
+            let mut count = 0;
+            // Until the process is gone.
+            while let Ok(answer) = http.try_call("POST", &path, &kind, form.as_bytes()) {
+                let results = items(&answer.ok(), "results").clone();
+                count += results
+                    .iter()
+                    .filter(|result| result["error"].is_null())
+                    .count();
+                let _ = told.send(());
+            }
+            count
+        });
+        // In the middle of the meter's first collection, or of traffic.
+        for _ in 0..10 + 20 * round {
+            heard.recv().expect("it sends");
+        }
+        process.kill();
+        answered += client.expect("a thread").join().expect("a count");
+    }
+    // What was left is collected when it stops, and shown when it starts again.
+    let process = Process::start(dir.path(), &demo_file(), &[]);
+    process.terminate();
+    assert_eq!(process.wait().code(), Some(0));
+    let process = Process::start(dir.path(), &demo_file(), &[]);
+    let mut http = Http::user(process.http, "demo", "demo-secret");
+    // A group that never received has no rows.
+    receive(&mut http, "workers", "orders", &json!({"max": 1}));
+    let lag = http.get(&format!("{ACME}/groups/workers/lag")).ok();
+    let topics = items(&lag, "topics").iter();
+    let queues = topics.flat_map(|topic| items(topic, "queues"));
+    let stored: i64 = queues.map(|queue| number(queue, "maxOffset")).sum();
+    let found = http.get(&format!("{ACME}/usage?by=topic")).ok();
+    assert_eq!(number(&found["total"], "messagesIn"), stored);
+    assert!(
+        stored >= answered as i64 && answered > 0,
+        "{stored} {answered}"
+    );
 }

@@ -197,13 +197,25 @@ fn check_promise(command: &str, promise: &str, answer: &str) {
 
 #[test]
 fn the_tour_of_the_semantics_works_when_pasted() {
+    check_page("semantics.md", &[]);
+}
+
+#[test]
+fn the_page_on_bills_works_when_pasted() {
+    let flags = ["--operator-password", "operator-password"];
+    check_page("billing.md", &flags);
+}
+
+/// Runs the lines of a page and holds the answers against what it promises.
+fn check_page(name: &str, flags: &[&str]) {
     if Command::new("curl").arg("--version").output().is_err() {
         println!("skipped: there is no curl on this machine");
         return;
     }
     let dir = TempDir::new().expect("temporary directory");
-    let process = Process::start(dir.path(), &demo_file(), &[]);
-    let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/guide/semantics.md");
+    let process = Process::start(dir.path(), &demo_file(), flags);
+    let guide = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/guide");
+    let page = guide.join(name);
     let page = std::fs::read_to_string(page).expect("the tour");
     let (commands, promises) = (blocks(&page, "sh"), blocks(&page, "json"));
     assert!(

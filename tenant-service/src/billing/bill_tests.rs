@@ -1,3 +1,5 @@
+//! Bills as they are worked out by hand.
+
 use firn_protocol::api::billing::Price;
 use proptest::prelude::*;
 

@@ -5,6 +5,7 @@
     reason = "all of this is tests, and their helpers"
 )]
 
+mod bills;
 mod books;
 mod bootstrap;
 mod console;
