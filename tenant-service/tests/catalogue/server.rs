@@ -182,7 +182,8 @@ async fn usage_is_kept_when_the_server_is_back() {
     use firn_protocol::{BrokerId, Generation, Timestamp, TopicId, TopicKey};
     let Some(own) = Cluster::start() else { return };
     let place = Place::new();
-    let service = open(&place, &own.url(&own.database())).await.unwrap();
+    let database = own.database();
+    let service = open(&place, &own.url(&database)).await.unwrap();
     let by = caller();
     let tenant = firn_protocol::catalogue::Tenant {
         id: ACME,
@@ -224,6 +225,22 @@ async fn usage_is_kept_when_the_server_is_back() {
         .await
         .unwrap();
     assert_eq!(lines[0].sums.messages_in, 1);
+    // Whoever changes an hour by hand is found out.
+    let verify = async || {
+        service
+            .verify_bill(ACME, "2023-11")
+            .await
+            .unwrap()
+            .differences
+    };
+    assert!(verify().await.is_empty());
+    own.run(&database, "UPDATE usage_hour SET units_in = 5");
+    let [difference] = &verify().await[..] else {
+        panic!("one difference")
+    };
+    assert!(difference.contains("unitsIn is 5 in the hours and 1 in the events"));
+    own.run(&database, "DELETE FROM usage_hour");
+    assert_eq!(verify().await.len(), 3, "messages, units and bytes");
 }
 
 #[tokio::test]
