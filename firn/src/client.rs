@@ -4,6 +4,7 @@
 mod admin;
 mod api;
 mod args;
+mod billing;
 mod connection;
 mod error;
 mod files;
@@ -58,6 +59,14 @@ pub enum Verb {
     Query(query::Query),
     /// Send a group's dead letters back.
     Redrive(redrive::Redrive),
+    /// Show what an instance used.
+    Usage(billing::Usage),
+    /// List, show or verify the bills of a tenant.
+    Bills(billing::Bills),
+    /// List or create plans, or list price lists.
+    Plans(billing::Plans),
+    /// Show who changed what.
+    Audit(billing::Audit),
 }
 
 /// Runs a verb; errors go to standard error in one line.
@@ -74,6 +83,10 @@ pub fn main(verb: &Verb) -> ExitCode {
         Verb::Seek(verb) => verb.run(),
         Verb::Query(verb) => verb.run(),
         Verb::Redrive(verb) => verb.run(),
+        Verb::Usage(verb) => verb.run(),
+        Verb::Bills(verb) => verb.run(),
+        Verb::Plans(verb) => verb.run(),
+        Verb::Audit(verb) => verb.run(),
     };
     let Err(failure) = outcome else {
         return ExitCode::SUCCESS;

@@ -8,6 +8,7 @@ pub mod client;
 pub mod erasures;
 mod exports;
 pub mod inspect;
+pub mod meter;
 mod metrics;
 mod object_store;
 pub mod restore;

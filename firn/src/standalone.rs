@@ -20,6 +20,7 @@ use firn_tenant_service::{TenantConfig, TenantService};
 
 use crate::erasures::Erasures;
 use crate::exports::{BeginError, Exporter, ExporterParts};
+use crate::meter::{Meter, MeterMetrics};
 use crate::metrics::ExportMetrics;
 use crate::object_store;
 use crate::rules::CatalogueRules;
@@ -96,7 +97,12 @@ async fn serve(settings: &Settings, mut data: DataDir, clock: Clock) -> anyhow::
         ..GatewayConfig::default()
     };
     let stop_clock = clock.clone();
-    let gateway = Gateway::new(config, storage.clone(), tenants.clone(), clock, registry).bind()?;
+    let metrics = MeterMetrics::new(&registry)?;
+    let parts = (storage.clone(), tenants.clone());
+    let gateway = Gateway::new(config, parts.0, parts.1, clock.clone(), registry);
+    let (node, books) = (storage.clone(), tenants.clone());
+    let meter = Meter::new(node, books, gateway.calls(), clock, metrics);
+    let gateway = gateway.bind()?;
     let generated = tenants.take_generated_password();
     let welcome = Welcome {
         http: gateway.http_address(),
@@ -112,6 +118,8 @@ async fn serve(settings: &Settings, mut data: DataDir, clock: Clock) -> anyhow::
     tasks.spawn("catalogue-export", |stop| exporter.run(stop));
     let erasures = Erasures::new(tenants.clone(), storage.clone(), stop_clock.clone());
     tasks.spawn("erasures", |stop| erasures.run(stop));
+    // Stopped after the gateway, too: what it answered last is in the books.
+    tasks.spawn("meter", |stop| meter.run(stop));
     tasks.spawn("gateway", |stop| gateway.run(stop));
     welcome.print(settings, &*tenants);
     let stop = tasks.stop();

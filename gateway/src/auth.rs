@@ -57,6 +57,8 @@ pub(crate) enum Action<'a> {
     Force,
     /// See topics, groups and lag, and who is online.
     ReadManaged,
+    /// See bills.
+    ReadBills,
     /// Send to a topic, decide transactions of it.
     Produce(&'a str),
     /// Receive from a topic as a group, acknowledge.
@@ -110,6 +112,7 @@ impl Identity {
                 | Action::ReadTenants
                 | Action::ManageUsers
                 | Action::Force
+                | Action::ReadBills
                 | Action::ReadUsers
                 | Action::ReadAudit => false,
                 Action::ReadInstance => true,
@@ -129,6 +132,7 @@ impl Identity {
                         | Action::ReadUsers
                         | Action::ReadAudit
                         | Action::ReadManaged
+                        | Action::ReadBills
                         | Action::Query(_)
                 ),
             },
@@ -154,6 +158,7 @@ impl Identity {
             | Action::ReadAudit
             | Action::Manage
             | Action::Force
+            | Action::ReadBills
             | Action::ReadManaged => "these credentials have no right to this call".to_owned(),
         };
         Err(ApiError::new(ErrorCode::Forbidden, text))

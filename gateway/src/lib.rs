@@ -5,6 +5,7 @@
 
 mod admission;
 mod auth;
+mod calls;
 mod config;
 mod denied;
 mod error;
@@ -29,6 +30,7 @@ use firn_protocol::receipt::ReceiptCodec;
 use firn_runtime::{Clock, Stop};
 use tokio::sync::Semaphore;
 
+pub use calls::Calls;
 pub use config::GatewayConfig;
 pub use error::GatewayError;
 pub use native::{State, app_config, openapi_json, routes};
@@ -50,6 +52,7 @@ fn assemble(
         metrics: metrics::Metrics::register(registry),
         spread: routing::Spread::default(),
         subscribed: ops::receive::no_subscriptions(),
+        calls: Arc::default(),
         streams: Arc::default(),
         sessions: sessions::Sessions::new(clock.clone()),
         admission: admission::Admission::new(clock.clone()),

@@ -10,6 +10,8 @@ mod admin_users;
 pub(crate) mod answer;
 mod audit;
 mod auth;
+mod bill_text;
+mod bills;
 mod body;
 pub(crate) mod call;
 mod client;
@@ -32,13 +34,14 @@ mod stream;
 pub(crate) mod table;
 mod transactions;
 mod upload;
+mod usage;
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use actix_web::http::Method;
 use actix_web::web::{self, ServiceConfig};
-use actix_web::{HttpRequest, HttpResponse};
+use actix_web::{HttpMessage as _, HttpRequest, HttpResponse};
 use firn_protocol::ApiError;
 use firn_runtime::Stop;
 use firn_runtime::clock::Stopwatch;
@@ -48,7 +51,7 @@ use crate::management;
 use crate::ops::Services;
 use answer::{Answer, RequestIds};
 use body::Unread;
-use call::Call;
+use call::{Call, CallOf};
 use router::Router;
 
 /// What handlers work with; cheap to clone.
@@ -133,7 +136,7 @@ async fn answer(
     let answer: Answer = match &found.outcome {
         Ok(route) => {
             let call = Call::new(
-                state,
+                state.clone(),
                 req.clone(),
                 unread.clone(),
                 request_id.clone(),
@@ -148,6 +151,10 @@ async fn answer(
     };
     if let (Ok(route), Err(error)) = (&found.outcome, &answer) {
         denied::note(&refusing, &req, route, error, &request_id);
+    }
+    if let Some(CallOf(instance)) = req.extensions().get() {
+        let services = &state.0.services;
+        services.calls.count(*instance, services.now());
     }
     let mut response = match &tolerated {
         Some(_) => management::finish(answer, &request_id, always_200),

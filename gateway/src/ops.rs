@@ -41,6 +41,7 @@ use firn_runtime::{Clock, Stop};
 use tokio::sync::Semaphore;
 
 use crate::admission::Admission;
+use crate::calls::Calls;
 use crate::config::Compat;
 use crate::denied::DeniedLog;
 use crate::metrics::Metrics;
@@ -59,6 +60,8 @@ pub(crate) struct Services {
     pub(crate) metrics: Metrics,
     pub(crate) spread: Spread,
     pub(crate) subscribed: receive::Subscribed,
+    /// Answered, for the bill.
+    pub(crate) calls: Arc<Calls>,
     pub(crate) streams: Arc<Streams>,
     pub(crate) sessions: Sessions,
     pub(crate) admission: Admission,

@@ -12,7 +12,7 @@ use firn_protocol::api::tenant::TenantApi;
 use firn_runtime::{Clock, Stop};
 
 use crate::native::{State, app_config};
-use crate::{GatewayConfig, GatewayError, assemble, ops_port, upkeep};
+use crate::{Calls, GatewayConfig, GatewayError, assemble, ops_port, upkeep};
 
 /// A gateway that does not listen yet.
 pub struct Gateway {
@@ -61,6 +61,12 @@ impl Gateway {
     #[must_use]
     pub fn state(&self) -> &State {
         &self.state
+    }
+
+    /// Calls that are to be billed.
+    #[must_use]
+    pub fn calls(&self) -> Arc<Calls> {
+        self.state.services().calls.clone()
     }
 
     /// Takes both ports.

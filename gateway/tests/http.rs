@@ -12,6 +12,8 @@ mod auth;
 mod bad_input;
 #[path = "http/bench.rs"]
 mod bench;
+#[path = "http/billing.rs"]
+mod billing;
 #[path = "http/consume.rs"]
 mod consume;
 #[path = "http/fake_billing.rs"]

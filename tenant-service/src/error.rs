@@ -93,6 +93,13 @@ pub(crate) fn unavailable() -> ApiError {
     )
 }
 
+pub(crate) fn books_unavailable() -> ApiError {
+    ApiError::new(
+        ErrorCode::CatalogueUnavailable,
+        "the meter's books cannot be read or written now; nothing is lost",
+    )
+}
+
 /// Why a bootstrap file was not applied; nothing of it was.
 #[derive(Debug, thiserror::Error)]
 pub enum BootstrapError {

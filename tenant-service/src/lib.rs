@@ -1,4 +1,5 @@
-//! The tenant service: tenants, instances, plans, users, topics and groups.
+//! The tenant service: tenants, instances, plans, users, topics and groups, and the
+//! meter's books.
 //!
 //! Owns the catalogue and its database. Promises that reads never wait and
 //! never fail, that an answered change is durable, that changes happen one
@@ -6,6 +7,7 @@
 //! Leaves who may ask for what to the gateway.
 
 mod api;
+mod billing;
 mod catalogue;
 mod config;
 mod error;

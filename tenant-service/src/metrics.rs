@@ -2,6 +2,8 @@
 
 use prometheus::{IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry};
 
+use crate::store::Recorded;
+
 /// Counters and gauges; shown once [`Self::register`] was called.
 pub(crate) struct Metrics {
     /// Committed changes by kind.
@@ -14,6 +16,8 @@ pub(crate) struct Metrics {
     pub(crate) version: IntGauge,
     /// 1 while changes of other processes cannot be seen.
     pub(crate) away: IntGauge,
+    /// Usage events by whether they were new.
+    events: IntCounterVec,
 }
 
 impl Metrics {
@@ -25,6 +29,10 @@ impl Metrics {
         let rows = Opts::new(
             "firn_tenant_catalogue_rows",
             "Rows of the catalogue by table",
+        );
+        let events = Opts::new(
+            "firn_tenant_usage_events_total",
+            "Usage events by whether they were counted or known",
         );
         let valid = "constant metric names are valid";
         Self {
@@ -45,7 +53,14 @@ impl Metrics {
                 "1 while the catalogue is served as it was last seen, its database being away",
             )
             .expect(valid),
+            events: IntCounterVec::new(events, &["outcome"]).expect(valid),
         }
+    }
+
+    pub(crate) fn events(&self, recorded: Recorded) {
+        let count = |outcome| self.events.with_label_values(&[outcome]);
+        count("taken").inc_by(recorded.taken);
+        count("known").inc_by(recorded.known);
     }
 
     pub(crate) fn register(&self, registry: &Registry) -> Result<(), prometheus::Error> {
@@ -53,6 +68,7 @@ impl Metrics {
         registry.register(Box::new(self.failures.clone()))?;
         registry.register(Box::new(self.rows.clone()))?;
         registry.register(Box::new(self.version.clone()))?;
-        registry.register(Box::new(self.away.clone()))
+        registry.register(Box::new(self.away.clone()))?;
+        registry.register(Box::new(self.events.clone()))
     }
 }

@@ -38,6 +38,9 @@ const ENDED_AT_ONCE: usize = 100;
 const TICK: Duration = Duration::from_secs(5);
 /// The same where others may change the catalogue: their changes are seen after it.
 const TICK_SHARED: Duration = Duration::from_secs(1);
+/// Pause between looks at what is due in the meter's books. The first look comes
+/// after it, so that the meter can bring what it has before anything closes.
+const TICK_BOOKS: Duration = Duration::from_secs(60);
 const AUDIT_KEPT: Duration = Duration::from_secs(400 * 24 * 3600);
 /// The same of rows about what was refused, which strangers can cause.
 const DENIED_KEPT: Duration = Duration::from_secs(30 * 24 * 3600);
@@ -124,6 +127,19 @@ impl TenantService {
     pub fn start(self: &Arc<Self>, tasks: &mut Tasks) {
         let service = self.clone();
         tasks.spawn("catalogue", |stop| service.run(stop));
+        let service = self.clone();
+        tasks.spawn("books", |stop| service.run_books(stop));
+    }
+
+    async fn run_books(self: Arc<Self>, stop: Stop) -> Result<(), Infallible> {
+        loop {
+            tokio::select! {
+                () = stop.cancelled() => return Ok(()),
+                () = self.shared.clock.sleep(TICK_BOOKS) => {}
+            }
+            // A failure is logged where it happens and made good the next time.
+            let _ = self.close_books().await;
+        }
     }
 
     async fn run(self: Arc<Self>, stop: Stop) -> Result<(), Infallible> {
@@ -318,6 +334,7 @@ impl Found {
         session
             .drop_audit_before(before(AUDIT_KEPT), before(DENIED_KEPT))
             .await?;
+        session.open_books(Timestamp(now_ms)).await?;
         session.commit().await?;
         let loaded = store.load(&keys).await?;
         Ok(Self {

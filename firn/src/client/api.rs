@@ -99,12 +99,18 @@ impl Api {
         if let Some((content_type, _)) = body {
             http = http.header(header::CONTENT_TYPE, content_type);
         }
+        if let Some(kind) = request.accept {
+            http = http.header(header::ACCEPT, kind);
+        }
         let sent = match body {
             Some((_, bytes)) => http.body(bytes).map(|http| self.run(http, limit)),
             None => http.body(()).map(|http| self.run(http, limit)),
         };
         match sent {
-            Ok(response) => self.read(response.map_err(|error| self.unreachable(&error))?),
+            Ok(response) => {
+                let response = response.map_err(|error| self.unreachable(&error))?;
+                self.read(response, request.accept.is_none())
+            }
             Err(error) => Err(Failure::Usage(format!("{}: {error}", self.url))),
         }
     }

@@ -43,6 +43,8 @@ pub(super) struct Request {
     pub(super) body: Option<Value>,
     /// Instead of a body of JSON.
     pub(super) upload: Option<Upload>,
+    /// What the answer is wanted as, if it is not JSON.
+    pub(super) accept: Option<&'static str>,
     /// How long the server may rightly take before it answers.
     pub(super) wait: Duration,
 }
@@ -68,6 +70,7 @@ impl Request {
             target,
             body: None,
             upload: None,
+            accept: None,
             wait: Duration::ZERO,
         }
     }
@@ -95,6 +98,12 @@ impl Request {
     #[must_use]
     pub(super) fn with_body(mut self, body: Fields) -> Self {
         self.body = Some(Value::Object(body.0));
+        self
+    }
+
+    #[must_use]
+    pub(super) fn accept(mut self, kind: &'static str) -> Self {
+        self.accept = Some(kind);
         self
     }
 

@@ -25,6 +25,10 @@ fn request(line: &[&str]) -> Result<Request, Failure> {
         Verb::Seek(verb) => verb.request("demo"),
         Verb::Query(verb) => verb.request("demo")?,
         Verb::Redrive(verb) => verb.request("demo"),
+        Verb::Usage(verb) => verb.request("demo"),
+        Verb::Bills(verb) => verb.request(),
+        Verb::Plans(verb) => verb.request().0,
+        Verb::Audit(verb) => verb.request(),
     })
 }
 
@@ -222,6 +226,39 @@ fn topics_and_groups() {
         body,
     );
     asks("groups delete g", Method::Delete, one, none());
+}
+
+#[test]
+fn usage_bills_plans_audit() {
+    let usage = "/v1/instances/demo/usage";
+    asks("usage", Method::Get, &format!("{usage}?by=hour"), none());
+    asks(
+        "usage --by topic --from 1970-01-01T00:00:01Z --to 2000",
+        Method::Get,
+        &format!("{usage}?from=1000&to=2000&by=topic"),
+        none(),
+    );
+    asks("bills list 2", Method::Get, "/v1/tenants/2/bills", none());
+    let bill = "/v1/tenants/2/bills/2026-01";
+    asks("bills show 2 2026-01", Method::Get, bill, none());
+    let csv = request(&["bills", "show", "2", "2026-01", "--csv"]).expect("a request");
+    assert_eq!((csv.target.as_str(), csv.accept), (bill, Some("text/csv")));
+    let verify = format!("{bill}/verify");
+    asks("bills verify 2 2026-01", Method::Post, &verify, json!({}));
+    asks("plans list", Method::Get, "/v1/plans", none());
+    asks("plans prices", Method::Get, "/v1/price-lists", none());
+    asks(
+        "plans create wide --topics 5 --price-list own",
+        Method::Post,
+        "/v1/plans",
+        json!({"name": "wide", "topics": 5, "priceList": "own"}),
+    );
+    asks(
+        "audit --tenant-id 2",
+        Method::Get,
+        "/v1/audit?tenant=2&max=100",
+        none(),
+    );
 }
 
 #[test]

@@ -197,31 +197,36 @@ fn check_promise(command: &str, promise: &str, answer: &str) {
 
 #[test]
 fn the_tour_of_the_semantics_works_when_pasted() {
-    works_when_pasted("semantics.md");
+    check_page("semantics.md", &[]);
 }
 
 #[test]
 fn the_page_of_the_management_api_works_when_pasted() {
-    works_when_pasted("management-api.md");
+    check_page("management-api.md", &[]);
 }
 
 #[test]
 fn the_guide_to_files_works_when_pasted() {
-    works_when_pasted("import-export.md");
+    check_page("import-export.md", &[]);
 }
 
-/// Runs a page of the guide as one script and compares what it promises.
-fn works_when_pasted(name: &str) {
+#[test]
+fn the_page_on_bills_works_when_pasted() {
+    let flags = ["--operator-password", "operator-password"];
+    check_page("billing.md", &flags);
+}
+
+/// Runs the lines of a page and holds the answers against what it promises.
+fn check_page(name: &str, flags: &[&str]) {
     if Command::new("curl").arg("--version").output().is_err() {
         println!("skipped: there is no curl on this machine");
         return;
     }
     let dir = TempDir::new().expect("temporary directory");
-    let process = Process::start(dir.path(), &demo_file(), &[]);
-    let page = Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join("../docs/guide")
-        .join(name);
-    let page = std::fs::read_to_string(page).expect("a page");
+    let process = Process::start(dir.path(), &demo_file(), flags);
+    let guide = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/guide");
+    let page = guide.join(name);
+    let page = std::fs::read_to_string(page).expect("the tour");
     let (commands, promises) = (blocks(&page, "sh"), blocks(&page, "json"));
     assert!(
         [promises.len(), promises.len() + 1].contains(&commands.len()),

@@ -2,6 +2,7 @@
 
 mod access;
 mod admin;
+mod billing;
 mod catalogue;
 mod cli;
 mod consume;

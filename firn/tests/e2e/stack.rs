@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use firn::erasures::Erasures;
+use firn::meter::{Meter, MeterMetrics};
 use firn_gateway::{Gateway, GatewayConfig};
 use firn_protocol::TenantId;
 use firn_protocol::api::tenant::TenantApi as _;
@@ -99,6 +100,8 @@ pub(crate) struct Stack {
     pub(crate) disk: FaultyDisk,
     pub(crate) http: SocketAddr,
     running: Option<(Tasks, Arc<StorageNode>, Arc<TenantService>)>,
+    /// Collects when the test says so.
+    meter: Option<Meter>,
     config: GatewayConfig,
     tune: Tune,
     /// Of instances that say nothing else.
@@ -151,6 +154,7 @@ impl Stack {
             disk: FaultyDisk::new(1),
             http: config.http_listen,
             running: None,
+            meter: None,
             config,
             tune,
             durability,
@@ -167,6 +171,7 @@ impl Stack {
     fn open(&mut self) {
         let started = self.runtime.block_on(serve(self));
         self.http = started.http;
+        self.meter = Some(started.meter);
         self.running = Some((started.tasks, started.storage, started.tenants));
     }
 
@@ -210,6 +215,28 @@ impl Stack {
     pub(crate) fn wait<T>(&self, work: impl AsyncFnOnce(&Arc<StorageNode>) -> T) -> T {
         let (_, node, _) = self.running.as_ref().expect("it runs");
         self.runtime.block_on(work(node))
+    /// Brings all that was counted into the books.
+    pub(crate) fn collect(&self) {
+        let meter = self.meter.as_ref().expect("it runs");
+        self.runtime.block_on(meter.step()).expect("kept");
+    }
+
+    pub(crate) fn tenants(&self) -> &TenantService {
+        &self.running.as_ref().expect("it runs").2
+    }
+
+    pub(crate) fn storage(&self) -> Arc<StorageNode> {
+        self.running.as_ref().expect("it runs").1.clone()
+    }
+
+    /// Closes in the books what is due.
+    pub(crate) fn close_books(&self) {
+        let closed = self.runtime.block_on(self.tenants().close_books());
+        closed.expect("closed");
+    }
+
+    pub(crate) fn block_on<T>(&self, work: impl Future<Output = T>) -> T {
+        self.runtime.block_on(work)
     }
 
     fn close(&mut self) {
@@ -313,6 +340,7 @@ struct Started {
     tasks: Tasks,
     storage: Arc<StorageNode>,
     tenants: Arc<TenantService>,
+    meter: Meter,
 }
 
 async fn serve(stack: &Stack) -> Started {
@@ -330,7 +358,12 @@ async fn serve(stack: &Stack) -> Started {
     report.expect("a good bootstrap file");
     let registry = prometheus::Registry::new();
     let storage = open_node(stack, &registry).await;
-    let gateway = Gateway::new(config, storage.clone(), tenants.clone(), clock, registry);
+    let metrics = MeterMetrics::new(&registry).expect("new names");
+    let parts = (storage.clone(), tenants.clone());
+    let gateway = Gateway::new(config, parts.0, parts.1, clock.clone(), registry);
+    let gateway = gateway.with_billing(tenants.clone());
+    let (node, books) = (storage.clone(), tenants.clone());
+    let meter = Meter::new(node, books, gateway.calls(), clock, metrics);
     let gateway = gateway.bind().expect("free ports");
     let http = gateway.http_address();
     let mut tasks = Tasks::new();
@@ -342,6 +375,7 @@ async fn serve(stack: &Stack) -> Started {
         tasks,
         storage,
         tenants,
+        meter,
     }
 }
 

@@ -123,7 +123,7 @@ pub(super) async fn remove(call: Call) -> Answer {
 }
 
 /// Another tenant's number is as unknown as one that nobody has.
-fn named(call: &Call, identity: &Identity) -> ApiResult<std::sync::Arc<Tenant>> {
+pub(super) fn named(call: &Call, identity: &Identity) -> ApiResult<std::sync::Arc<Tenant>> {
     let text = call.segment("tenant")?;
     let unknown = || not_found(format!("tenant '{}' does not exist", excerpt(&text)));
     let id = text.parse().map(TenantId).map_err(|_| unknown())?;

@@ -6,11 +6,13 @@ use std::borrow::Cow;
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use actix_web::HttpRequest;
 use actix_web::http::header;
 use actix_web::web::Bytes;
+use actix_web::{HttpMessage as _, HttpRequest};
 use firn_protocol::catalogue::{Group, Topic};
-use firn_protocol::{ApiError, ApiResult, Caller, ErrorCode, RequestContext, TenantId, Timestamp};
+use firn_protocol::{
+    ApiError, ApiResult, Caller, ErrorCode, InstanceId, RequestContext, TenantId, Timestamp,
+};
 
 use super::body::Unread;
 use super::query::{Query, percent_decoded};
@@ -18,6 +20,9 @@ use super::router::Matched;
 use super::{State, body};
 use crate::auth::Identity;
 use crate::ops::{Scope, Services, Target};
+
+/// The instance that a request turned out to be about; kept with the request.
+pub(super) struct CallOf(pub(super) InstanceId);
 
 pub(crate) struct Call {
     state: State,
@@ -222,6 +227,7 @@ impl Call {
         if foreign_tenant || foreign_instance {
             return Err(unknown());
         }
+        self.req.extensions_mut().insert(CallOf(instance.id));
         Ok(Scope {
             ctx: RequestContext {
                 tenant: instance.tenant,

@@ -12,7 +12,8 @@ use super::answer::Answer;
 use super::call::Call;
 use super::{
     admin_groups, admin_instances, admin_tenants, admin_tokens, admin_topics, admin_users, audit,
-    auth, consume, files, messages, parked, peek, purge, queries, sessions, stream, transactions,
+    auth, bills, consume, files, messages, parked, peek, purge, queries, sessions, stream,
+    transactions, usage,
 };
 
 #[derive(OpenApi)]
@@ -40,6 +41,8 @@ use super::{
         admin_tokens::list, admin_tokens::create, admin_tokens::remove,
         files::export_topics, files::topics_template, files::import_topics,
         files::export_groups, files::groups_template, files::import_groups,
+        usage::usage, bills::list, bills::show, bills::verify, bills::price_lists,
+        bills::add_prices,
         openapi, page, home, console,
     ),
     modifiers(&Credentials),

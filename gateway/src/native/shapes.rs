@@ -4,6 +4,7 @@
 pub(super) mod admin;
 pub(super) mod audit;
 pub(super) mod auth;
+pub(super) mod billing;
 pub(super) mod consume;
 pub(super) mod error;
 pub(super) mod import;

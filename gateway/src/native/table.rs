@@ -13,8 +13,8 @@ use crate::management;
 
 use super::{
     admin_groups, admin_instances, admin_tenants, admin_tokens, admin_topics, admin_users, audit,
-    auth, consume, docs, files, messages, parked, peek, purge, queries, sessions, stream,
-    transactions,
+    auth, bills, consume, docs, files, messages, parked, peek, purge, queries, sessions, stream,
+    transactions, usage,
 };
 
 type Work = Pin<Box<dyn Future<Output = Answer>>>;
@@ -46,6 +46,11 @@ const TOPIC_PURGE: &str = "/v1/instances/{instance}/topics/{topic}/purge";
 const TRANSACTIONS: &str = "/v1/instances/{instance}/topics/{topic}/transactions";
 const TENANTS: &str = "/v1/tenants";
 const TENANT: &str = "/v1/tenants/{tenant}";
+const BILLS: &str = "/v1/tenants/{tenant}/bills";
+const BILL: &str = "/v1/tenants/{tenant}/bills/{month}";
+const BILL_VERIFY: &str = "/v1/tenants/{tenant}/bills/{month}/verify";
+const PRICE_LISTS: &str = "/v1/price-lists";
+const USAGE: &str = "/v1/instances/{instance}/usage";
 const PLANS: &str = "/v1/plans";
 const INSTANCES: &str = "/v1/instances";
 const INSTANCE: &str = "/v1/instances/{instance}";
@@ -76,6 +81,7 @@ fn native() -> Vec<Route> {
     routes.extend(transactions());
     routes.extend(consumption());
     routes.extend(administration());
+    routes.extend(billing());
     routes.extend(listings());
     routes
 }
@@ -230,6 +236,24 @@ fn administration() -> Vec<Route> {
         route(M::POST, API_TOKENS, admin_tokens::create),
         route(M::DELETE, API_TOKEN, admin_tokens::remove),
         route(M::GET, "/v1/instances/{instance}/sessions", sessions::list),
+    ]
+}
+
+fn billing() -> Vec<Route> {
+    use Method as M;
+    vec![
+        route(M::GET, USAGE, usage::usage),
+        route(M::GET, BILLS, bills::list),
+        route(M::GET, BILL, bills::show),
+        route(M::POST, BILL_VERIFY, bills::verify),
+        route(M::GET, PRICE_LISTS, bills::price_lists),
+        route(M::POST, PRICE_LISTS, bills::add_prices),
+    ]
+}
+
+fn about() -> Vec<Route> {
+    use Method as M;
+    vec![
         route(M::GET, "/openapi.json", docs::openapi),
         route(M::GET, "/docs", docs::page),
         route(M::GET, "/", docs::home),

@@ -225,6 +225,7 @@ async fn content_types_paths_and_methods() {
         "/v1",
         "/v1/instances/demo/",
         "/v1/instances/demo/topics/orders/transactions/x",
+        "/v1/audits",
     ] {
         assert_eq!(
             world.get(path).await.expect(404).code(),

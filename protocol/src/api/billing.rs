@@ -45,6 +45,32 @@ pub struct UsageSums {
     pub stored_byte_seconds_cold: i64,
 }
 
+impl UsageSums {
+    /// What is out of bounds stays at the bound: a sum is never of the wrong sign.
+    #[must_use]
+    pub fn plus(self, other: Self) -> Self {
+        Self {
+            messages_in: self.messages_in.saturating_add(other.messages_in),
+            units_in: self.units_in.saturating_add(other.units_in),
+            bytes_in: self.bytes_in.saturating_add(other.bytes_in),
+            messages_out: self.messages_out.saturating_add(other.messages_out),
+            units_out: self.units_out.saturating_add(other.units_out),
+            bytes_out: self.bytes_out.saturating_add(other.bytes_out),
+            api_calls: self.api_calls.saturating_add(other.api_calls),
+            stored_byte_seconds_hot: (self.stored_byte_seconds_hot)
+                .saturating_add(other.stored_byte_seconds_hot),
+            stored_byte_seconds_cold: (self.stored_byte_seconds_cold)
+                .saturating_add(other.stored_byte_seconds_cold),
+        }
+    }
+}
+
+impl std::iter::Sum for UsageSums {
+    fn sum<I: Iterator<Item = Self>>(sums: I) -> Self {
+        sums.fold(Self::default(), Self::plus)
+    }
+}
+
 /// How usage is cut into lines.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum UsageBy {

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 
+use super::billing::BillingApi;
 use crate::catalogue::{
     ApiToken, AppUser, AuditEntry, Broker, ConsoleRole, ConsoleUser, DiskPolicy, Durability,
     Erasure, Group, Instance, InstanceStatus, OnPoison, Permission, Plan, PullMechanism,
@@ -150,7 +151,7 @@ pub struct TokenUse {
 }
 
 #[async_trait]
-pub trait TenantApi: Send + Sync + 'static {
+pub trait TenantApi: BillingApi {
     // ---- reads: memory only ----
 
     fn tenants(&self) -> Vec<Arc<Tenant>>;

@@ -12,11 +12,13 @@ use firn_protocol::{ApiError, ApiResult, ErrorCode, Timestamp};
 use serde_json::json;
 
 use super::memory::Memory;
-use super::{Audit, Change, Draft, Numbers, groups, instances, plans, tenants, topics, users};
+use super::{
+    Audit, Change, Draft, Numbers, groups, instances, plans, prices, tenants, topics, users,
+};
 use crate::error::BootstrapError;
 use compare::Differences;
 pub(crate) use file::{File, parse};
-use file::{InstanceEntry, TenantEntry};
+use file::{InstanceEntry, PriceListEntry, TenantEntry};
 
 /// What applying a bootstrap file did.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -68,6 +70,9 @@ pub(crate) fn plan(
             differences: Vec::new(),
         },
     };
+    for (n, entry) in file.price_lists.iter().enumerate() {
+        stage.price_list(&format!("price_list[{n}]"), entry)?;
+    }
     for (n, entry) in file.plans.iter().enumerate() {
         let path = format!("plan[{n}]");
         match stage.memory.plans.get(&entry.name).cloned() {
@@ -91,6 +96,33 @@ struct Stage {
 }
 
 impl Stage {
+    fn price_list(&mut self, path: &str, entry: &PriceListEntry) -> Result<(), BootstrapError> {
+        let list = entry.to_list();
+        let mut versions = self.memory.prices.versions(&entry.name).iter();
+        let stored = versions.find(|stored| stored.valid_from == list.valid_from);
+        match stored.cloned() {
+            Some(stored) => self.compare(path, |found| {
+                found.field("currency", &stored.currency, &list.currency);
+                found.field("price", &json!(stored.prices), &json!(list.prices));
+            }),
+            None if self.is_new_list(&entry.name) => {
+                self.rule(path, |draft| prices::begin(draft, list))?;
+            }
+            None => {
+                self.rule(path, |draft| prices::add(draft, list))?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether no version of it was there before this file.
+    fn is_new_list(&self, name: &str) -> bool {
+        let is_of =
+            |change: &&Change| matches!(change, Change::AddPrices(list) if list.name == name);
+        let staged = self.plan.changes.iter().filter(is_of).count();
+        self.memory.prices.versions(name).len() == staged
+    }
+
     fn tenant(&mut self, path: &str, entry: &TenantEntry) -> Result<(), BootstrapError> {
         match self.memory.tenants.get(&entry.id).cloned() {
             Some(stored) => {

@@ -13,6 +13,7 @@ use firn_protocol::{
 use rustc_hash::FxHashMap;
 
 use super::{Change, ConsoleRow, TokenRow, UserRow};
+use crate::billing::price::PriceLists;
 
 /// All rows. Maps keyed by names that tenants choose use the standard hasher,
 /// which cannot be flooded with colliding names.
@@ -20,6 +21,7 @@ use super::{Change, ConsoleRow, TokenRow, UserRow};
 pub(crate) struct Memory {
     pub(crate) tenants: BTreeMap<TenantId, Arc<Tenant>>,
     pub(crate) plans: BTreeMap<String, Arc<Plan>>,
+    pub(crate) prices: PriceLists,
     instances: FxHashMap<InstanceId, Contents>,
     by_uid: HashMap<String, InstanceId>,
     /// At most one for each tenant under one name.
@@ -281,6 +283,7 @@ impl Memory {
             Change::AddPlan(plan) => {
                 self.plans.insert(plan.name.clone(), plan.clone());
             }
+            Change::AddPrices(list) => self.prices.add(list),
             Change::AddInstance(instance) | Change::SetInstance(instance) => {
                 self.put_instance(instance);
             }

@@ -11,6 +11,7 @@ pub(crate) mod instances;
 pub(crate) mod lifecycle;
 pub(crate) mod memory;
 pub(crate) mod plans;
+pub(crate) mod prices;
 pub(crate) mod tenants;
 pub(crate) mod tokens;
 pub(crate) mod topics;
@@ -19,6 +20,7 @@ pub(crate) mod users;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 
+use firn_protocol::api::billing::PriceList;
 use firn_protocol::catalogue::{
     ApiToken, AppUser, ConsoleUser, Erasure, Group, Instance, Plan, Tenant, Topic,
 };
@@ -62,6 +64,8 @@ pub(crate) enum Change {
     /// With its console users.
     DropTenant(TenantId),
     AddPlan(Arc<Plan>),
+    /// The next version of a list.
+    AddPrices(Arc<PriceList>),
     AddInstance(Arc<Instance>),
     /// Brokers may have been added.
     SetInstance(Arc<Instance>),
@@ -96,6 +100,7 @@ impl Change {
         match self {
             Self::AddTenant(_) | Self::SetTenant(_) | Self::DropTenant(_) => "tenant",
             Self::AddPlan(_) => "plan",
+            Self::AddPrices(_) => "priceList",
             Self::AddInstance(_) | Self::SetInstance(_) | Self::DropInstance(_) => "instance",
             Self::AddErasure(_) | Self::DropErasure(_) => "erasure",
             Self::AddTopic(_) | Self::SetTopic(_) | Self::DropTopic(_) => "topic",

@@ -4,6 +4,7 @@
 
 use std::sync::Arc;
 
+use firn_protocol::api::billing::{Price, PriceList};
 use firn_protocol::catalogue::{
     AppUser, Broker, ConsoleRole, ConsoleUser, DiskPolicy, Durability, Group, Instance,
     InstanceStatus, OnPoison, Permission, Plan, PullMechanism, Rates, StartPosition, Tenant, Topic,
@@ -64,6 +65,7 @@ stored_as! {
     Group: GroupForm,
     AppUser: UserForm,
     ConsoleUser: PersonForm,
+    PriceList: PriceListForm,
 }
 
 /// Enumerations are stored as their words, like in the database.
@@ -141,6 +143,16 @@ struct PlanForm {
     message_bytes: u64,
     connections: u64,
     price_list: String,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(remote = "PriceList")]
+struct PriceListForm {
+    name: String,
+    version: u32,
+    valid_from: Timestamp,
+    currency: String,
+    prices: Vec<Price>,
 }
 
 #[derive(Serialize, Deserialize)]

@@ -16,6 +16,7 @@ use std::collections::{HashMap, HashSet};
 use std::path::Path;
 use std::sync::Arc;
 
+use firn_protocol::api::billing::PriceList;
 use firn_protocol::catalogue::{
     ApiToken, AppUser, ConsoleUser, Group, Instance, Plan, PullMechanism, StartPosition, Tenant,
     Topic,
@@ -64,6 +65,7 @@ struct Extra {
     /// By id, with the hashes of what proves them.
     tokens: Vec<(ApiToken, [u8; 32])>,
     group_notes: Vec<GroupNote>,
+    price_lists: Vec<Row<PriceList>>,
 }
 
 /// What a row of a group does not hold, where it is not the default.
@@ -152,6 +154,7 @@ impl Moment {
                 previous: Vec::new(),
                 tokens,
                 group_notes,
+                price_lists: memory.prices.added().cloned().map(Row).collect(),
             },
         };
         Self {
@@ -258,6 +261,10 @@ impl CatalogueExport {
 
     pub fn instances(&self) -> impl ExactSizeIterator<Item = &Instance> {
         self.instances.iter().map(|row| &*row.0)
+    }
+
+    pub fn price_lists(&self) -> impl ExactSizeIterator<Item = &PriceList> {
+        self.price_lists.iter().map(|row| &*row.0)
     }
 
     pub fn topics(&self) -> impl ExactSizeIterator<Item = &Topic> {

@@ -198,6 +198,8 @@ impl<'a> Rows<'a> {
         let export = self.export;
         let tenants = export.tenants().cloned().map(Arc::new);
         self.changes.extend(tenants.map(Change::AddTenant));
+        let lists = export.price_lists().cloned().map(Arc::new);
+        self.changes.extend(lists.map(Change::AddPrices));
         let plans = export.plans().cloned().map(Arc::new);
         self.changes.extend(plans.map(Change::AddPlan));
         let instances = export.instances().cloned().map(Arc::new);

@@ -74,11 +74,15 @@ impl Connection<'_> {
     }
 
     pub(super) async fn run(&mut self, statement: Statement<'_>) -> Result<(), StoreError> {
-        let _rows = match self {
+        self.count(statement).await.map(|_| ())
+    }
+
+    /// How many rows it changed.
+    pub(super) async fn count(&mut self, statement: Statement<'_>) -> Result<u64, StoreError> {
+        Ok(match self {
             Self::Sqlite(db) => bound!(statement).execute(&mut **db).await?.rows_affected(),
             Self::Postgres(db) => bound!(statement).execute(&mut **db).await?.rows_affected(),
-        };
-        Ok(())
+        })
     }
 
     /// Hands the rows to `take` as they come.
@@ -102,6 +106,21 @@ impl Connection<'_> {
             }
         }
         Ok(())
+    }
+
+    /// All rows, as `read` makes of them.
+    pub(super) async fn all<T>(
+        &mut self,
+        statement: Statement<'_>,
+        mut read: impl FnMut(Row<'_>) -> Result<T, StoreError>,
+    ) -> Result<Vec<T>, StoreError> {
+        let mut rows = Vec::new();
+        self.each(statement, |row| {
+            rows.push(read(row)?);
+            Ok(())
+        })
+        .await?;
+        Ok(rows)
     }
 
     /// The text in the first column of the first row.
@@ -135,6 +154,17 @@ impl<'r> Row<'r> {
             Self::Sqlite(row) => row.try_get(column),
             Self::Postgres(row) => row.try_get(column),
         }
+    }
+}
+
+impl Row<'_> {
+    /// A number that is not negative.
+    pub(super) fn number<T: TryFrom<i64>>(&self, column: usize) -> Result<T, StoreError> {
+        let value: i64 = self.get(column)?;
+        T::try_from(value).map_err(|_| StoreError::Damaged {
+            table: "books",
+            problem: format!("the number {value} in column {column}"),
+        })
     }
 }
 

@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 
+use firn_protocol::api::billing::PriceList;
 use firn_protocol::catalogue::{
     ApiToken, AppUser, AuditEntry, Broker, ConsoleUser, Erasure, Group, Instance, Plan, Rates,
     Tenant, Topic,
@@ -44,6 +45,7 @@ pub(super) async fn all(db: &mut Connection<'_>, keys: &Keys) -> Result<Loaded, 
     })
     .await?;
     plans(db, &mut memory).await?;
+    prices(db, &mut memory).await?;
     instances(db, &mut memory).await?;
     topics(db, &mut memory).await?;
     groups(db, &mut memory).await?;
@@ -151,6 +153,23 @@ async fn plans(db: &mut Connection<'_>, memory: &mut Memory) -> Result<(), Store
             price_list: row.get()?,
         };
         memory.apply(&Change::AddPlan(Arc::new(plan)));
+        Ok(())
+    })
+    .await
+}
+
+async fn prices(db: &mut Connection<'_>, memory: &mut Memory) -> Result<(), StoreError> {
+    let sql = "SELECT name, version, valid_from, currency, prices FROM price_list
+               ORDER BY name, version";
+    each(db, "price_list", sql, |row| {
+        let list = PriceList {
+            name: row.get()?,
+            version: row.number()?,
+            valid_from: Timestamp(row.number()?),
+            currency: row.get()?,
+            prices: row.list()?,
+        };
+        memory.apply(&Change::AddPrices(Arc::new(list)));
         Ok(())
     })
     .await

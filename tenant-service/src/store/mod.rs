@@ -3,6 +3,7 @@
 //! or not at all and is durable when answered, and that changes of all
 //! processes on one database have one order. Knows no rules of the catalogue.
 
+mod books;
 mod dialect;
 mod load;
 mod postgres;
@@ -24,6 +25,10 @@ use crate::catalogue::{Audit, Change, Numbers};
 use crate::config::CatalogueUrl;
 use crate::error::{OpenError, StoreError};
 use crate::keys::Keys;
+pub(crate) use books::Recorded;
+pub(crate) use books::bills::{Found, Term};
+pub(crate) use books::hours::HourRow;
+pub(crate) use books::verify::Evidence;
 use dialect::{Connection, Statement, query};
 pub(crate) use postgres::place;
 use postgres::{STEP_MAX, Server};
@@ -200,7 +205,7 @@ impl Store {
 
     async fn read(&self) -> Result<Session, StoreError> {
         match self {
-            Self::Sqlite(pool) => Ok(Session::sqlite(pool.clone())),
+            Self::Sqlite(pool) => Ok(Session::reading(pool.clone())),
             Self::Postgres(server) => {
                 let begun = server.begin_read().await?;
                 Ok(Session::postgres(server.clone(), begun))

@@ -1,5 +1,5 @@
 //! The catalogue in a PostgreSQL database, which other processes may share. Owns
-//! the connections: one to write, one to read, made when they are needed and
+//! the connections: one to write, one to read, one for the books, made when they are needed and
 //! given up at the first error, so that a server that went away and came back
 //! is found again by the next call. Promises that no call hangs.
 
@@ -34,6 +34,8 @@ pub(crate) struct Server {
     options: PgConnectOptions,
     writing: Line,
     reading: Line,
+    /// For the meter's books, which change beside the catalogue.
+    booking: Line,
     /// Of the machine, whatever clock the service has: it only bounds waiting.
     clock: Clock,
 }
@@ -62,6 +64,7 @@ impl Server {
             options: options.clone(),
             writing: Line::default(),
             reading: Line::default(),
+            booking: Line::default(),
             clock: Clock::system(),
         };
         let mut connection = server
@@ -76,6 +79,12 @@ impl Server {
     /// The transaction of a change.
     pub(super) async fn begin_write(&self) -> Result<Session, StoreError> {
         self.bounded(STEP_MAX, self.begin(&self.writing, BEGIN_WRITE))
+            .await
+    }
+
+    /// The transaction of a change of the books.
+    pub(super) async fn begin_books(&self) -> Result<Session, StoreError> {
+        self.bounded(STEP_MAX, self.begin(&self.booking, BEGIN_WRITE))
             .await
     }
 
@@ -98,7 +107,7 @@ impl Server {
 
     /// Refuses new transactions and waits for those that are under way.
     pub(super) async fn close(&self) {
-        for line in [&self.writing, &self.reading] {
+        for line in [&self.writing, &self.reading, &self.booking] {
             let mut line = line.lock().await;
             line.is_closed = true;
             if let Some(connection) = line.connection.take() {

@@ -33,6 +33,7 @@ const STEPS: &[(i64, &str, &str)] = &[
         "access",
         include_str!("../../migrations/0005_access.sql"),
     ),
+    (6, "books", include_str!("../../migrations/0006_books.sql")),
 ];
 
 /// What PostgreSQL calls by another name, the longer ones first. Every column is

@@ -8,7 +8,7 @@ use sqlx::{Sqlite, SqlitePool, Transaction};
 
 use super::dialect::{Connection, query};
 use super::postgres::{self, LOAD_MAX, STEP_MAX, Server};
-use super::{Batch, Loaded, VERSION, load, write};
+use super::{Batch, Loaded, VERSION, books, load, write};
 use crate::catalogue::DENIED;
 use crate::error::StoreError;
 use crate::keys::Keys;
@@ -21,8 +21,8 @@ const CHANGE_MAX: Duration = Duration::from_millis(50);
 pub(crate) struct Session(Kind);
 
 enum Kind {
-    /// Begins with its first statement: until then it costs nothing.
-    Idle(SqlitePool),
+    /// Begins with its first statement, by this one: until then it costs nothing.
+    Idle(SqlitePool, &'static str),
     Sqlite(Transaction<'static, Sqlite>),
     /// Boxed, being far larger.
     Postgres(Arc<Server>, Box<postgres::Session>),
@@ -30,7 +30,12 @@ enum Kind {
 
 impl Session {
     pub(super) fn sqlite(pool: SqlitePool) -> Self {
-        Self(Kind::Idle(pool))
+        Self(Kind::Idle(pool, "BEGIN IMMEDIATE"))
+    }
+
+    /// One that writes nothing, and so waits for no disk.
+    pub(super) fn reading(pool: SqlitePool) -> Self {
+        Self(Kind::Idle(pool, "BEGIN"))
     }
 
     pub(super) fn postgres(server: Arc<Server>, session: postgres::Session) -> Self {
@@ -98,13 +103,20 @@ impl Session {
         bounded(server, LOAD_MAX, write).await
     }
 
+    /// Begins the books if there are none.
+    pub(crate) async fn open_books(&mut self, now: Timestamp) -> Result<(), StoreError> {
+        let server = self.server();
+        let open = async { books::open(&mut self.connection().await?, now).await };
+        bounded(server, STEP_MAX, open).await
+    }
+
     /// Writes a batch and ends: durable when answered.
     pub(crate) async fn write(mut self, batch: &Batch, keys: &Keys) -> Result<(), StoreError> {
         let server = self.server();
         let write = async {
             let mut db = self.connection().await?;
             for change in &batch.changes {
-                write::change(&mut db, change, keys).await?;
+                write::change(&mut db, change, batch.at, keys).await?;
             }
             write::numbers(&mut db, &batch.numbers).await?;
             for (audit, origin) in &batch.audit {
@@ -122,7 +134,7 @@ impl Session {
 
     pub(crate) async fn commit(self) -> Result<(), StoreError> {
         match self.0 {
-            Kind::Idle(_) => Ok(()),
+            Kind::Idle(..) => Ok(()),
             Kind::Sqlite(transaction) => Ok(transaction.commit().await?),
             Kind::Postgres(server, session) => server.bounded(STEP_MAX, session.commit()).await,
         }
@@ -131,27 +143,27 @@ impl Session {
     /// Ends without a trace, faster than dropping it: the connection is kept.
     pub(crate) async fn rollback(self) -> Result<(), StoreError> {
         match self.0 {
-            Kind::Idle(_) => Ok(()),
+            Kind::Idle(..) => Ok(()),
             Kind::Sqlite(transaction) => Ok(transaction.rollback().await?),
             Kind::Postgres(server, session) => server.bounded(STEP_MAX, session.rollback()).await,
         }
     }
 
     pub(super) async fn connection(&mut self) -> Result<Connection<'_>, StoreError> {
-        if let Kind::Idle(pool) = &self.0 {
-            self.0 = Kind::Sqlite(pool.begin_with("BEGIN IMMEDIATE").await?);
+        if let Kind::Idle(pool, begin) = &self.0 {
+            self.0 = Kind::Sqlite(pool.begin_with(*begin).await?);
         }
         match &mut self.0 {
-            Kind::Idle(_) => Err(sqlx::Error::BeginFailed.into()),
+            Kind::Idle(..) => Err(sqlx::Error::BeginFailed.into()),
             Kind::Sqlite(transaction) => Ok(Connection::Sqlite(transaction)),
             Kind::Postgres(_, session) => Ok(Connection::Postgres(session.connection())),
         }
     }
 
-    fn server(&self) -> Option<Arc<Server>> {
+    pub(super) fn server(&self) -> Option<Arc<Server>> {
         match &self.0 {
             Kind::Postgres(server, _) => Some(server.clone()),
-            Kind::Idle(_) | Kind::Sqlite(_) => None,
+            Kind::Idle(..) | Kind::Sqlite(_) => None,
         }
     }
 }

@@ -1,5 +1,6 @@
 //! Statements that change the catalogue.
 
+use firn_protocol::api::billing::PriceList;
 use firn_protocol::catalogue::{AppUser, ConsoleUser, Erasure, Group, Instance, Plan, Topic};
 use firn_protocol::{InstanceId, TenantId, Timestamp};
 
@@ -12,7 +13,12 @@ use crate::keys::Keys;
 
 type Written = Result<(), StoreError>;
 
-pub(super) async fn change(db: &mut Connection<'_>, change: &Change, keys: &Keys) -> Written {
+pub(super) async fn change(
+    db: &mut Connection<'_>,
+    change: &Change,
+    at: Timestamp,
+    keys: &Keys,
+) -> Written {
     match change {
         Change::AddTenant(tenant) => {
             let sql = "INSERT INTO tenant (id, name) VALUES ($1, $2)";
@@ -24,9 +30,20 @@ pub(super) async fn change(db: &mut Connection<'_>, change: &Change, keys: &Keys
         }
         Change::DropTenant(id) => drop_tenant(db, *id).await,
         Change::AddPlan(plan) => add_plan(db, plan).await,
-        Change::AddInstance(instance) => add_instance(db, instance).await,
-        Change::SetInstance(instance) => set_instance(db, instance).await,
-        Change::DropInstance(id) => drop_instance(db, *id).await,
+        Change::AddPrices(list) => add_prices(db, list).await,
+        Change::AddInstance(instance) => {
+            add_instance(db, instance).await?;
+            begin_term(db, instance, instance.created_at).await
+        }
+        Change::SetInstance(instance) => {
+            set_instance(db, instance).await?;
+            end_other_term(db, instance, at).await?;
+            begin_term(db, instance, at).await
+        }
+        Change::DropInstance(id) => {
+            drop_instance(db, *id).await?;
+            end_term(db, *id, at).await
+        }
         Change::AddErasure(erasure) => add_erasure(db, erasure).await,
         Change::DropErasure(id) => {
             let sql = "DELETE FROM erasure WHERE instance = $1";
@@ -157,6 +174,19 @@ async fn add_plan(db: &mut Connection<'_>, plan: &Plan) -> Written {
     run(db, statement).await
 }
 
+async fn add_prices(db: &mut Connection<'_>, list: &PriceList) -> Written {
+    let statement = query(
+        "INSERT INTO price_list (name, version, valid_from, currency, prices)
+         VALUES ($1, $2, $3, $4, $5)",
+    )
+    .bind(&list.name)
+    .bind(i64::from(list.version))
+    .bind(int(list.valid_from.0)?)
+    .bind(&list.currency)
+    .bind(serde_json::json!(list.prices).to_string());
+    run(db, statement).await
+}
+
 async fn add_instance(db: &mut Connection<'_>, instance: &Instance) -> Written {
     let statement = query(
         "INSERT INTO instance (id, uid, tenant, name, plan, durability, retention_hours,
@@ -240,6 +270,43 @@ async fn add_erasure(db: &mut Connection<'_>, erasure: &Erasure) -> Written {
     .bind(list_text(&erasure.brokers))
     .bind(int(erasure.since.0)?);
     run(db, statement).await
+}
+
+/// Notes what an instance is from now on, for its bills, unless that is noted.
+async fn begin_term(db: &mut Connection<'_>, instance: &Instance, since: Timestamp) -> Written {
+    let statement = query(
+        "INSERT INTO instance_term (instance, tenant, uid, name, plan, since, ended_at, expires_at)
+         SELECT $1, $2, $3, $4, $5, $6, NULL, $7
+         WHERE NOT EXISTS (SELECT 1 FROM instance_term
+                           WHERE instance = $1 AND ended_at IS NULL)",
+    )
+    .bind(int(instance.id.0)?)
+    .bind(int(instance.tenant.0)?)
+    .bind(&instance.uid)
+    .bind(&instance.name)
+    .bind(&instance.plan)
+    .bind(int(since.0)?)
+    .bind(instance.expires_at.map(|time| int(time.0)).transpose()?);
+    run(db, statement).await
+}
+
+/// Ends what is noted of an instance, if it is another one now.
+async fn end_other_term(db: &mut Connection<'_>, instance: &Instance, at: Timestamp) -> Written {
+    let statement = query(
+        "UPDATE instance_term SET ended_at = $2
+         WHERE instance = $1 AND ended_at IS NULL
+               AND (plan <> $3 OR COALESCE(expires_at, -1) <> COALESCE($4, -1))",
+    )
+    .bind(int(instance.id.0)?)
+    .bind(int(at.0)?)
+    .bind(&instance.plan)
+    .bind(instance.expires_at.map(|time| int(time.0)).transpose()?);
+    run(db, statement).await
+}
+
+async fn end_term(db: &mut Connection<'_>, id: InstanceId, at: Timestamp) -> Written {
+    let sql = "UPDATE instance_term SET ended_at = $2 WHERE instance = $1 AND ended_at IS NULL";
+    run(db, query(sql).bind(int(id.0)?).bind(int(at.0)?)).await
 }
 
 async fn add_topic(db: &mut Connection<'_>, topic: &Topic) -> Written {

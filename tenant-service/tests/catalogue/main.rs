@@ -6,6 +6,8 @@
 )]
 
 mod api_tokens;
+mod bills;
+mod books;
 mod bootstrap;
 mod console;
 mod database;

@@ -176,6 +176,74 @@ async fn reads_go_on_without_the_server_and_changes_when_it_is_back() {
 }
 
 #[tokio::test]
+async fn usage_is_kept_when_the_server_is_back() {
+    use firn_protocol::api::billing::{BillingApi as _, UsageBy};
+    use firn_protocol::api::usage::{Counts, EventKey, UsageEvent, UsageKey};
+    use firn_protocol::{BrokerId, Generation, Timestamp, TopicId, TopicKey};
+    let Some(own) = Cluster::start() else { return };
+    let place = Place::new();
+    let database = own.database();
+    let service = open(&place, &own.url(&database)).await.unwrap();
+    let by = caller();
+    let tenant = firn_protocol::catalogue::Tenant {
+        id: ACME,
+        name: "acme".to_owned(),
+    };
+    service.create_tenant(&by, tenant).await.unwrap();
+    let demo = service
+        .create_instance(&by, new(ACME, "demo"))
+        .await
+        .unwrap();
+    let now = Timestamp(place.clock.now_ms());
+    let key = UsageKey::at(now, TopicKey::User(TopicId(1)), None);
+    let event = UsageEvent {
+        tenant: ACME,
+        instance: demo.id,
+        key: EventKey {
+            broker: BrokerId(1),
+            generation: Generation(1),
+            from: 1,
+        },
+        to: 2,
+        rows: vec![(key, Counts::message(1))],
+    };
+    let events = [event];
+    own.crash();
+    let refused_now = service.record_usage(&events).await;
+    refused(
+        refused_now,
+        ErrorCode::CatalogueUnavailable,
+        "nothing is lost",
+    );
+    assert!(service.close_books().await.is_err());
+    own.resume();
+    for _ in 0..2 {
+        service.record_usage(&events).await.unwrap();
+    }
+    let lines = service
+        .usage(demo.id, now, now, UsageBy::Hour)
+        .await
+        .unwrap();
+    assert_eq!(lines[0].sums.messages_in, 1);
+    // Whoever changes an hour by hand is found out.
+    let verify = async || {
+        service
+            .verify_bill(ACME, "2023-11")
+            .await
+            .unwrap()
+            .differences
+    };
+    assert!(verify().await.is_empty());
+    own.run(&database, "UPDATE usage_hour SET units_in = 5");
+    let [difference] = &verify().await[..] else {
+        panic!("one difference")
+    };
+    assert!(difference.contains("unitsIn is 5 in the hours and 1 in the events"));
+    own.run(&database, "DELETE FROM usage_hour");
+    assert_eq!(verify().await.len(), 3, "messages, units and bytes");
+}
+
+#[tokio::test]
 async fn a_connection_that_broke_is_made_anew_unnoticed() {
     let Some(cluster) = cluster() else { return };
     let place = Place::new();

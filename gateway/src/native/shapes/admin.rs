@@ -6,8 +6,8 @@ use firn_protocol::api::tenant::{
     GroupFields, InstanceChange, NewInstance, TopicFields, UserFields, UserWithSecret,
 };
 use firn_protocol::catalogue::{
-    AppUser, DiskPolicy, Durability, Group, Instance, InstanceStatus, OnPoison, Permission, Plan,
-    StartPosition, Tenant, Topic, TopicType,
+    AppUser, AuditEntry, DiskPolicy, Durability, Group, Instance, InstanceStatus, OnPoison,
+    Permission, Plan, StartPosition, Tenant, Topic, TopicType,
 };
 use firn_protocol::limits::{MESSAGE_BYTES_DEFAULT, RETENTION_HOURS_DEFAULT};
 use firn_protocol::{ApiError, ApiResult, BrokerId, TenantId, Timestamp};
@@ -539,3 +539,8 @@ fn fixed<T>(name: &str, value: Option<&T>) -> ApiResult<()> {
         Some(_) => Err(ApiError::field(name, "cannot be changed")),
     }
 }
+
+/// A body without fields.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(in crate::native) struct Empty {}

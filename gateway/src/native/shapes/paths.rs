@@ -61,6 +61,12 @@ parameters!(TenantPath {
     /// Number of the tenant.
     tenant
 });
+parameters!(BillPath {
+    /// Number of the tenant.
+    tenant,
+    /// `YYYY-MM`, in UTC.
+    month
+});
 parameters!(MessagePath {
     /// Name or id of the instance.
     instance,

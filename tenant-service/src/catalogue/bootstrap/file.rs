@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 
+use firn_protocol::api::billing::{Price, PriceList};
 use firn_protocol::api::tenant::{GroupFields, NewInstance, TopicFields, UserFields};
 use firn_protocol::catalogue::{
     DiskPolicy, Durability, OnPoison, Permission, Plan, StartPosition, TopicType,
@@ -16,6 +17,8 @@ use crate::secret::Secret;
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct File {
+    #[serde(default, rename = "price_list")]
+    pub(super) price_lists: Vec<PriceListEntry>,
     #[serde(default, rename = "plan")]
     pub(super) plans: Vec<PlanEntry>,
     #[serde(default, rename = "tenant")]
@@ -29,6 +32,19 @@ pub(super) struct TenantEntry {
     pub(super) name: String,
     #[serde(default, rename = "instance")]
     pub(super) instances: Vec<InstanceEntry>,
+}
+
+/// A version of a price list; one that is there is known by its begin.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct PriceListEntry {
+    pub(super) name: String,
+    /// In ms since 1970, the begin of an hour. Absent: from ever on, for a new list.
+    #[serde(default)]
+    pub(super) valid_from: u64,
+    pub(super) currency: String,
+    #[serde(default, rename = "price")]
+    pub(super) prices: Vec<Price>,
 }
 
 /// Absent fields are those of the plan `basic`.
@@ -135,6 +151,18 @@ pub(crate) fn parse(text: &str) -> Result<File, BootstrapError> {
 
 fn secret<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Secret>, D::Error> {
     Ok(Some(Secret::new(String::deserialize(deserializer)?)))
+}
+
+impl PriceListEntry {
+    pub(super) fn to_list(&self) -> PriceList {
+        PriceList {
+            name: self.name.clone(),
+            version: 0,
+            valid_from: Timestamp(self.valid_from),
+            currency: self.currency.clone(),
+            prices: self.prices.clone(),
+        }
+    }
 }
 
 impl PlanEntry {
