@@ -291,6 +291,12 @@ fn users_instances_tenants() {
         &format!("{one}/rotate"),
         json!({}),
     );
+    asks(
+        "users rotate u --grace-seconds 60",
+        Method::Post,
+        &format!("{one}/rotate"),
+        json!({"graceSeconds": 60}),
+    );
     asks("users delete u", Method::Delete, one, none());
 
     asks("instances list", Method::Get, "/v1/instances", none());

@@ -54,6 +54,9 @@ enum UsersVerb {
     Rotate {
         #[arg(value_name = "ACCESS_KEY", value_parser = name)]
         user: String,
+        /// How long the secret of before stays valid; 0 ends it at once [default: a day].
+        #[arg(long, value_name = "SECONDS")]
+        grace_seconds: Option<u64>,
     },
     /// Delete a user.
     Delete {
@@ -117,9 +120,13 @@ impl Users {
                 let request = Request::patch(&one(user), fields.put(Fields::default()));
                 (some_change(request)?, Shape::Object)
             }
-            UsersVerb::Rotate { user } => {
+            UsersVerb::Rotate {
+                user,
+                grace_seconds,
+            } => {
                 let path = ["instances", instance, "users", user, "rotate"];
-                (Request::post(&path, Fields::default()), Shape::Object)
+                let body = Fields::default().maybe("graceSeconds", *grace_seconds);
+                (Request::post(&path, body), Shape::Object)
             }
             UsersVerb::Delete { user } => {
                 let done = Shape::Done(format!("deleted user {user}"));

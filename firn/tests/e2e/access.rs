@@ -1,6 +1,7 @@
 //! Who may come in, over restarts of the real binary.
 
-use std::process::Command;
+use std::path::Path;
+use std::process::{Command, Output};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -19,11 +20,6 @@ fn secrets_outlive_restarts_and_a_new_master_key() {
     let dir = TempDir::new().expect("temporary directory");
     let flags = ["--operator-password", OPERATOR_PASSWORD];
     let start = || Process::start(dir.path(), &demo_file(), &flags);
-    let operator = |process: &Process| {
-        let form = json!({"username": "operator", "password": OPERATOR_PASSWORD});
-        let login = Http::new(process.http).post("/v1/auth/login", &form).ok();
-        login["token"].as_str().expect("a token").to_owned()
-    };
     let process = start();
     let token = operator(&process);
     let mut admin = Http::new(process.http).authorize(&format!("Bearer {token}"));
@@ -49,13 +45,7 @@ fn secrets_outlive_restarts_and_a_new_master_key() {
     process.terminate();
     assert_eq!(process.wait().code(), Some(0));
 
-    let rotate = || {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_firn"));
-        command.env_clear().current_dir(dir.path());
-        command.args(["rotate-master-key", "--master-key-file", "new.key"]);
-        command.output().expect("the binary runs")
-    };
-    let done = rotate();
+    let done = rotate_master_key(dir.path());
     let said = String::from_utf8_lossy(&done.stdout).into_owned();
     assert!(done.status.success() && said.contains("anew"), "{done:?}");
 
@@ -79,18 +69,41 @@ fn secrets_outlive_restarts_and_a_new_master_key() {
     let actions = all["items"].as_array().expect("items").iter();
     let actions: Vec<&Value> = actions.map(|row| &row["action"]).collect();
     assert!(actions.iter().any(|it| *it == "masterKey.rotate"), "{all}");
-    let busy = rotate();
+    let busy = rotate_master_key(dir.path());
     assert!(!busy.status.success(), "somebody has it open: {busy:?}");
     let told = log_of(dir.path()) + &said + &all.to_string();
     assert!(!told.contains(&robot[22..]), "the token is told");
-    for secret in [
-        "demo-secret",
-        &fresh,
-        "a-wrong-secret",
-        OPERATOR_PASSWORD,
-        &token,
-    ] {
+    let secrets = ["demo-secret", &fresh, "a-wrong-secret", OPERATOR_PASSWORD];
+    require_untold(&told, &secrets);
+    require_untold(&told, &[&token]);
+}
+
+fn operator(process: &Process) -> String {
+    let form = json!({"username": "operator", "password": OPERATOR_PASSWORD});
+    let login = Http::new(process.http).post("/v1/auth/login", &form).ok();
+    text(&login["token"])
+}
+
+fn text(value: &Value) -> String {
+    value.as_str().expect("text").to_owned()
+}
+
+fn rotate_master_key(dir: &Path) -> Output {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_firn"));
+    command.env_clear().current_dir(dir);
+    command.args(["rotate-master-key", "--master-key-file", "new.key"]);
+    command.output().expect("the binary runs")
+}
+
+#[track_caller]
+fn require_untold(told: &str, secrets: &[&str]) {
+    for secret in secrets {
         assert!(!told.contains(secret), "{secret} is told");
+        // As a header carries it.
+        for name in ["demo", "shop"] {
+            let pair = STANDARD.encode(format!("{name}:{secret}"));
+            assert!(!told.contains(&pair), "{name}:{secret} is told");
+        }
     }
 }
 
@@ -109,7 +122,6 @@ fn no_secret_is_logged() {
     let mut http = Http::new(process.http);
     let login = |password: &str| json!({"username": "operator", "password": password});
     let session = http.post("/v1/auth/login", &login(OPERATOR_PASSWORD)).ok();
-    let text = |value: &Value| value.as_str().expect("text").to_owned();
     let (token, refresh) = (text(&session["token"]), text(&session["refreshToken"]));
     let form = json!({"refreshToken": refresh});
     let renewed = text(&http.post("/v1/auth/refresh", &form).ok()["token"]);
@@ -126,52 +138,9 @@ fn no_secret_is_logged() {
     for secret in [made.as_str(), "a-given-secret"] {
         Http::user(process.http, "shop", secret).get(ACME).ok();
     }
-    // Wrong in every way.
-    let mut answers = Vec::new();
-    let answer = Http::user(process.http, "shop", "a-mistyped-secret").get(ACME);
-    answers.push(answer.text());
-    for (path, form) in [
-        ("/v1/auth/login", login("a-mistyped-password")),
-        (
-            "/v1/auth/login",
-            json!({"username": [], "password": "a-mistyped-password"}),
-        ),
-        (
-            "/v1/auth/login",
-            json!({"username": "x", "password": ["a-listed-password"]}),
-        ),
-        ("/v1/auth/login", json!("a-bare-password")),
-        (
-            "/v1/auth/token",
-            json!({"accessKey": "shop", "secretKey": "a-mistyped-secret"}),
-        ),
-        (
-            "/v1/auth/token",
-            json!({"accessKey": "shop", "secretKey": 778_899_112_233_u64}),
-        ),
-        (
-            "/v1/auth/token",
-            json!({"accessKey": "shop", "secret": "a-misplaced-secret"}),
-        ),
-        (
-            "/v1/auth/refresh",
-            json!({"refreshToken": {"token": "a-nested-token"}}),
-        ),
-        (
-            "/v1/auth/refresh",
-            json!({"refreshToken": "a-made-up-token"}),
-        ),
-    ] {
-        let answer = http.post(path, &form);
-        assert!((400..402).contains(&answer.status), "{path} {form}");
-        answers.push(answer.text());
-    }
+    let mut answers = wrong_in_every_way(&process);
     let wrong = json!({"accessKey": "late", "secretKey": "a secret with blanks"});
-    answers.push(admin.post(&users, &wrong).error(400, "BAD_REQUEST"));
-    let answer = Http::new(process.http)
-        .authorize("Bearer a-made-up-token")
-        .get(ACME);
-    answers.push(answer.text());
+    answers += &admin.post(&users, &wrong).error(400, "BAD_REQUEST");
     admin.post("/v1/auth/logout", &json!({"refreshToken": refresh}));
     let metrics = Http::new(process.ops).get("/metrics").text();
     process.terminate();
@@ -179,32 +148,78 @@ fn no_secret_is_logged() {
     let log = log_of(dir.path());
     assert!(log.contains("request refused"), "the log is there");
     let master = std::fs::read_to_string(dir.path().join("data/master.key")).expect("a key");
-    let told = [log, metrics, listed, answers.concat()].concat();
-    for secret in [
-        OPERATOR_PASSWORD,
-        "demo-secret",
-        "a-given-secret",
-        "a-mistyped-secret",
-        "a-mistyped-password",
-        "a-listed-password",
-        "a-bare-password",
-        "778899112233",
-        "a-misplaced-secret",
-        "a-nested-token",
-        "a-made-up-token",
-        "a secret with blanks",
-        &made,
-        &token,
-        &refresh,
-        &renewed,
-        &short,
-        master.trim(),
-    ] {
-        assert!(!told.contains(secret), "{secret} is told");
-        // As a header carries it.
-        for name in ["demo", "shop"] {
-            let pair = STANDARD.encode(format!("{name}:{secret}"));
-            assert!(!told.contains(&pair), "{name}:{secret} is told");
-        }
+    let told = [log, metrics, listed, answers].concat();
+    require_untold(&told, &GIVEN);
+    require_untold(
+        &told,
+        &[&made, &token, &refresh, &renewed, &short, master.trim()],
+    );
+}
+
+/// What the test sends, rightly or wrongly.
+const GIVEN: [&str; 12] = [
+    OPERATOR_PASSWORD,
+    "demo-secret",
+    "a-given-secret",
+    "a-mistyped-secret",
+    "a-mistyped-password",
+    "a-listed-password",
+    "a-bare-password",
+    "778899112233",
+    "a-misplaced-secret",
+    "a-nested-token",
+    "a-made-up-token",
+    "a secret with blanks",
+];
+
+/// The answers, one after the other.
+fn wrong_in_every_way(process: &Process) -> String {
+    let (login, token, refresh) = ("/v1/auth/login", "/v1/auth/token", "/v1/auth/refresh");
+    let forms = [
+        (
+            login,
+            json!({"username": "operator", "password": "a-mistyped-password"}),
+        ),
+        (
+            login,
+            json!({"username": [], "password": "a-mistyped-password"}),
+        ),
+        (
+            login,
+            json!({"username": "x", "password": ["a-listed-password"]}),
+        ),
+        (login, json!("a-bare-password")),
+        (
+            token,
+            json!({"accessKey": "shop", "secretKey": "a-mistyped-secret"}),
+        ),
+        (
+            token,
+            json!({"accessKey": "shop", "secretKey": 778_899_112_233_u64}),
+        ),
+        (
+            token,
+            json!({"accessKey": "shop", "secret": "a-misplaced-secret"}),
+        ),
+        (
+            refresh,
+            json!({"refreshToken": {"token": "a-nested-token"}}),
+        ),
+        (refresh, json!({"refreshToken": "a-made-up-token"})),
+    ];
+    let mut http = Http::new(process.http);
+    let mut answers = String::new();
+    for (path, form) in forms {
+        let answer = http.post(path, &form);
+        assert!((400..402).contains(&answer.status), "{path} {form}");
+        answers += &answer.text();
     }
+    let mut mistyped = Http::user(process.http, "shop", "a-mistyped-secret");
+    let mut bearer = Http::new(process.http).authorize("Bearer a-made-up-token");
+    for http in [&mut mistyped, &mut bearer] {
+        let answer = http.get(ACME);
+        assert_eq!(answer.status, 401);
+        answers += &answer.text();
+    }
+    answers
 }

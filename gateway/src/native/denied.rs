@@ -62,13 +62,9 @@ fn add(
 /// What is not there is told like what is somebody else's, so that the log does not
 /// tell the two apart either.
 fn is_told(code: ErrorCode, template: &str) -> bool {
-    match code {
-        ErrorCode::Unauthenticated | ErrorCode::Forbidden | ErrorCode::InstanceNotFound => true,
-        ErrorCode::NotFound => {
-            template.starts_with("/v1/tenants/")
-                || template.contains("/users/{access_key}")
-                || template.ends_with("/tokens/{token}")
-        }
-        _ => false,
-    }
+    use ErrorCode::{Forbidden, InstanceNotFound, NotFound, Unauthenticated};
+    let is_named = template.starts_with("/v1/tenants/")
+        || template.contains("/users/{access_key}")
+        || template.ends_with("/tokens/{token}");
+    matches!(code, Unauthenticated | Forbidden | InstanceNotFound) || code == NotFound && is_named
 }

@@ -491,6 +491,9 @@ impl TenantApi for FakeTenants {
         access_key: &str,
         grace_seconds: u64,
     ) -> ApiResult<UserWithSecret> {
+        if grace_seconds > limits::GRACE_SECONDS_MAX {
+            return err(ErrorCode::BadRequest, "graceSeconds: too many");
+        }
         let secret_key = format!("rotated-{}", self.id());
         let mut catalogue = self.catalogue.lock();
         let row = catalogue.users.get_mut(access_key).expect("exists");

@@ -3,7 +3,7 @@ use std::sync::Arc;
 use firn_protocol::api::billing::Price;
 use firn_protocol::catalogue::{
     Broker, ConsoleRole, DiskPolicy, Durability, InstanceStatus, OnPoison, Permission,
-    PullMechanism, Rates, StartPosition, TopicType,
+    PullMechanism, Rates, StartPosition, TokenScope, TopicType,
 };
 use firn_protocol::{BrokerId, GroupId, InstanceId, TopicId};
 use proptest::prelude::*;
@@ -257,6 +257,18 @@ fn rotated() -> CatalogueExport {
         valid_until: Timestamp(77),
         secret: sealed,
     });
+    let token = ApiToken {
+        id: "0011223344556677".to_owned(),
+        tenant: TenantId(2),
+        instance: InstanceId(3),
+        name: "robot".to_owned(),
+        scopes: vec![TokenScope::Read, TokenScope::Consume],
+        topics: vec!["orders".to_owned()],
+        groups: Vec::new(),
+        created_at: Timestamp(5),
+        expires_at: Timestamp(6),
+    };
+    export.extra.tokens.push((token, [9; 32]));
     export
 }
 
@@ -282,6 +294,9 @@ fn a_secret_of_before_makes_it_version_2() {
         CatalogueExport::unpack(&lie).unwrap_err(),
         ExportError::Damaged("bytes follow its body")
     );
+    let mut stray = rotated();
+    stray.extra.tokens[0].0.instance = InstanceId(4);
+    assert!(stray.pack(CATALOGUE).is_err());
     let mut twice = export;
     let again = twice.extra.previous[0].clone();
     twice.extra.previous.push(again);

@@ -4,8 +4,8 @@ use std::path::Path;
 use std::sync::Arc;
 
 use firn_protocol::ErrorCode;
-use firn_protocol::api::tenant::{GroupFields, TenantApi as _, TopicFields, UserFields};
-use firn_protocol::catalogue::ConsoleRole;
+use firn_protocol::api::tenant::{GroupFields, NewToken, TenantApi as _, TopicFields, UserFields};
+use firn_protocol::catalogue::{ConsoleRole, TokenScope};
 use firn_tenant_service::{
     CatalogueExport, IdsInUse, OpenError, Restored, Stamp, TenantService, Unpacked,
 };
@@ -46,6 +46,17 @@ async fn with_the_key_everything_is_as_before() {
     let (place, other) = (Place::new(), Place::new());
     let service = place.with_tenants().await;
     fill(&service).await;
+    let demo = service.find_instance(Some(ACME), "demo").unwrap().id;
+    let by = caller();
+    let rotated = service.rotate_user(&by, demo, "demo", 60).await;
+    let rotated = rotated.unwrap().secret_key;
+    let robot = NewToken {
+        name: "robot".to_owned(),
+        scopes: vec![TokenScope::Produce],
+        ..NewToken::default()
+    };
+    let made = service.create_api_token(&by, demo, robot).await;
+    let (token, robot) = made.unwrap();
     let ended = service.revoke_token("token-1", firn_protocol::Timestamp(u64::MAX >> 1));
     ended.await.unwrap();
     let found = exported(&service).await;
@@ -59,6 +70,8 @@ async fn with_the_key_everything_is_as_before() {
     assert_eq!(copy.derived_key("receipt"), service.derived_key("receipt"));
     assert_eq!(copy.catalogue_id(), service.catalogue_id());
     assert!(copy.authenticate("demo", "secret-of-demo").is_some());
+    assert!(copy.authenticate("demo", &rotated).is_some());
+    assert_eq!(copy.api_token(&robot), Some(token));
     assert!(copy.login(Some(ACME), "ann", "ann-password").await.is_ok());
     assert!(
         copy.login(None, "operator", "operator-password")
