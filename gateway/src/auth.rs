@@ -174,6 +174,7 @@ fn token_may(token: &ApiToken, action: Action<'_>) -> bool {
         | Action::ManageUsers
         | Action::ReadUsers
         | Action::ReadAudit
+        | Action::ReadBills
         | Action::Force => false,
         Action::ReadInstance => true,
         Action::Manage => token.has(TokenScope::Manage),

@@ -18,6 +18,8 @@ mod billing;
 mod consume;
 #[path = "http/fake_billing.rs"]
 mod fake_billing;
+#[path = "http/fake_books.rs"]
+mod fake_books;
 #[path = "http/fake_hold.rs"]
 mod fake_hold;
 #[path = "http/fake_queues.rs"]

@@ -67,7 +67,7 @@ impl Api {
     /// When the server refuses, is not there, or answers something else.
     pub(super) fn call(&self, request: &Request) -> Result<Answer, Failure> {
         let text = String::from_utf8_lossy(&self.fetch(request)?).into_owned();
-        if text.is_empty() {
+        if text.is_empty() || request.accept.is_some() {
             let json = Value::Null;
             return Ok(Answer { text, json });
         }
@@ -109,7 +109,7 @@ impl Api {
         match sent {
             Ok(response) => {
                 let response = response.map_err(|error| self.unreachable(&error))?;
-                self.read(response, request.accept.is_none())
+                self.read(response)
             }
             Err(error) => Err(Failure::Usage(format!("{}: {error}", self.url))),
         }

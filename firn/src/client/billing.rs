@@ -322,20 +322,13 @@ pub struct Audit {
     #[arg(long, value_name = "ID")]
     tenant_id: Option<u64>,
     /// Rows at most.
-    #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u64).range(1..=1000))]
+    #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u64).range(1..=500))]
     max: u64,
     #[command(flatten)]
     connection: ConnectionFlags,
 }
 
-const AUDIT_COLUMNS: [&str; 6] = [
-    "changedAt",
-    "tenantId",
-    "caller",
-    "action",
-    "object",
-    "detail",
-];
+const AUDIT_COLUMNS: [&str; 6] = ["at", "tenant", "caller", "action", "object", "detail"];
 
 impl Audit {
     pub(super) fn run(&self) -> Result<(), Failure> {

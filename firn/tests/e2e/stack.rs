@@ -215,6 +215,8 @@ impl Stack {
     pub(crate) fn wait<T>(&self, work: impl AsyncFnOnce(&Arc<StorageNode>) -> T) -> T {
         let (_, node, _) = self.running.as_ref().expect("it runs");
         self.runtime.block_on(work(node))
+    }
+
     /// Brings all that was counted into the books.
     pub(crate) fn collect(&self) {
         let meter = self.meter.as_ref().expect("it runs");

@@ -83,6 +83,7 @@ fn native() -> Vec<Route> {
     routes.extend(administration());
     routes.extend(billing());
     routes.extend(listings());
+    routes.extend(about());
     routes
 }
 

@@ -1,9 +1,9 @@
-//! Usage, bills, price lists and the audit log over HTTP.
+//! Usage, bills and price lists over HTTP.
 
 use actix_web::test::TestRequest;
 use serde_json::{Value, json};
 
-use crate::fake_billing::MONTH;
+use crate::fake_books::MONTH;
 use crate::world::*;
 
 #[actix_web::test]
@@ -150,36 +150,6 @@ async fn price_lists_are_seen_by_those_who_pay_by_them() {
         .as_caller(&operator, "POST", "/v1/price-lists", bad)
         .await;
     assert!(refused.expect(400).message().contains("prices[0].micros"));
-}
-
-#[actix_web::test]
-async fn the_audit_log_is_paged_and_shows_nobody_elses_rows() {
-    let world = World::new().await;
-    let ids = async |auth: &str, query: &str| {
-        let path = format!("/v1/audit?{query}");
-        let page = world
-            .as_caller(auth, "GET", &path, Value::Null)
-            .await
-            .expect(200)
-            .json();
-        let rows = page["items"].as_array().expect("items").iter();
-        let ids: Vec<u64> = rows.map(|row| row["id"].as_u64().expect("an id")).collect();
-        (ids, page["cursor"].as_str().map(str::to_owned))
-    };
-    let operator = world.login(None, "operator").await;
-    let viewer = world.login(Some(2), "viewer").await;
-    assert_eq!(ids(&operator, "").await, (vec![5, 4, 3, 2, 1], None));
-    assert_eq!(ids(&operator, "tenant=3").await.0, [5, 3, 1]);
-    assert_eq!(ids(&viewer, "").await.0, [4, 2]);
-    assert_eq!(ids(&viewer, "tenant=3").await.0, [0u64; 0]);
-    let (first, cursor) = ids(&operator, "max=2").await;
-    assert_eq!(first, [5, 4]);
-    let next = format!("max=2&cursor={}", cursor.expect("there is more"));
-    assert_eq!(ids(&operator, &next).await.0, [3, 2]);
-    let bad = world
-        .as_caller(&operator, "GET", "/v1/audit?max=0", Value::Null)
-        .await;
-    assert_eq!(bad.expect(400).code(), "BAD_REQUEST");
 }
 
 #[actix_web::test]

@@ -383,6 +383,37 @@ async fn rights_by_caller_and_route() {
             Value::Null,
             [404; 8],
         ),
+        (
+            "GET",
+            "/v1/instances/demo/usage",
+            Value::Null,
+            [200, 200, 200, 200, 403, 404, 404, 404],
+        ),
+        (
+            "GET",
+            "/v1/tenants/2/bills",
+            Value::Null,
+            [200, 200, 200, 403, 403, 403, 404, 404],
+        ),
+        (
+            "GET",
+            "/v1/tenants/2/bills/2023-11",
+            Value::Null,
+            [200, 200, 200, 403, 403, 403, 404, 404],
+        ),
+        (
+            "POST",
+            "/v1/tenants/2/bills/2023-11/verify",
+            json!({}),
+            [200, 200, 200, 403, 403, 403, 404, 404],
+        ),
+        ("GET", "/v1/price-lists", Value::Null, [200; 8]),
+        (
+            "POST",
+            "/v1/price-lists",
+            json!({"name": "x"}),
+            [400, 403, 403, 403, 403, 403, 403, 403],
+        ),
     ];
     let table = &[table, &crate::files::rights()].concat();
     for (method, path, body, expected) in table {
@@ -447,12 +478,13 @@ async fn rights_by_caller_and_route() {
 fn allowed(scope: &str, method: &str, path: &str) -> bool {
     let path = path.split('?').next().expect("one part");
     let Some(rest) = path.strip_prefix("/v1/instances/demo") else {
-        return method == "GET" && ["/v1/plans", "/v1/instances"].contains(&path);
+        return method == "GET"
+            && ["/v1/plans", "/v1/instances", "/v1/price-lists"].contains(&path);
     };
     let parts: Vec<&str> = rest.split('/').skip(1).collect();
     let needed: &[&str] = match (method, parts.as_slice()) {
         ("GET", []) => return true,
-        ("GET", ["topics" | "groups", "export" | "template"]) => &["read", "manage"],
+        ("GET", ["usage"] | ["topics" | "groups", "export" | "template"]) => &["read", "manage"],
         ("POST", ["topics" | "groups", "import"]) => &["manage"],
         ("GET", ["sessions" | "topics" | "groups"] | ["topics" | "groups", _])
         | ("GET", ["groups", _, "lag" | "parked"]) => &["read", "manage"],

@@ -235,25 +235,3 @@ async fn guessing_is_slowed_down() {
         assert_eq!(reply.await.expect(429).code(), "RATE_LIMITED");
     }
 }
-
-#[actix_web::test]
-async fn an_address_list_is_enforced() {
-    let world = World::new().await;
-    let admin = world.login(Some(2), "admin").await;
-    for (key, list, status) in [("near", "10.9.0.0/16", 200), ("far", "192.168.0.1", 401)] {
-        let form = json!({"accessKey": key, "secretKey": "s", "ipAllow": [list]});
-        world
-            .as_caller(&admin, "POST", "/v1/instances/demo/users", form)
-            .await
-            .expect(201);
-        world
-            .as_caller(&basic(key, "s"), "GET", "/v1/instances/demo", Value::Null)
-            .await
-            .expect(status);
-        let form = json!({"accessKey": key, "secretKey": "s"});
-        world
-            .as_caller("", "POST", "/v1/auth/token", form)
-            .await
-            .expect(status);
-    }
-}

@@ -264,7 +264,7 @@ impl CatalogueExport {
     }
 
     pub fn price_lists(&self) -> impl ExactSizeIterator<Item = &PriceList> {
-        self.price_lists.iter().map(|row| &*row.0)
+        self.extra.price_lists.iter().map(|row| &*row.0)
     }
 
     pub fn topics(&self) -> impl ExactSizeIterator<Item = &Topic> {

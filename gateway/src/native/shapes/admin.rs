@@ -6,8 +6,8 @@ use firn_protocol::api::tenant::{
     GroupFields, InstanceChange, NewInstance, TopicFields, UserFields, UserWithSecret,
 };
 use firn_protocol::catalogue::{
-    AppUser, AuditEntry, DiskPolicy, Durability, Group, Instance, InstanceStatus, OnPoison,
-    Permission, Plan, StartPosition, Tenant, Topic, TopicType,
+    AppUser, DiskPolicy, Durability, Group, Instance, InstanceStatus, OnPoison, Permission, Plan,
+    StartPosition, Tenant, Topic, TopicType,
 };
 use firn_protocol::limits::{MESSAGE_BYTES_DEFAULT, RETENTION_HOURS_DEFAULT};
 use firn_protocol::{ApiError, ApiResult, BrokerId, TenantId, Timestamp};
