@@ -20,6 +20,8 @@ mod consume;
 mod fake_billing;
 #[path = "http/fake_books.rs"]
 mod fake_books;
+#[path = "http/fake_changes.rs"]
+mod fake_changes;
 #[path = "http/fake_hold.rs"]
 mod fake_hold;
 #[path = "http/fake_queues.rs"]

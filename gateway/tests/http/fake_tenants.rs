@@ -10,6 +10,8 @@ use firn_protocol::catalogue::*;
 use firn_protocol::*;
 use parking_lot::Mutex;
 
+use crate::fake_changes::{apply_group, apply_topic, set};
+
 #[derive(Default)]
 pub(crate) struct Catalogue {
     pub(crate) tenants: BTreeMap<TenantId, Arc<Tenant>>,
@@ -56,33 +58,6 @@ impl FakeTenants {
 
 fn err<T>(code: ErrorCode, text: &str) -> ApiResult<T> {
     Err(ApiError::new(code, text))
-}
-
-fn set<T>(field: &mut T, value: Option<T>) {
-    if let Some(value) = value {
-        *field = value;
-    }
-}
-
-fn apply_topic(topic: &mut Topic, f: TopicFields) {
-    set(&mut topic.topic_type, f.topic_type);
-    set(&mut topic.queues, f.queues);
-    set(&mut topic.permission, f.permission);
-    set(&mut topic.ordered, f.ordered);
-    set(&mut topic.remark, f.remark);
-    set(&mut topic.allowed_groups, f.allowed_groups);
-}
-
-fn apply_group(group: &mut Group, f: GroupFields) {
-    set(&mut group.ordered, f.ordered);
-    set(&mut group.max_retries, f.max_retries);
-    set(&mut group.enabled, f.enabled);
-    set(&mut group.start, f.start);
-    set(&mut group.is_start_by_client, f.is_start_by_client);
-    set(&mut group.pull_mechanism, f.pull_mechanism);
-    set(&mut group.subscriptions, f.subscriptions);
-    set(&mut group.remark, f.remark);
-    group.version += 1;
 }
 
 #[async_trait]

@@ -103,6 +103,8 @@ fn wrong_credentials_have_one_answer() {
     assert_eq!(texts.len(), 1, "{texts:?}");
     let query = good.replace("demo-secret", "wrong");
     for (method, path) in CALLS {
+        // As long as whoever guesses has to wait.
+        stack.advance_ms(60_000);
         let answer = guide.raw(method, &format!("{path}?{query}"), &Value::Null);
         refusal(&answer, 401, path);
     }
