@@ -17,4 +17,5 @@ mod rules;
 pub mod settings;
 pub mod standalone;
 pub mod startup;
+mod termination;
 mod welcome;

@@ -26,6 +26,7 @@ use crate::object_store;
 use crate::rules::CatalogueRules;
 use crate::settings::{Flags, Settings, Warning};
 use crate::startup::{DataDir, HANDLES_WANTED, raise_handles};
+use crate::termination::Termination;
 use crate::welcome::Welcome;
 
 /// How long each task may take to end.
@@ -115,6 +116,8 @@ async fn serve(settings: &Settings, mut data: DataDir, clock: Clock) -> anyhow::
     tenants.start(&mut tasks);
     storage.start(&mut tasks);
     storage.wait_object_class().await;
+    // Before anybody is told that it runs: who reads the welcome may stop it.
+    let mut termination = Termination::listen().context("cannot listen to signals")?;
     // Stopped after the gateway, so that its last export has the last change.
     tasks.spawn("catalogue-export", |stop| exporter.run(stop));
     let erasures = Erasures::new(tenants.clone(), storage.clone(), stop_clock.clone());
@@ -126,7 +129,7 @@ async fn serve(settings: &Settings, mut data: DataDir, clock: Clock) -> anyhow::
     let stop = tasks.stop();
     tokio::select! {
         () = stop.cancelled() => {}
-        signal = termination() => tracing::info!(signal, "stopping"),
+        signal = termination.signalled() => tracing::info!(signal, "stopping"),
     }
     let failed = stop.is_cancelled();
     tasks.join(TASK_STOP_MAX).await;
@@ -237,18 +240,6 @@ async fn open_storage(
 pub(crate) fn deployment_id(tenants: &TenantService) -> String {
     let key = tenants.derived_key("deployment identity");
     key[..16].iter().map(|byte| format!("{byte:02x}")).collect()
-}
-
-/// Resolves at SIGTERM or SIGINT, to its name.
-async fn termination() -> &'static str {
-    use tokio::signal::unix::{SignalKind, signal};
-    let Ok(mut terminate) = signal(SignalKind::terminate()) else {
-        return std::future::pending().await;
-    };
-    tokio::select! {
-        _ = terminate.recv() => "SIGTERM",
-        _ = tokio::signal::ctrl_c() => "SIGINT",
-    }
 }
 
 fn check(warnings: &[Warning]) -> ExitCode {
