@@ -9,7 +9,7 @@ use firn_protocol::time::Timestamp;
 use super::entry::{Head, Receive, Subscribe, Transfer, TransferReason};
 use super::state::{BrokerState, Due, QueueState, dead_letter_queue};
 use super::usage::Metered;
-use crate::consume::group::{Ended, GroupState, WAITING_QUEUE};
+use crate::consume::group::{Ended, GroupState, WAITING_QUEUE, Waiting};
 use crate::consume::progress::{Lease, QueueProgress};
 use crate::record::RunHeader;
 
@@ -302,9 +302,11 @@ impl BrokerState {
             return;
         };
         let (queue, offset) = (transfer.from, transfer.from_offset);
+        let mut last = None;
         match transfer.reason {
             TransferReason::Due => {
                 if let Some(waiting) = state.retry.waiting.remove(&offset) {
+                    last = waiting.last;
                     let due = Due {
                         at: waiting.due,
                         group,
@@ -319,6 +321,7 @@ impl BrokerState {
             }
             TransferReason::Expired | TransferReason::Failed | TransferReason::Exhausted => {
                 if let Some(lease) = state.finish(queue, offset) {
+                    last = Some(lease.delivery());
                     self.due.remove(&Due {
                         at: lease.deadline,
                         group,
@@ -329,10 +332,15 @@ impl BrokerState {
             }
         }
         match transfer.to.topic {
-            TopicKey::Retry(_) => state.add_ready(to_offset, transfer.copy),
+            TopicKey::Retry(_) => state.add_ready(to_offset, transfer.copy, last),
             TopicKey::Waiting => {
                 let at = transfer.due.unwrap_or_default();
-                state.add_waiting(to_offset, at, transfer.copy);
+                let waiting = Waiting {
+                    due: at,
+                    copy: transfer.copy,
+                    last,
+                };
+                state.add_waiting(to_offset, waiting);
                 self.due.insert(Due {
                     at,
                     group,

@@ -15,12 +15,18 @@ use crate::consume::dedup::Dedup;
 use crate::consume::delay::Delayed;
 use crate::consume::group::{GroupState, WAITING_QUEUE};
 use crate::consume::in_place::InPlaceGroups;
+use crate::consume::progress::Delivery;
 use crate::consume::transaction::Halves;
 use crate::record::RecordError;
 
 /// Version 1 had no tier, version 2 no class, version 3 no held messages,
-/// no ordered groups and no ids, version 4 no shapes and no usage.
-const SNAPSHOT_VERSION: u8 = 5;
+/// no ordered groups and no ids, version 4 no shapes and no usage, version 5 no
+/// records that came back.
+const SNAPSHOT_VERSION: u8 = 6;
+
+/// Last deliveries of records that are in nobody's hands: what a snapshot has behind
+/// the state.
+type Returned = Vec<(GroupId, QueueKey, u64, Delivery)>;
 
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct BrokerState {
@@ -79,9 +85,9 @@ impl BrokerState {
     #[must_use]
     pub fn snapshot(&self) -> Bytes {
         let out = vec![SNAPSHOT_VERSION];
-        postcard::to_extend(self, out)
-            .expect("plain data always encodes")
-            .into()
+        let state = postcard::to_extend(self, out);
+        let whole = state.and_then(|out| postcard::to_extend(&self.returned(), out));
+        whole.expect("plain data always encodes").into()
     }
 
     /// The state from stored bytes.
@@ -93,11 +99,16 @@ impl BrokerState {
             .split_first()
             .ok_or(RecordError("snapshot is empty"))?;
         let read = match version {
-            1..SNAPSHOT_VERSION => postcard::from_bytes(&with_new_parts(rest, version)),
-            SNAPSHOT_VERSION => postcard::from_bytes(rest),
+            1..SNAPSHOT_VERSION => read_parts(&with_new_parts(rest, version)),
+            SNAPSHOT_VERSION => read_parts(rest),
             _ => return Err(RecordError("snapshot has an unknown format version")),
         };
-        let mut state: Self = read.map_err(|_| RecordError("snapshot is malformed"))?;
+        let (mut state, returned) = read.map_err(|_| RecordError("snapshot is malformed"))?;
+        for (group, queue, offset, last) in returned {
+            if let Some(group) = state.groups.get_mut(&group) {
+                group.set_returned(queue, offset, last);
+            }
+        }
         state.index_due();
         state.halves.index();
         state.dedup.index();
@@ -143,6 +154,15 @@ impl BrokerState {
         Ok(state)
     }
 
+    fn returned(&self) -> Returned {
+        let groups = self.groups.iter();
+        let all = groups.flat_map(|(&group, state)| {
+            let returned = state.returned(group);
+            returned.map(move |(queue, offset, last)| (group, queue, offset, last))
+        });
+        all.collect()
+    }
+
     fn index_due(&mut self) {
         for (&group, state) in &self.in_place {
             let waiting = state.waiting();
@@ -154,26 +174,15 @@ impl BrokerState {
             }));
         }
         for (&group, state) in &self.groups {
-            for (&topic, progress) in &state.topics {
-                for (&queue, progress) in &progress.queues {
-                    let queue = QueueKey { topic, queue };
-                    self.due
-                        .extend(progress.leases().map(|(offset, lease)| Due {
-                            at: lease.deadline,
-                            group,
-                            queue,
-                            offset,
-                        }));
-                }
+            for (queue, progress) in state.each_progress(group) {
+                self.due
+                    .extend(progress.leases().map(|(offset, lease)| Due {
+                        at: lease.deadline,
+                        group,
+                        queue,
+                        offset,
+                    }));
             }
-            let retry = retry_queue(group);
-            self.due
-                .extend(state.retry.progress.leases().map(|(offset, lease)| Due {
-                    at: lease.deadline,
-                    group,
-                    queue: retry,
-                    offset,
-                }));
             self.due
                 .extend(state.retry.waiting.iter().map(|(&offset, waiting)| Due {
                     at: waiting.due,
@@ -211,10 +220,16 @@ fn with_new_parts(bytes: &[u8], version: u8) -> Vec<u8> {
         (4, empty::<BTreeMap<TopicKey, u64>>()),
         (4, empty::<UsageState>()),
         (4, empty::<bool>()),
+        (5, empty::<Returned>()),
     ];
     let new = parts.into_iter().filter(|(last, _)| version <= *last);
     let new = new.flat_map(|(_, part)| part);
     bytes.iter().copied().chain(new).collect()
+}
+
+fn read_parts(bytes: &[u8]) -> postcard::Result<(BrokerState, Returned)> {
+    let (state, rest) = postcard::take_from_bytes(bytes)?;
+    Ok((state, postcard::from_bytes(rest)?))
 }
 
 /// The group's retry queue on this broker.

@@ -9,7 +9,7 @@ use firn_protocol::time::Timestamp;
 use roaring::RoaringTreemap;
 use serde::{Deserialize, Serialize};
 
-use super::progress::{Lease, QueueProgress, Standing};
+use super::progress::{Delivery, Lease, QueueProgress, Standing};
 use crate::broker::entry::Copy;
 
 /// The one queue of every `%RETRY%` and `%DLQ%` topic on a broker.
@@ -59,6 +59,10 @@ pub struct RetryState {
 pub struct Waiting {
     pub due: Timestamp,
     pub copy: Copy,
+    /// The delivery that failed (R6), as far as it is known. Stored like
+    /// [`QueueProgress::returned`].
+    #[serde(skip)]
+    pub last: Option<Delivery>,
 }
 
 impl GroupState {
@@ -71,6 +75,22 @@ impl GroupState {
                 self.topics.get(&queue.topic)?.queues.get(&queue.queue)
             }
         }
+    }
+
+    /// Its progress on every queue; `group` is its own id.
+    pub fn each_progress(
+        &self,
+        group: GroupId,
+    ) -> impl Iterator<Item = (QueueKey, &QueueProgress)> {
+        let retry = QueueKey {
+            topic: TopicKey::Retry(group),
+            queue: ONLY_QUEUE,
+        };
+        let topics = self.topics.iter().flat_map(|(&topic, progress)| {
+            let queues = progress.queues.iter();
+            queues.map(move |(&queue, progress)| (QueueKey { topic, queue }, progress))
+        });
+        topics.chain(std::iter::once((retry, &self.retry.progress)))
     }
 
     pub fn progress_mut(&mut self, queue: QueueKey) -> Option<&mut QueueProgress> {
@@ -143,9 +163,13 @@ impl GroupState {
         Some(lease)
     }
 
-    /// A copy is in `%RETRY%` at `offset`, to be handed out.
-    pub fn add_ready(&mut self, offset: u64, copy: Copy) {
+    /// A copy is in `%RETRY%` at `offset`, to be handed out; `last` is the delivery
+    /// that it comes of.
+    pub fn add_ready(&mut self, offset: u64, copy: Copy, last: Option<Delivery>) {
         self.retry.copies.insert(offset, copy);
+        if let Some(last) = last {
+            self.retry.progress.set_returned(offset, last);
+        }
         self.retry
             .ready
             .entry(copy.topic)
@@ -155,9 +179,47 @@ impl GroupState {
     }
 
     /// A copy waits for its time at `offset` of the waiting queue.
-    pub fn add_waiting(&mut self, offset: u64, due: Timestamp, copy: Copy) {
-        self.retry.waiting.insert(offset, Waiting { due, copy });
-        self.move_to(copy, Place::Waiting(offset));
+    pub fn add_waiting(&mut self, offset: u64, waiting: Waiting) {
+        self.retry.waiting.insert(offset, waiting);
+        self.move_to(waiting.copy, Place::Waiting(offset));
+    }
+
+    /// The last deliveries of records that are not in anybody's hands, by queue;
+    /// `group` is its own id.
+    pub fn returned(&self, group: GroupId) -> impl Iterator<Item = (QueueKey, u64, Delivery)> {
+        let open = self.each_progress(group);
+        let open = open.flat_map(|(queue, progress)| {
+            let returned = progress.returned();
+            returned.map(move |(offset, last)| (queue, offset, last))
+        });
+        let waiting = self.retry.waiting.iter();
+        let waiting =
+            waiting.filter_map(|(&offset, waiting)| Some((WAITING_QUEUE, offset, waiting.last?)));
+        open.chain(waiting)
+    }
+
+    /// As a snapshot of before has it.
+    #[cfg(test)]
+    pub fn forget_returned(&mut self) {
+        let topics = self.topics.values_mut();
+        for progress in topics.flat_map(|topic| topic.queues.values_mut()) {
+            progress.forget_returned();
+        }
+        self.retry.progress.forget_returned();
+        for waiting in self.retry.waiting.values_mut() {
+            waiting.last = None;
+        }
+    }
+
+    /// Sets what [`Self::returned`] told.
+    pub fn set_returned(&mut self, queue: QueueKey, offset: u64, last: Delivery) {
+        if queue == WAITING_QUEUE {
+            if let Some(waiting) = self.retry.waiting.get_mut(&offset) {
+                waiting.last = Some(last);
+            }
+        } else if let Some(progress) = self.progress_mut(queue) {
+            progress.set_returned(offset, last);
+        }
     }
 
     /// A copy waits no more; when it would have been due.

@@ -24,6 +24,24 @@ pub struct Lease {
     pub generation: Generation,
 }
 
+impl Lease {
+    #[must_use]
+    pub fn delivery(&self) -> Delivery {
+        Delivery {
+            generation: self.generation,
+            number: self.number,
+        }
+    }
+}
+
+/// Names one delivery of a broker for ever. A later one is greater: numbers rise
+/// within a generation, and those that a crash takes back come again in a later one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Delivery {
+    pub generation: Generation,
+    pub number: u64,
+}
+
 /// Where a record stands for a group.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Standing {
@@ -40,6 +58,11 @@ pub struct QueueProgress {
     done: RoaringTreemap,
     holes: Ranges,
     leases: BTreeMap<u64, Lease>,
+    /// The last delivery of open records, as far as it is known: their own, or that of
+    /// the record whose copy they are (R6). Stored by the broker's snapshot behind
+    /// everything else.
+    #[serde(skip)]
+    returned: BTreeMap<u64, Delivery>,
 }
 
 impl QueueProgress {
@@ -97,6 +120,32 @@ impl QueueProgress {
         } else {
             Standing::Open
         }
+    }
+
+    /// The newest delivery of a record that is known: the one under way, or the last
+    /// one if it came back.
+    #[must_use]
+    pub fn last_delivery(&self, offset: u64) -> Option<Delivery> {
+        let lease = self.leases.get(&offset).map(Lease::delivery);
+        lease.or_else(|| self.returned.get(&offset).copied())
+    }
+
+    /// The last deliveries of open records.
+    pub fn returned(&self) -> impl Iterator<Item = (u64, Delivery)> {
+        self.returned.iter().map(|(&offset, &last)| (offset, last))
+    }
+
+    /// Notes the last delivery of an open record, or of what it is a copy of.
+    pub fn set_returned(&mut self, offset: u64, last: Delivery) {
+        if self.standing(offset) == Standing::Open {
+            self.returned.insert(offset, last);
+        }
+    }
+
+    /// As a snapshot of before has it.
+    #[cfg(test)]
+    pub fn forget_returned(&mut self) {
+        self.returned.clear();
     }
 
     /// Ranges that may be handed out, in order, below `end`: holes first, then
@@ -167,6 +216,7 @@ impl QueueProgress {
             return;
         }
         self.claim(offset..offset + 1);
+        self.returned.remove(&offset);
         self.leases.insert(offset, lease);
     }
 
@@ -176,6 +226,7 @@ impl QueueProgress {
             return None;
         }
         let lease = self.leases.remove(&offset);
+        self.returned.remove(&offset);
         self.holes.remove(offset..offset + 1);
         if offset == self.low {
             self.low += 1;
@@ -193,6 +244,13 @@ impl QueueProgress {
             return;
         }
         self.claim(range.clone());
+        let returned = self
+            .returned
+            .range(range.clone())
+            .map(|(&offset, _)| offset);
+        for offset in returned.collect::<Vec<_>>() {
+            self.returned.remove(&offset);
+        }
         if range.start == self.low {
             self.low = range.end;
             self.done.remove_range(range);
@@ -206,6 +264,7 @@ impl QueueProgress {
     pub fn give_back(&mut self, offset: u64) -> Option<Lease> {
         let lease = self.leases.remove(&offset)?;
         self.holes.insert(offset..offset + 1);
+        self.returned.insert(offset, lease.delivery());
         Some(lease)
     }
 
@@ -231,6 +290,7 @@ impl QueueProgress {
         }
         let kept = self.leases.split_off(&min);
         let ended = std::mem::replace(&mut self.leases, kept);
+        self.returned = self.returned.split_off(&min);
         self.holes.remove(0..min);
         self.done.remove_range(..min);
         self.low = min;
@@ -278,6 +338,13 @@ impl QueueProgress {
         }
         if self.leases.keys().any(|&o| o < self.low || o >= self.next) {
             return Some("a lease lies outside low..next");
+        }
+        if self
+            .returned
+            .keys()
+            .any(|&offset| self.standing(offset) != Standing::Open)
+        {
+            return Some("a record that came back is not open");
         }
         if self
             .holes
@@ -368,6 +435,8 @@ mod tests {
             const END: u64 = 40;
             let mut progress = QueueProgress::starting_at(0);
             let mut model = vec!['o'; END as usize];
+            // Whether a record came back, and which delivery it was handed out in last.
+            let mut handed = vec![(false, 0); END as usize];
             for (number, op) in ops.into_iter().enumerate() {
                 match op {
                     Op::Hand(n) => {
@@ -375,6 +444,7 @@ mod tests {
                             for offset in range {
                                 prop_assert_eq!(model[offset as usize], 'o');
                                 model[offset as usize] = 'l';
+                                handed[offset as usize] = (false, number as u64);
                                 progress.lease(offset, lease(number as u64));
                             }
                         }
@@ -397,11 +467,13 @@ mod tests {
                         let was = progress.give_back(offset).is_some();
                         prop_assert_eq!(was, model[offset as usize] == 'l');
                         if was {
+                            handed[offset as usize].0 = true;
                             model[offset as usize] = 'o';
                         }
                     }
                     Op::Reset(to) => {
                         progress.reset(to);
+                        handed.fill((false, 0));
                         for (offset, state) in model.iter_mut().enumerate() {
                             *state = if (offset as u64) < to { 'f' } else { 'o' };
                         }
@@ -432,7 +504,16 @@ mod tests {
                     prop_assert_eq!(standing, model[offset as usize]);
                 }
                 let bytes = postcard::to_stdvec(&progress).expect("encodes");
-                prop_assert_eq!(&postcard::from_bytes::<QueueProgress>(&bytes).expect("decodes"), &progress);
+                let mut read: QueueProgress = postcard::from_bytes(&bytes).expect("decodes");
+                for (offset, last) in progress.returned() {
+                    read.set_returned(offset, last);
+                }
+                prop_assert_eq!(&read, &progress);
+                for (offset, &(is_open, last)) in handed.iter().enumerate() {
+                    let known = progress.returned().find(|(at, _)| *at == offset as u64);
+                    let expected = (is_open && model[offset] == 'o').then_some(last);
+                    prop_assert_eq!(known.map(|(_, last)| last.number), expected);
+                }
             }
         }
 

@@ -18,7 +18,7 @@ use crate::broker::state::retry_queue;
 use crate::broker::usage::Metered;
 use crate::config::Mutant;
 use crate::consume::group::{GroupState, Place};
-use crate::consume::progress::{Lease, Standing};
+use crate::consume::progress::{Delivery, Lease, Standing};
 
 impl StorageNode {
     pub(super) async fn ack_records(
@@ -131,17 +131,16 @@ impl StorageNode {
             return Ok((judge(core, group, receipt), None));
         };
         let queue = retry_queue(group);
-        let untouched = match place {
-            Place::Retry(offset) if state.is_open(queue, offset) => Some(offset),
-            Place::Retry(_) | Place::Waiting(_) => None,
-        };
-        let is_next = |offset: &u64| {
-            let copy = state.retry.copies.get(offset);
-            copy.is_some_and(|copy| copy.attempt == receipt.attempt + 1)
-        };
-        let Some(offset) = untouched.filter(is_next) else {
+        let Place::Retry(offset) = place else {
             return Ok((AckStatus::LeaseExpired, None));
         };
+        let copy = state.retry.copies.get(&offset);
+        let is_next = copy.is_some_and(|copy| copy.attempt == receipt.attempt + 1);
+        let last = state.retry.progress.last_delivery(offset);
+        let is_newest = last.is_none_or(|last| !is_newer(core, last, receipt));
+        if !(is_next && is_newest && state.is_open(queue, offset)) {
+            return Ok((AckStatus::LeaseExpired, None));
+        }
         let head = Head::Ack {
             group,
             records: vec![(queue, vec![offset])],
@@ -213,27 +212,36 @@ pub(super) fn judge(core: &Core, group: GroupId, receipt: &Receipt) -> AckStatus
     if receipt.offset.0 >= core.state.queue(receipt.queue).end {
         return AckStatus::Invalid;
     }
-    match state
-        .progress(receipt.queue)
-        .map(|p| p.standing(receipt.offset.0))
-    {
-        None => AckStatus::Invalid,
+    let Some(progress) = state.progress(receipt.queue) else {
+        return AckStatus::Invalid;
+    };
+    let offset = receipt.offset.0;
+    let last = progress.last_delivery(offset);
+    match progress.standing(offset) {
         // Finished by a redelivery is not finished by an ack.
-        Some(Standing::Finished) if was_redelivered(state, receipt) => AckStatus::LeaseExpired,
-        Some(Standing::Finished) => AckStatus::AlreadyAcked,
-        Some(Standing::Leased(lease)) => {
-            if (lease.number, lease.generation) == (receipt.lease, receipt.generation) {
-                AckStatus::Ok
-            } else {
-                AckStatus::LeaseExpired
-            }
-        }
-        // It was told to have failed, and waits; or it was handed out again since.
-        Some(Standing::Open) if waits(core, group, receipt) => AckStatus::LeaseExpired,
-        Some(Standing::Open) if is_overtaken(core, group, receipt) => AckStatus::LeaseExpired,
-        // The lease was lost in a crash or given back, and the record has not
-        // been handed out again: the work was done, so it counts.
-        Some(Standing::Open) => AckStatus::Ok,
+        Standing::Finished if was_redelivered(state, receipt) => AckStatus::LeaseExpired,
+        Standing::Finished => AckStatus::AlreadyAcked,
+        // It was handed out again since (R6).
+        _ if last.is_some_and(|last| is_newer(core, last, receipt)) => AckStatus::LeaseExpired,
+        // It was told to have failed, and waits.
+        Standing::Open if waits(core, group, receipt) => AckStatus::LeaseExpired,
+        // The lease holds, was given back, or was lost in a crash: nobody else was
+        // given the record since, so the work that was done counts (RULES 2).
+        Standing::Leased(_) | Standing::Open => AckStatus::Ok,
+    }
+}
+
+/// Whether the last delivery that is known came after the receipt's. A later one than
+/// is known can only be one that a crash took back.
+fn is_newer(core: &Core, last: Delivery, receipt: &Receipt) -> bool {
+    let own = delivery(receipt);
+    last > own || (last < own && own.generation >= core.generation)
+}
+
+fn delivery(receipt: &Receipt) -> Delivery {
+    Delivery {
+        generation: receipt.generation,
+        number: receipt.lease,
     }
 }
 
@@ -241,13 +249,6 @@ pub(super) fn judge(core: &Core, group: GroupId, receipt: &Receipt) -> AckStatus
 fn waits(core: &Core, group: GroupId, receipt: &Receipt) -> bool {
     let state = core.state.in_place.get(&group);
     state.is_some_and(|state| !state.is_ready(receipt.queue, receipt.offset.0))
-}
-
-/// Whether a record that stays in its place had a later delivery (R6).
-fn is_overtaken(core: &Core, group: GroupId, receipt: &Receipt) -> bool {
-    let state = core.state.in_place.get(&group);
-    let next = state.map_or(1, |state| state.attempt(receipt.queue, receipt.offset.0));
-    next > receipt.attempt.saturating_add(1)
 }
 
 fn was_redelivered(state: &GroupState, receipt: &Receipt) -> bool {
@@ -291,7 +292,10 @@ pub(super) fn lease_of(core: &Core, group: GroupId, receipt: &Receipt) -> Option
         .and_then(|state| state.progress(receipt.queue))
         .map(|progress| progress.standing(receipt.offset.0));
     match standing {
-        Some(Standing::Leased(lease)) if judge(core, group, receipt) == AckStatus::Ok => {
+        Some(Standing::Leased(lease))
+            if lease.delivery() == delivery(receipt)
+                && judge(core, group, receipt) == AckStatus::Ok =>
+        {
             Some(lease)
         }
         _ => None,

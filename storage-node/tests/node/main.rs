@@ -23,6 +23,7 @@ mod mutants;
 mod object_class;
 mod object_histories;
 mod object_mutants;
+mod old_leases;
 mod ordered;
 mod pace;
 mod places;

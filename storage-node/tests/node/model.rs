@@ -20,6 +20,31 @@ pub(crate) fn lease_of(receipt: &Receipt) -> Lease {
     (receipt.lease, receipt.generation.0)
 }
 
+/// Whether one delivery of a record came before another.
+pub(crate) fn is_older(one: Lease, other: Lease) -> bool {
+    (one.1, one.0) < (other.1, other.0)
+}
+
+/// Who had a record last.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct Last {
+    pub(crate) lease: Lease,
+    /// A crash may have taken it; then an earlier one counts.
+    pub(crate) is_lost: bool,
+}
+
+impl Last {
+    pub(crate) fn known(lease: Lease) -> Option<Self> {
+        let is_lost = false;
+        Some(Self { lease, is_lost })
+    }
+
+    pub(crate) fn lost(lease: Lease) -> Option<Self> {
+        let is_lost = true;
+        Some(Self { lease, is_lost })
+    }
+}
+
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum State {
     Open {
@@ -27,7 +52,7 @@ pub(crate) enum State {
         /// Offset in `%RETRY%`, once it has been redelivered.
         copy: Option<u64>,
         /// Who had it last.
-        last: Option<Lease>,
+        last: Option<Last>,
         /// Nobody wants it, so a receive may have finished it.
         maybe: bool,
     },
@@ -176,7 +201,7 @@ impl GroupModel {
         is_dead
     }
 
-    fn send_to_retry(&mut self, key: Key, attempt: u32, last: Option<Lease>) {
+    fn send_to_retry(&mut self, key: Key, attempt: u32, last: Option<Last>) {
         let state = State::Open {
             attempt,
             copy: Some(self.retry_end),
@@ -269,7 +294,7 @@ impl BrokerModel {
         match group.state(due.key) {
             State::Leased { attempt, lease, .. } => {
                 if !group.fail(due.key, attempt) {
-                    group.send_to_retry(due.key, attempt + 1, Some(lease));
+                    group.send_to_retry(due.key, attempt + 1, Last::known(lease));
                 }
             }
             State::Waiting { attempt, .. } => group.send_to_retry(due.key, attempt, None),
@@ -440,7 +465,12 @@ impl BrokerModel {
                 last: Some(last),
                 maybe: false,
                 ..
-            } if last == lease => vec![Ok],
+            } if last.lease == lease => vec![Ok],
+            State::Open {
+                last: Some(last),
+                maybe: false,
+                ..
+            } if !last.is_lost && is_older(lease, last.lease) => vec![LeaseExpired],
             State::Open { maybe: false, .. } => vec![Ok, LeaseExpired],
             State::Open { .. } => vec![Ok, LeaseExpired, AlreadyAcked],
             State::Finished { by } if by == Some(lease) => vec![AlreadyAcked],

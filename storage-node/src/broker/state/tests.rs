@@ -241,6 +241,9 @@ const GOLDEN_5: &str = concat!(
     "010408018ad5e00600050002021001040107028ad5e0060005000202028ad5e006000501ac0204041a00"
 );
 
+/// What version 6 has behind that: last deliveries of what is in nobody's hands.
+const GOLDEN_6: &str = "02ac02000502010401ac020300000404";
+
 fn bytes_of(hex: &str) -> Vec<u8> {
     let digits = (0..hex.len()).step_by(2).map(|at| &hex[at..at + 2]);
     let bytes = digits.map(|digits| u8::from_str_radix(digits, 16).expect("hex"));
@@ -250,10 +253,27 @@ fn bytes_of(hex: &str) -> Vec<u8> {
 #[test]
 fn golden_bytes_of_a_snapshot() {
     let body = format!("{}{GOLDEN_2_TIER}{GOLDEN_3_CLASS}", &GOLDEN_1[2..]);
-    let golden = bytes_of(&format!("05{body}{GOLDEN_4_HELD}{GOLDEN_5}"));
+    let golden = bytes_of(&format!("06{body}{GOLDEN_4_HELD}{GOLDEN_5}{GOLDEN_6}"));
     assert_eq!(rich().snapshot(), golden);
     let read = BrokerState::from_snapshot(&golden).expect("reads");
     assert_eq!(read, rich());
+}
+
+/// The state as versions before 6 have it.
+fn without_returned() -> BrokerState {
+    let mut state = rich();
+    let groups = state.groups.values_mut();
+    groups.for_each(GroupState::forget_returned);
+    state
+}
+
+#[test]
+fn a_snapshot_of_version_5_is_read_without_what_came_back() {
+    let body = format!("{}{GOLDEN_2_TIER}{GOLDEN_3_CLASS}", &GOLDEN_1[2..]);
+    let golden = bytes_of(&format!("05{body}{GOLDEN_4_HELD}{GOLDEN_5}"));
+    let read = BrokerState::from_snapshot(&golden).expect("reads");
+    assert_ne!(read, rich());
+    assert_eq!(read, without_returned());
 }
 
 #[test]
@@ -264,7 +284,7 @@ fn a_snapshot_of_version_4_is_read_without_shapes_and_usage() {
     let expected = BrokerState {
         shapes: BTreeMap::new(),
         usage: UsageState::default(),
-        ..rich()
+        ..without_returned()
     };
     assert_eq!(read, expected);
 }
@@ -281,7 +301,7 @@ fn a_snapshot_of_version_3_is_read_without_held_messages() {
         shapes: BTreeMap::new(),
         usage: UsageState::default(),
         due: without_held_due(),
-        ..rich()
+        ..without_returned()
     };
     assert_eq!(read, expected);
 }
@@ -299,7 +319,7 @@ fn a_snapshot_of_version_2_is_read_without_a_class() {
         shapes: BTreeMap::new(),
         usage: UsageState::default(),
         due: without_held_due(),
-        ..rich()
+        ..without_returned()
     };
     assert_eq!(read, expected);
 }
@@ -317,7 +337,7 @@ fn a_snapshot_of_version_1_is_read_without_a_tier() {
         shapes: BTreeMap::new(),
         usage: UsageState::default(),
         due: without_held_due(),
-        ..rich()
+        ..without_returned()
     };
     assert_eq!(read, expected);
 }

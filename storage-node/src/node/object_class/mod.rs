@@ -41,6 +41,9 @@ const WAIT_MAX: Duration = Duration::from_secs(10);
 /// Entries that are not sends are refused when so many times the bytes that
 /// refuse sends are pending.
 const OTHERS_SHARE: u64 = 4;
+/// A piece is this part of what may be pending of sends: eight of them are half of
+/// what may be pending of the rest.
+const PIECE_PART: u64 = 4;
 
 /// What the commit path and the operations share of the class.
 #[derive(Default)]
@@ -122,6 +125,13 @@ impl ObjectClass {
             ));
         }
         Ok(())
+    }
+
+    /// Bytes that a broker may write at a time, before it waits for them: so many
+    /// brokers can do it at once as are restored at once, and none is refused.
+    pub(in crate::node) fn piece_bytes(&self) -> usize {
+        let all = self.writer().map_or(u64::MAX, WalWriter::pending_bytes_max);
+        usize::try_from(all / PIECE_PART).unwrap_or(usize::MAX)
     }
 
     /// Takes a committed run if it may not be shown yet; gives it back if it may.

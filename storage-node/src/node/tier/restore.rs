@@ -28,7 +28,7 @@ use crate::record::{header_of, runs_of};
 
 /// Brokers taken over at the same time.
 const AT_ONCE: usize = 8;
-/// Bytes of runs that are written again at a time, of one broker.
+/// Bytes of runs that are written again at a time, of one broker, at most.
 const PIECE_BYTES: usize = 4 << 20;
 /// Positions left free at a restore: ids that a lost tail had given out name
 /// nothing else (RULES 14). 2^21 restores fit below 2^53.
@@ -162,6 +162,7 @@ impl StorageNode {
         broker: &Arc<Broker>,
         runs: Vec<(QueueKey, Bytes)>,
     ) -> Result<(), TierError> {
+        let piece_bytes = PIECE_BYTES.min(self.shared.object.piece_bytes());
         let mut runs = runs.into_iter().peekable();
         while runs.peek().is_some() {
             let mark = {
@@ -176,7 +177,7 @@ impl StorageNode {
                     for run in pieces {
                         self.write_again(broker, &mut core, queue, &run)?;
                     }
-                    if bytes >= PIECE_BYTES {
+                    if bytes >= piece_bytes {
                         break;
                     }
                 }

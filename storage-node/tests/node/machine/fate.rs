@@ -9,7 +9,7 @@ use firn_protocol::time::Timestamp;
 
 use super::{System, look};
 use crate::harness::{BROKERS, START_MS, context, message, queue_key};
-use crate::model::{Key, State};
+use crate::model::{Key, Last, State};
 
 impl System {
     pub(super) fn redrive(
@@ -231,6 +231,17 @@ impl System {
                         }
                     }
                 }
+                let touched: Vec<Key> = state.touched().map(|(key, _)| key).collect();
+                for key in touched {
+                    let mut open = state.state(key);
+                    if let State::Open {
+                        last: Some(last), ..
+                    } = &mut open
+                    {
+                        last.is_lost = true;
+                        state.set(key, open);
+                    }
+                }
                 // A lost lease is honoured until the record is handed out again.
                 let Some(former) = before[broker].groups.get(group) else {
                     continue;
@@ -244,7 +255,7 @@ impl System {
                             ..
                         } = state.state(key)
                     {
-                        let last = Some(*lease);
+                        let last = Last::lost(*lease);
                         state.set(
                             key,
                             State::Open {

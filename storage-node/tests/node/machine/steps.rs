@@ -17,7 +17,7 @@ use firn_protocol::time::Timestamp;
 use super::ops::{Op, QUEUES, Target, filter, tag};
 use super::{Handle, MAX_RETRIES, System};
 use crate::harness::{BROKERS, START_MS, context, message, queue_key};
-use crate::model::{State, lease_of};
+use crate::model::{Last, State, lease_of};
 
 impl System {
     pub(super) fn wait<T>(&self, work: impl Future<Output = T>) -> T {
@@ -331,9 +331,14 @@ impl System {
         let mut group = handle.group;
         let mut expected = AckStatus::Invalid;
         match how {
-            0 => (receipt.lease, expected) = (receipt.lease + 1, AckStatus::LeaseExpired),
+            0 => {
+                let Some(before) = receipt.lease.checked_sub(1) else {
+                    return;
+                };
+                (receipt.lease, expected) = (before, AckStatus::LeaseExpired);
+            }
             1 => {
-                receipt.generation.0 += 1;
+                receipt.generation.0 -= 1;
                 expected = AckStatus::LeaseExpired;
             }
             2 => (receipt.epoch, expected) = (receipt.epoch + 1, AckStatus::LeaseExpired),
@@ -445,7 +450,7 @@ impl System {
                 ..
             } = group.state(handle.key)
             {
-                let (last, maybe) = (Some(lease), false);
+                let (last, maybe) = (Last::known(lease), false);
                 let state = State::Open {
                     attempt,
                     copy,

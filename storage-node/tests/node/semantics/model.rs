@@ -37,6 +37,11 @@ pub(crate) fn lease_of(receipt: &Receipt) -> Lease {
     (receipt.lease, receipt.generation.0)
 }
 
+/// Whether one delivery of a record came before another.
+pub(crate) fn is_older(one: Lease, other: Lease) -> bool {
+    (one.1, one.0) < (other.1, other.0)
+}
+
 /// Ids of sends count so long (R16).
 pub(crate) const WINDOW_MS: u64 = 600_000;
 /// A producer is asked so often, and each time after this pause (SEED_SPEC 2.1).

@@ -9,7 +9,7 @@ use firn_protocol::api::storage::{AckStatus, Delivery};
 use firn_protocol::catalogue::OnPoison;
 use firn_protocol::receipt::Receipt;
 
-use super::model::{BrokerModel, Checked, Key, Lease, Place, ensure, lease_of};
+use super::model::{BrokerModel, Checked, Key, Lease, Place, ensure, is_older, lease_of};
 use super::ops::{READERS, ReaderKind};
 
 /// After a failure that was told: attempt n comes after the n-th (SEED_SPEC 2.3).
@@ -390,9 +390,7 @@ impl BrokerModel {
             }
             State::Open {
                 last: Some(last), ..
-            } if !last.is_lost && by.attempt < last.attempt => vec![LeaseExpired],
-            // Of two leases that were given back with the same number of attempts the
-            // node need not know the newer one.
+            } if !last.is_lost && is_older(lease, last.lease) => vec![LeaseExpired],
             State::Open { .. } => vec![Ok, LeaseExpired],
             State::Over(last) if last.lease == lease => vec![Ok, LeaseExpired, AlreadyAcked],
             State::Over(_) | State::Dead { .. } => vec![LeaseExpired, AlreadyAcked],
