@@ -91,6 +91,21 @@ impl State {
         }
     }
 
+    pub(crate) fn lease(&self) -> Option<Lease> {
+        match self {
+            Self::Leased { lease, .. } => Some(*lease),
+            Self::Open { .. } | Self::Waiting { .. } | Self::Finished { .. } | Self::Dead => None,
+        }
+    }
+
+    /// With another deadline, if it is leased.
+    pub(crate) fn renewed(mut self, until: u64) -> Self {
+        if let Self::Leased { deadline, .. } = &mut self {
+            *deadline = until;
+        }
+        self
+    }
+
     pub(crate) fn is_leased(&self) -> bool {
         matches!(self, Self::Leased { .. })
     }

@@ -269,6 +269,7 @@ impl System {
                 }
             }
         }
+        self.tell_leases_apart(&candidates);
         self.forget_members();
     }
 

@@ -3,6 +3,7 @@
 //! receive, so every step has one outcome.
 
 mod fate;
+mod leases;
 mod look;
 mod ops;
 mod steps;
