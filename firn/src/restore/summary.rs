@@ -43,6 +43,13 @@ impl Summary {
         text.push_str(
             "Not restored: the audit log, and what had not reached the object store yet.\n",
         );
+        let erasures = export.erasures().len();
+        if erasures > 0 {
+            text.push_str(&format!(
+                "Removed instances whose data is still to be erased: {erasures}; the service goes \
+                 on with it.\n"
+            ));
+        }
         for BrokerKey {
             tenant,
             instance,

@@ -214,9 +214,9 @@ impl<'a> Rows<'a> {
             self.user(sealed)?;
         }
         if self.restored.has_old_secrets {
-            let tokens = export.tokens().iter().map(|(token, hash)| TokenRow {
+            let tokens = export.tokens().map(|(token, hash)| TokenRow {
                 token: Arc::new(token.clone()),
-                hash: *hash,
+                hash,
                 noted_ms: 0,
                 used_ms: Arc::default(),
             });
@@ -226,6 +226,8 @@ impl<'a> Rows<'a> {
         for sealed in &export.people {
             self.person(sealed, &passwords).await?;
         }
+        let erasures = export.erasures().cloned().map(Arc::new);
+        self.changes.extend(erasures.map(Change::AddErasure));
         let revoked = export.revoked().iter().cloned();
         self.changes
             .extend(revoked.map(|(id, until)| Change::RevokeToken(id, until)));
@@ -276,10 +278,8 @@ impl<'a> Rows<'a> {
             self.told(user.tenant, None, &user.username, &made);
             passwords.hash(made).await.map_err(password_error)?
         };
-        self.changes.push(Change::AddConsoleUser(ConsoleRow {
-            user,
-            password_hash,
-        }));
+        let row = ConsoleRow::new(user, password_hash);
+        self.changes.push(Change::AddConsoleUser(row));
         Ok(())
     }
 

@@ -55,7 +55,7 @@ async fn with_the_key_everything_is_as_before() {
         scopes: vec![TokenScope::Produce],
         ..NewToken::default()
     };
-    let made = service.create_api_token(&by, demo, robot).await;
+    let made = service.create_api_token(&by, demo.into(), robot).await;
     let (token, robot) = made.unwrap();
     let ended = service.revoke_token("token-1", firn_protocol::Timestamp(u64::MAX >> 1));
     ended.await.unwrap();
