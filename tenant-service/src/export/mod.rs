@@ -24,6 +24,7 @@ use firn_protocol::catalogue::{
 use firn_protocol::{GroupId, TenantId, Timestamp};
 use serde::{Deserialize, Serialize};
 
+use crate::billing::part::StoredTerm;
 use crate::catalogue::memory::Memory;
 use crate::catalogue::{ConsoleRow, Numbers, UserRow, plans};
 use crate::error::{ExportError, OpenError};
@@ -78,6 +79,8 @@ struct Later {
     tenant_tokens: Vec<TenantToken>,
     /// Of instances that are gone already, by number.
     erasures: Vec<Row<Erasure>>,
+    /// What instances were and when, also those that are gone; in order of their begin.
+    terms: Vec<StoredTerm>,
 }
 
 /// A token of an instance with the hash of what proves it.
@@ -146,7 +149,7 @@ pub(crate) struct Moment {
 
 impl Moment {
     /// Takes down what is in memory: pointers, for the most part.
-    pub(crate) fn of(memory: &Memory, numbers: Numbers) -> Self {
+    pub(crate) fn of(memory: &Memory, numbers: Numbers, terms: Vec<StoredTerm>) -> Self {
         let built_in: HashSet<String> = plans::built_in().into_iter().map(|it| it.name).collect();
         let made = memory.plans.values();
         let made = made.filter(|plan| !built_in.contains(&plan.name));
@@ -184,6 +187,7 @@ impl Moment {
             later: Later {
                 tenant_tokens,
                 erasures: memory.erasures.values().cloned().map(Row).collect(),
+                terms,
             },
         };
         Self {
@@ -346,6 +350,10 @@ impl CatalogueExport {
         let of_instances = self.extra.tokens.iter().map(|it| (&it.token, it.hash));
         let of_tenants = self.later.tenant_tokens.iter();
         of_instances.chain(of_tenants.map(|it| (&it.token, it.hash)))
+    }
+
+    pub(crate) fn terms(&self) -> &[StoredTerm] {
+        &self.later.terms
     }
 
     /// Instances that are gone, whose data is still to be erased.

@@ -263,6 +263,16 @@ fn later() -> CatalogueExport {
         brokers: vec![BrokerId(1), BrokerId(2)],
         since: Timestamp(8),
     })));
+    export.later.terms.push(StoredTerm {
+        instance: InstanceId(1),
+        tenant: TenantId(2),
+        uid: "0123456789abcdef0123456789abcdef".to_owned(),
+        name: "gone".to_owned(),
+        plan: "basic".to_owned(),
+        since: Timestamp(4),
+        ended: Some(Timestamp(8)),
+        expires: Some(Timestamp(9)),
+    });
     export
 }
 
@@ -389,7 +399,7 @@ fn a_newer_version_is_told_from_damage() {
     assert!(error.to_string().contains("newer version"));
     assert_eq!(ExportHead::read(&newer).unwrap().catalogue, CATALOGUE);
     let mut flipped = bytes.clone();
-    flipped[4] = 3;
+    flipped[4] = 4;
     assert!(matches!(
         CatalogueExport::unpack(&flipped),
         Err(ExportError::Damaged(_))

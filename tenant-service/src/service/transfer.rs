@@ -63,7 +63,8 @@ impl TenantService {
     pub async fn export(&self) -> ApiResult<CatalogueExport> {
         // Rows and numbers of one moment: no change is under way.
         let writer = self.shared.writer().await?;
-        let moment = Moment::of(&self.shared.memory.read(), writer.numbers);
+        let terms = self.shared.store.all_terms().await?;
+        let moment = Moment::of(&self.shared.memory.read(), writer.numbers, terms);
         drop(writer);
         let shared = self.shared.clone();
         Ok(tasks::blocking(move || moment.seal(&shared.keys)).await)
@@ -116,6 +117,7 @@ impl TenantService {
             changes,
             numbers,
             audit: vec![(audit, origin)],
+            terms: found.export.terms().to_vec(),
             version: Some(1),
         };
         let store = Store::open(&url).await?;

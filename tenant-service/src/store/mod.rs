@@ -19,6 +19,7 @@ use std::sync::Arc;
 use firn_protocol::Timestamp;
 use sqlx::SqlitePool;
 
+use crate::billing::part::StoredTerm;
 use crate::catalogue::memory::Memory;
 use crate::catalogue::{Audit, Change, Numbers};
 use crate::config::CatalogueUrl;
@@ -49,6 +50,8 @@ pub(crate) struct Batch {
     pub(crate) changes: Vec<Change>,
     pub(crate) numbers: Numbers,
     pub(crate) audit: Vec<(Audit, Origin)>,
+    /// Of a restore: what takes the place of the terms that the changes begin.
+    pub(crate) terms: Vec<StoredTerm>,
     /// The version of the catalogue with these changes, if it is another one.
     pub(crate) version: Option<u64>,
 }

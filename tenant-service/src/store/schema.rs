@@ -39,6 +39,11 @@ const STEPS: &[(i64, &str, &str)] = &[
         "tenant token",
         include_str!("../../migrations/0007_tenant_token.sql"),
     ),
+    (
+        8,
+        "books marks",
+        include_str!("../../migrations/0008_books_marks.sql"),
+    ),
 ];
 
 /// What PostgreSQL calls by another name, the longer ones first. Every column is
