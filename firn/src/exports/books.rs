@@ -70,7 +70,7 @@ impl BooksExporter {
     }
 
     /// Writes all that is not written yet.
-    async fn step(&mut self) {
+    pub(crate) async fn step(&mut self) {
         match self.try_step().await {
             Ok(()) => {
                 if std::mem::take(&mut self.failing) {
