@@ -2,6 +2,7 @@
 //! write have one order on a shared database, beside the order of the catalogue's
 //! changes, so that neither waits for the other for longer than a transaction.
 
+mod back;
 pub(crate) mod bills;
 mod curves;
 mod events;
@@ -204,13 +205,13 @@ impl Store {
         part: &BooksPart,
     ) -> Result<(), StoreError> {
         in_session!(self.begin_books().await?, LOAD_MAX, |db| {
-            parts::restore(db, number, part).await
+            back::restore(db, number, part).await
         })
     }
 
     pub(crate) async fn reopen_books(&self, now: Timestamp) -> Result<(), StoreError> {
         in_session!(self.begin_books().await?, LOAD_MAX, |db| {
-            parts::reopen(db, now).await
+            back::reopen(db, now).await
         })
     }
 
