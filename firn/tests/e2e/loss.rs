@@ -173,7 +173,9 @@ fn leaves_an_erasure(machine: &Machine, name: &str) -> bool {
 #[test]
 fn an_erasure_that_was_promised_goes_on_after_a_loss() {
     let machine = Machine::new();
-    stop(machine.start(&demo_file(), &PASSWORD));
+    let process = machine.start(&demo_file(), &PASSWORD);
+    send(&mut demo(&process), "orders", &json!([{"body": "kept"}]));
+    stop(process);
     // It is looked for work every ten seconds: that may come in between.
     let left = (0..5).any(|number| leaves_an_erasure(&machine, &format!("gone{number}")));
     assert!(left, "erased within moments, each time");
