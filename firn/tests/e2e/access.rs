@@ -224,6 +224,22 @@ fn wrong_in_every_way(process: &Process) -> String {
     answers
 }
 
+/// What a client verb prints, as the operator.
+#[track_caller]
+fn verb(dir: &Path, process: &Process, line: &str, new_password: &str) -> String {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_firn"));
+    command.env_clear().current_dir(dir);
+    command.env("FIRN_URL", format!("http://{}", process.http));
+    command.env("FIRN_PASSWORD", OPERATOR_PASSWORD);
+    command.env("FIRN_NEW_PASSWORD", new_password);
+    let words = line.split(' ');
+    command.args(words).args(["--username", "operator"]);
+    let done = command.output().expect("the binary runs");
+    let told = String::from_utf8_lossy(&done.stderr).into_owned();
+    assert!(done.status.success(), "{line}: {told}");
+    String::from_utf8(done.stdout).expect("text") + &told
+}
+
 /// People of a tenant by the command line and over HTTP, with real hashes.
 #[test]
 fn people_come_change_and_go_and_their_log_ins_with_them() {
@@ -235,19 +251,7 @@ fn people_come_change_and_go_and_their_log_ins_with_them() {
         "debug",
     ];
     let process = Process::start(dir.path(), &demo_file(), &flags);
-    let firn = |line: &str, new_password: &str| {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_firn"));
-        command.env_clear().current_dir(dir.path());
-        command.env("FIRN_URL", format!("http://{}", process.http));
-        command.env("FIRN_PASSWORD", OPERATOR_PASSWORD);
-        command.env("FIRN_NEW_PASSWORD", new_password);
-        let words = line.split(' ');
-        command.args(words).args(["--username", "operator"]);
-        let done = command.output().expect("the binary runs");
-        let told = String::from_utf8_lossy(&done.stderr).into_owned();
-        assert!(done.status.success(), "{line}: {told}");
-        String::from_utf8(done.stdout).expect("text") + &told
-    };
+    let firn = |line: &str, new_password: &str| verb(dir.path(), &process, line, new_password);
     let mut told = firn(
         "console-users create 2 ann --role viewer",
         "the-first-password",
