@@ -6,6 +6,7 @@ mod api;
 mod args;
 mod billing;
 mod connection;
+mod console_users;
 mod error;
 mod files;
 mod groups;
@@ -19,6 +20,7 @@ mod request;
 mod seek;
 mod send;
 mod tenants;
+mod tokens;
 mod topics;
 mod users;
 
@@ -47,6 +49,10 @@ pub enum Verb {
     Groups(groups::Groups),
     /// List, create, show, change or delete application users.
     Users(users::Users),
+    /// List, create or delete tokens for programs.
+    Tokens(tokens::Tokens),
+    /// List, create, show, change or delete console users of a tenant.
+    ConsoleUsers(console_users::ConsoleUsers),
     /// List, create, show, change or delete instances.
     Instances(instances::Instances),
     /// List, create, show or delete tenants (operator).
@@ -77,6 +83,8 @@ pub fn main(verb: &Verb) -> ExitCode {
         Verb::Topics(verb) => verb.run(),
         Verb::Groups(verb) => verb.run(),
         Verb::Users(verb) => verb.run(),
+        Verb::Tokens(verb) => verb.run(),
+        Verb::ConsoleUsers(verb) => verb.run(),
         Verb::Instances(verb) => verb.run(),
         Verb::Tenants(verb) => verb.run(),
         Verb::Lag(verb) => verb.run(),

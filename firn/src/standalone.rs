@@ -19,7 +19,7 @@ use firn_storage_node::node::{ColdParts, StorageNode, Stores};
 use firn_tenant_service::{TenantConfig, TenantService};
 
 use crate::erasures::Erasures;
-use crate::exports::{BeginError, Exporter, ExporterParts};
+use crate::exports::{BeginError, BooksExporter, Exporter, ExporterParts};
 use crate::meter::{Meter, MeterMetrics};
 use crate::metrics::ExportMetrics;
 use crate::object_store;
@@ -85,7 +85,7 @@ async fn serve(settings: &Settings, mut data: DataDir, clock: Clock) -> anyhow::
         bootstrap(&tenants, path).await?;
     }
     let opened = object_store::open(&settings.object_store, &data, &clock).await?;
-    let exporter = open_exporter(&opened, tenants.clone(), &clock, &registry).await?;
+    let exports = open_exports(&opened, &tenants, &clock, &registry).await?;
     let mut storage = storage_config(settings);
     storage.tier.rules = Arc::new(CatalogueRules::new(tenants.clone()));
     let storage = open_storage(settings, storage, opened.cold, clock.clone(), &registry).await?;
@@ -118,8 +118,8 @@ async fn serve(settings: &Settings, mut data: DataDir, clock: Clock) -> anyhow::
     storage.wait_object_class().await;
     // Before anybody is told that it runs: who reads the welcome may stop it.
     let mut termination = Termination::listen().context("cannot listen to signals")?;
-    // Stopped after the gateway, so that its last export has the last change.
-    tasks.spawn("catalogue-export", |stop| exporter.run(stop));
+    // Stopped after gateway and meter: their last ones have the last change and count.
+    exports.spawn(&mut tasks);
     let erasures = Erasures::new(tenants.clone(), storage.clone(), stop_clock.clone());
     tasks.spawn("erasures", |stop| erasures.run(stop));
     // Stopped after the gateway, too: what it answered last is in the books.
@@ -170,14 +170,14 @@ async fn bootstrap(tenants: &TenantService, path: &Path) -> anyhow::Result<()> {
 }
 
 /// Makes sure that the object store belongs to this catalogue or to none.
-async fn open_exporter(
+async fn open_exports(
     opened: &object_store::Opened,
-    tenants: Arc<TenantService>,
+    tenants: &Arc<TenantService>,
     clock: &Clock,
     registry: &prometheus::Registry,
-) -> anyhow::Result<Exporter> {
+) -> anyhow::Result<Exports> {
     let mut exporter = Exporter::new(ExporterParts {
-        tenants,
+        tenants: tenants.clone(),
         store: opened.cold.store.clone(),
         owner: opened.cold.owner,
         clock: clock.clone(),
@@ -193,7 +193,24 @@ async fn open_exporter(
             }
         }
     }
-    Ok(exporter)
+    let books = BooksExporter::new(tenants.clone(), &opened.cold.store, clock.clone());
+    Ok(Exports {
+        catalogue: exporter,
+        books,
+    })
+}
+
+/// What the tenant service has in the object store.
+struct Exports {
+    catalogue: Exporter,
+    books: BooksExporter,
+}
+
+impl Exports {
+    fn spawn(self, tasks: &mut Tasks) {
+        tasks.spawn("catalogue-export", |stop| self.catalogue.run(stop));
+        tasks.spawn("books-export", |stop| self.books.run(stop));
+    }
 }
 
 fn storage_config(settings: &Settings) -> StorageConfig {

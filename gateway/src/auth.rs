@@ -46,8 +46,10 @@ pub(crate) enum Action<'a> {
     ReadTenants,
     /// See instances and their plans.
     ReadInstance,
-    /// Make, change, remove, reveal application users.
+    /// Make, change, remove, reveal application users; the same of console users and
+    /// tokens.
     ManageUsers,
+    /// See them, without what is secret.
     ReadUsers,
     /// See the audit log.
     ReadAudit,
@@ -62,10 +64,7 @@ pub(crate) enum Action<'a> {
     /// Send to a topic, decide transactions of it.
     Produce(&'a str),
     /// Receive from a topic as a group, acknowledge.
-    Consume {
-        topic: &'a str,
-        group: &'a str,
-    },
+    Consume { topic: &'a str, group: &'a str },
     /// Look messages of a topic up.
     Query(&'a str),
 }
@@ -100,7 +99,7 @@ impl Identity {
     pub(crate) fn instance(&self) -> Option<InstanceId> {
         match self {
             Self::User(user) => Some(user.instance),
-            Self::Token(token) => Some(token.instance),
+            Self::Token(token) => token.instance,
             Self::Console(_) => None,
         }
     }
@@ -138,6 +137,19 @@ impl Identity {
             },
             Self::Token(token) => token_may(token, action),
         }
+    }
+
+    /// Whether the caller may hand a scope on: what it gives has to be its own.
+    pub(crate) fn may_grant(&self, scope: TokenScope) -> bool {
+        self.may(match scope {
+            TokenScope::Read => Action::ReadManaged,
+            TokenScope::Manage => Action::Manage,
+            TokenScope::Produce => Action::Produce(""),
+            TokenScope::Consume => Action::Consume {
+                topic: "",
+                group: "",
+            },
+        })
     }
 
     /// # Errors

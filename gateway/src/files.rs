@@ -5,6 +5,7 @@
 
 mod columns;
 mod csv;
+mod export;
 pub(crate) mod groups;
 pub(crate) mod topics;
 mod values;

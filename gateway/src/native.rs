@@ -3,6 +3,7 @@
 
 mod admin_groups;
 mod admin_instances;
+mod admin_people;
 mod admin_tenants;
 mod admin_tokens;
 mod admin_topics;

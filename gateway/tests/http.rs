@@ -24,6 +24,8 @@ mod fake_books;
 mod fake_changes;
 #[path = "http/fake_hold.rs"]
 mod fake_hold;
+#[path = "http/fake_people.rs"]
+mod fake_people;
 #[path = "http/fake_queues.rs"]
 mod fake_queues;
 #[path = "http/fake_storage.rs"]
@@ -36,6 +38,8 @@ mod fake_tokens;
 mod files;
 #[path = "http/management.rs"]
 mod management;
+#[path = "http/people.rs"]
+mod people;
 #[path = "http/queries.rs"]
 mod queries;
 #[path = "http/rights.rs"]

@@ -282,14 +282,29 @@ pub enum TokenScope {
     Consume,
 }
 
-/// A token for programs: a part of the rights on one instance, for a time. What is
-/// sent to prove it is not part of it.
+/// What a token for programs is made for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TokenReach {
+    Instance(InstanceId),
+    /// Every instance of it.
+    Tenant(TenantId),
+}
+
+impl From<InstanceId> for TokenReach {
+    fn from(instance: InstanceId) -> Self {
+        Self::Instance(instance)
+    }
+}
+
+/// A token for programs: a part of the rights on one instance or on all of a tenant,
+/// for a time. What is sent to prove it is not part of it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ApiToken {
     /// 16 lower-case hex digits; the middle part of what is sent.
     pub id: String,
     pub tenant: TenantId,
-    pub instance: InstanceId,
+    /// None: every instance of the tenant, those too that are made later.
+    pub instance: Option<InstanceId>,
     pub name: String,
     /// In order, none twice, at least one.
     pub scopes: Vec<TokenScope>,
@@ -301,6 +316,15 @@ pub struct ApiToken {
 }
 
 impl ApiToken {
+    /// Where it is listed and removed.
+    #[must_use]
+    pub fn reach(&self) -> TokenReach {
+        match self.instance {
+            Some(instance) => TokenReach::Instance(instance),
+            None => TokenReach::Tenant(self.tenant),
+        }
+    }
+
     #[must_use]
     pub fn has(&self, scope: TokenScope) -> bool {
         self.scopes.contains(&scope)
@@ -337,6 +361,9 @@ pub struct ConsoleUser {
     pub tenant: Option<TenantId>,
     pub username: String,
     pub role: ConsoleRole,
+    /// Another one with each password that is set. What a log-in is given carries it, and
+    /// is void once it differs.
+    pub password_mark: u64,
 }
 
 /// One change of the catalogue, as the audit log keeps it. Never holds a secret.

@@ -105,6 +105,10 @@ pub const IP_ALLOW_MAX: usize = 64;
 pub const SECRET_KEY_BYTES_MAX: usize = 128;
 /// API tokens of one instance that have not ended.
 pub const TOKENS_INSTANCE_MAX: usize = 100;
+/// API tokens for all of a tenant that have not ended.
+pub const TOKENS_TENANT_MAX: usize = 100;
+/// Console users of a tenant.
+pub const PEOPLE_TENANT_MAX: usize = 1000;
 /// Life of an API token, at most and without a wish: two years, 90 days.
 pub const TOKEN_LIFE_MS_MAX: u64 = 2 * 366 * 24 * 3600 * 1000;
 pub const TOKEN_LIFE_MS_DEFAULT: u64 = 90 * 24 * 3600 * 1000;
@@ -118,6 +122,8 @@ pub const PASSWORD_BYTES_MAX: usize = 256;
 pub const BURST_SECONDS_MAX: f64 = 60.0;
 /// Rows in one answer of the audit log.
 pub const AUDIT_ROWS_MAX: usize = 1000;
+/// Rows of the audit log that are counted for one answer.
+pub const AUDIT_COUNTED_MAX: u64 = 10_000;
 /// Largest number that every JSON reader takes exactly: 2^53 - 1.
 pub const NUMBER_MAX: u64 = (1 << 53) - 1;
 

@@ -5,12 +5,12 @@ use std::sync::atomic::Ordering;
 
 use async_trait::async_trait;
 use firn_protocol::api::tenant::{
-    AuditFilter, Denied, GroupFields, InstanceChange, NewInstance, NewToken, TenantApi, TokenUse,
-    TopicFields, UserFields, UserWithSecret,
+    AuditFilter, Denied, GroupFields, InstanceChange, NewInstance, NewToken, PersonChange,
+    TenantApi, TokenUse, TopicFields, UserFields, UserWithSecret,
 };
 use firn_protocol::catalogue::{
     ApiToken, AppUser, AuditEntry, Broker, ConsoleRole, ConsoleUser, Erasure, Group, Instance,
-    Plan, Tenant, Topic,
+    Plan, Tenant, TokenReach, Topic,
 };
 use firn_protocol::limits::{AUDIT_ROWS_MAX, PASSWORD_BYTES_MAX, SECRET_KEY_BYTES_MAX};
 use firn_protocol::{
@@ -150,6 +150,12 @@ impl TenantApi for TenantService {
         self.shared.keys.for_purpose(purpose)
     }
 
+    fn console_user(&self, tenant: Option<TenantId>, username: &str) -> Option<ConsoleUser> {
+        let memory = self.shared.memory.read();
+        let row = memory.console_user(tenant, username);
+        row.map(|row| row.user.clone())
+    }
+
     fn is_token_revoked(&self, token_id: &str) -> bool {
         self.shared.memory.read().is_revoked(token_id)
     }
@@ -177,12 +183,6 @@ impl TenantApi for TenantService {
             Some(row) if matches => Ok(row.user),
             Some(_) | None => refused(),
         }
-    }
-
-    async fn console_user(&self, tenant: Option<TenantId>, username: &str) -> Option<ConsoleUser> {
-        let memory = self.shared.memory.read();
-        let row = memory.console_user(tenant, username);
-        row.map(|row| row.user.clone())
     }
 
     async fn revoke_token(&self, token_id: &str, until: Timestamp) -> ApiResult<()> {
@@ -406,9 +406,9 @@ impl TenantApi for TenantService {
         Some(row.token)
     }
 
-    fn api_tokens(&self, instance: InstanceId) -> Vec<TokenUse> {
+    fn api_tokens(&self, reach: TokenReach) -> Vec<TokenUse> {
         let memory = self.shared.memory.read();
-        let rows = memory.tokens_of(instance).map(|row| {
+        let rows = memory.tokens_of(reach).map(|row| {
             let used = row.used_ms.load(Ordering::Relaxed);
             TokenUse {
                 token: row.token.clone(),
@@ -421,10 +421,10 @@ impl TenantApi for TenantService {
     async fn create_api_token(
         &self,
         caller: &Caller,
-        instance: InstanceId,
+        reach: TokenReach,
         new: NewToken,
     ) -> ApiResult<(Arc<ApiToken>, String)> {
-        let made = self.change(Some(caller), |draft| tokens::create(draft, instance, new));
+        let made = self.change(Some(caller), |draft| tokens::create(draft, reach, new));
         let (token, text) = made.await?;
         Ok((token, text.expose().to_owned()))
     }
@@ -432,10 +432,10 @@ impl TenantApi for TenantService {
     async fn delete_api_token(
         &self,
         caller: &Caller,
-        instance: InstanceId,
+        reach: TokenReach,
         id: &str,
     ) -> ApiResult<()> {
-        self.change(Some(caller), |draft| tokens::delete(draft, instance, id))
+        self.change(Some(caller), |draft| tokens::delete(draft, reach, id))
             .await
     }
 
@@ -457,12 +457,31 @@ impl TenantApi for TenantService {
             tenant: Some(tenant),
             username: username.to_owned(),
             role,
+            password_mark: 0,
         };
         self.check(|draft| console::check(draft, &user))?;
         console::check_password(password)?;
         let hash = self.passwords.hash(Secret::new(password)).await?;
         self.change(Some(caller), |draft| console::create(draft, user, hash))
             .await
+    }
+
+    async fn change_console_user(
+        &self,
+        caller: &Caller,
+        tenant: TenantId,
+        username: &str,
+        change: PersonChange,
+    ) -> ApiResult<ConsoleUser> {
+        self.check(|draft| console::check_change(draft, tenant, username, &change))?;
+        let hash = match &change.password {
+            Some(password) => Some(self.passwords.hash(Secret::new(password.as_str())).await?),
+            None => None,
+        };
+        self.change(Some(caller), |draft| {
+            console::change(draft, tenant, username, &change, hash)
+        })
+        .await
     }
 
     async fn delete_console_user(
@@ -500,6 +519,14 @@ impl TenantApi for TenantService {
         };
         let rows = self.shared.store.audit(&filter).await;
         rows.map_err(|error| {
+            tracing::error!(%error, "the audit log cannot be read");
+            error.into()
+        })
+    }
+
+    async fn count_audit(&self, filter: &AuditFilter) -> ApiResult<u64> {
+        let counted = self.shared.store.count_audit(filter).await;
+        counted.map_err(|error| {
             tracing::error!(%error, "the audit log cannot be read");
             error.into()
         })

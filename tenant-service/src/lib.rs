@@ -19,6 +19,7 @@ mod secret;
 mod service;
 mod store;
 
+pub use billing::part::{BooksPart, PartHead};
 pub use catalogue::bootstrap::BootstrapReport;
 pub use config::{TenantConfig, check_catalogue_url};
 pub use error::{BootstrapError, ExportError, OpenError, StoreError};

@@ -1,6 +1,7 @@
 //! The service as it runs: a change is checked against memory, written in one
 //! transaction, then shown in memory.
 
+mod books;
 mod operator;
 mod rotate;
 mod tidy;
@@ -233,6 +234,7 @@ impl TenantService {
             changes: plan.changes,
             numbers: plan.numbers,
             audit: vec![(bootstrap::audit(&report), origin)],
+            terms: Vec::new(),
             version: None,
         };
         let written = commit(self.shared.clone(), turn, batch).await;
@@ -277,6 +279,7 @@ impl TenantService {
             changes: Vec::new(),
             numbers: turn.writer.numbers,
             audit,
+            terms: Vec::new(),
             version: None,
         };
         commit(self.shared.clone(), turn, batch).await
@@ -308,6 +311,7 @@ fn batch(draft: Draft<'_>, caller: Option<&Caller>) -> Batch {
             .map(|audit| (audit, origin))
             .into_iter()
             .collect(),
+        terms: Vec::new(),
         version: None,
     }
 }

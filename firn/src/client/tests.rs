@@ -19,6 +19,8 @@ fn request(line: &[&str]) -> Result<Request, Failure> {
         Verb::Topics(verb) => verb.request("demo")?.0,
         Verb::Groups(verb) => verb.request("demo")?.0,
         Verb::Users(verb) => verb.request("demo")?.0,
+        Verb::Tokens(verb) => verb.request("demo").0,
+        Verb::ConsoleUsers(verb) => verb.request()?.0,
         Verb::Instances(verb) => verb.request()?.0,
         Verb::Tenants(verb) => verb.request().0,
         Verb::Lag(verb) => verb.request("demo"),
@@ -335,11 +337,62 @@ fn users_instances_tenants() {
 }
 
 #[test]
+fn people_and_tokens() {
+    let all = "/v1/tenants/2/users";
+    let one = "/v1/tenants/2/users/ann";
+    asks("console-users list 2", Method::Get, all, none());
+    asks(
+        "console-users create 2 ann --role viewer --new-password secret-word",
+        Method::Post,
+        all,
+        json!({"username": "ann", "password": "secret-word", "role": "viewer"}),
+    );
+    asks("console-users show 2 ann", Method::Get, one, none());
+    asks(
+        "console-users update 2 ann --role admin",
+        Method::Patch,
+        one,
+        json!({"role": "admin"}),
+    );
+    asks(
+        "console-users update 2 ann --new-password other-word",
+        Method::Patch,
+        one,
+        json!({"password": "other-word"}),
+    );
+    asks("console-users delete 2 ann", Method::Delete, one, none());
+
+    let of_instance = "/v1/instances/demo/tokens";
+    let of_tenant = "/v1/tenants/2/tokens";
+    asks("tokens list", Method::Get, of_instance, none());
+    asks("tokens list --tenant-id 2", Method::Get, of_tenant, none());
+    asks(
+        "tokens create bot --scope read --scope produce --topic t --group g --expires-at 7",
+        Method::Post,
+        of_instance,
+        json!({"name": "bot", "scopes": ["read", "produce"], "topics": ["t"], "groups": ["g"], "expiresAt": 7}),
+    );
+    asks(
+        "tokens create bot --scope manage --tenant-id 2",
+        Method::Post,
+        of_tenant,
+        json!({"name": "bot", "scopes": ["manage"]}),
+    );
+    asks(
+        "tokens delete x --tenant-id 2",
+        Method::Delete,
+        "/v1/tenants/2/tokens/x",
+        none(),
+    );
+}
+
+#[test]
 fn slips_are_caught_before_the_server_sees_them() {
     for line in [
         "topics update t",
         "groups update g",
         "users update u",
+        "console-users update 2 ann",
         "instances update n",
     ] {
         let words: Vec<_> = line.split(' ').collect();

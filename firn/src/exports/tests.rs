@@ -1,3 +1,5 @@
+mod books;
+
 use std::sync::Arc;
 use std::time::Duration;
 

@@ -75,16 +75,22 @@ impl Bucket {
 
     /// Brokers that the catalogue does not have.
     pub(super) fn strangers(&self, catalogue: &CatalogueExport) -> Vec<BrokerKey> {
-        let known: HashSet<BrokerKey> = catalogue
-            .instances()
-            .flat_map(|instance| {
-                instance.brokers.iter().map(|broker| BrokerKey {
-                    tenant: instance.tenant,
-                    instance: instance.id,
-                    broker: broker.id,
-                })
+        let known = catalogue.instances().flat_map(|instance| {
+            instance.brokers.iter().map(|broker| BrokerKey {
+                tenant: instance.tenant,
+                instance: instance.id,
+                broker: broker.id,
             })
-            .collect();
+        });
+        // What is to be erased is known, too.
+        let erased = catalogue.erasures().flat_map(|erasure| {
+            erasure.brokers.iter().map(|broker| BrokerKey {
+                tenant: erasure.tenant,
+                instance: erasure.instance,
+                broker: *broker,
+            })
+        });
+        let known: HashSet<BrokerKey> = known.chain(erased).collect();
         let brokers = self.brokers.iter();
         brokers
             .filter(|key| !known.contains(key))

@@ -5,6 +5,7 @@
 //! not complete is never served, and that brokers are taken from whoever served
 //! them before. Formats are the services' own.
 
+mod books;
 mod bucket;
 mod summary;
 
@@ -64,6 +65,9 @@ pub struct Restore {
     /// The export of the catalogue to go back to, if not the newest.
     #[arg(long, value_name = "NUMBER")]
     catalogue_export: Option<u64>,
+    /// Begin the meter's books anew, in place of bringing usage and bills back.
+    #[arg(long)]
+    without_books: bool,
 }
 
 /// Runs the verb; errors go to standard error in one line.
@@ -106,7 +110,12 @@ async fn run(args: &Restore) -> anyhow::Result<Summary> {
     let (tenants, restored) = catalogue(args, &place, &clock, &found, &bucket).await?;
     data.belong_to(&deployment_id(&tenants))?;
     let operator_password = tenants.take_generated_password();
+    let parts = match args.without_books {
+        true => Ok(0),
+        false => books::restore(&store, &tenants, found.head.catalogue).await,
+    };
     tenants.close().await;
+    let parts = parts.with_context(|| unfinished(&args.data_dir))?;
     let stored = storage(&data, store, brokers, &clock).await?;
     data.finish_restore()?;
     Ok(Summary {
@@ -116,6 +125,7 @@ async fn run(args: &Restore) -> anyhow::Result<Summary> {
         export: found.export,
         restored,
         operator_password,
+        parts,
         stored,
     })
 }

@@ -20,6 +20,8 @@ pub(super) struct Summary {
     pub(super) export: CatalogueExport,
     pub(super) restored: Restored,
     pub(super) operator_password: Option<Secret>,
+    /// Of the books.
+    pub(super) parts: u64,
     pub(super) stored: Stored,
     /// Brokers that the catalogue does not have.
     pub(super) strangers: Vec<BrokerKey>,
@@ -43,6 +45,21 @@ impl Summary {
         text.push_str(
             "Not restored: the audit log, and what had not reached the object store yet.\n",
         );
+        match self.parts {
+            0 => {
+                text.push_str("The meter's books begin anew: nothing of before is billed again.\n")
+            }
+            parts => text.push_str(&format!(
+                "Usage and bills are back, from {parts} parts of the books.\n"
+            )),
+        }
+        let erasures = export.erasures().len();
+        if erasures > 0 {
+            text.push_str(&format!(
+                "Removed instances whose data is still to be erased: {erasures}; the service goes \
+                 on with it.\n"
+            ));
+        }
         for BrokerKey {
             tenant,
             instance,

@@ -223,3 +223,86 @@ fn wrong_in_every_way(process: &Process) -> String {
     }
     answers
 }
+
+/// What a client verb prints, as the operator.
+#[track_caller]
+fn verb(dir: &Path, process: &Process, line: &str, new_password: &str) -> String {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_firn"));
+    command.env_clear().current_dir(dir);
+    command.env("FIRN_URL", format!("http://{}", process.http));
+    command.env("FIRN_PASSWORD", OPERATOR_PASSWORD);
+    command.env("FIRN_NEW_PASSWORD", new_password);
+    let words = line.split(' ');
+    command.args(words).args(["--username", "operator"]);
+    let done = command.output().expect("the binary runs");
+    let told = String::from_utf8_lossy(&done.stderr).into_owned();
+    assert!(done.status.success(), "{line}: {told}");
+    String::from_utf8(done.stdout).expect("text") + &told
+}
+
+/// People of a tenant by the command line and over HTTP, with real hashes.
+#[test]
+fn people_come_change_and_go_and_their_log_ins_with_them() {
+    let dir = TempDir::new().expect("temporary directory");
+    let flags = [
+        "--operator-password",
+        OPERATOR_PASSWORD,
+        "--log-level",
+        "debug",
+    ];
+    let process = Process::start(dir.path(), &demo_file(), &flags);
+    let firn = |line: &str, new_password: &str| verb(dir.path(), &process, line, new_password);
+    let mut told = firn(
+        "console-users create 2 ann --role viewer",
+        "the-first-password",
+    );
+    let log_in = |password: &str| {
+        let form = json!({"tenant": 2, "username": "ann", "password": password});
+        Http::new(process.http).post("/v1/auth/login", &form)
+    };
+    let ann = text(&log_in("the-first-password").ok()["token"]);
+    let mut ann = Http::new(process.http).authorize(&format!("Bearer {ann}"));
+    let users = "/v1/tenants/2/users";
+    assert_eq!(ann.get(users).ok()["items"][0]["role"], "viewer");
+    let form = json!({"username": "bob", "password": "bobs-password", "role": "admin"});
+    ann.post(users, &form).error(403, "FORBIDDEN");
+    told += &firn(
+        "console-users update 2 ann --role admin",
+        "another-password",
+    );
+    ann.get(users).error(401, "UNAUTHENTICATED");
+    log_in("the-first-password").error(401, "UNAUTHENTICATED");
+    let again = text(&log_in("another-password").ok()["token"]);
+    let mut again = Http::new(process.http).authorize(&format!("Bearer {again}"));
+    assert_eq!(again.post(users, &form).ok()["role"], "admin");
+    let form = json!({"name": "all", "scopes": ["read"]});
+    let made = again.post("/v1/tenants/2/tokens", &form).ok();
+    let robot = text(&made["token"]);
+    let mut robot_http = Http::new(process.http).authorize(&format!("Bearer {robot}"));
+    robot_http.get(&format!("{ACME}/topics")).ok();
+    robot_http.get(users).error(403, "FORBIDDEN");
+    told += &firn("tokens list --tenant-id 2", "");
+    told += &firn(
+        &format!("tokens delete {} --tenant-id 2", text(&made["id"])),
+        "",
+    );
+    robot_http.get(ACME).error(401, "UNAUTHENTICATED");
+    told += &firn("console-users delete 2 ann", "");
+    again.get(users).error(401, "UNAUTHENTICATED");
+    told += &firn("console-users list 2", "");
+    assert!(told.contains("bob") && told.contains("all"), "{told}");
+    told += &firn("audit --max 500", "");
+    for action in [
+        "consoleUser.create",
+        "consoleUser.change",
+        "consoleUser.delete",
+    ] {
+        assert!(told.contains(action), "{action}: {told}");
+    }
+    process.terminate();
+    assert_eq!(process.wait().code(), Some(0));
+    told += &log_of(dir.path());
+    let passwords = ["the-first-password", "another-password", "bobs-password"];
+    require_untold(&told, &passwords);
+    require_untold(&told, &[&robot[22..]]);
+}

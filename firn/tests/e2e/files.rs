@@ -229,7 +229,7 @@ fn the_command_line_takes_files_in_and_out() {
         "groups export --only workers --broker a",
     );
     let expected = "\u{feff}订阅组名,起始消费位置,消费机制,集群名称,Broker组名,是否开启,Broker IP\r\n\
-        workers,由客户端指定,1.X版本消费机制,demo,a,true,";
+        workers,由客户端指定,2.X版本消费机制,demo,a,true,";
     assert!(
         text(&output.stdout).starts_with(expected),
         "{}",

@@ -16,6 +16,7 @@ mod isolation;
 mod kept;
 mod kill;
 mod lifecycle;
+mod loss;
 mod machine;
 mod management;
 mod order;

@@ -12,21 +12,21 @@ use crate::machine::demo_file;
 use crate::process::{Process, log_of};
 use crate::stack::{ACME, ack, bodies, receive, send};
 
-const OPERATOR_PASSWORD: &str = "a-password-of-the-operator";
+pub(crate) const OPERATOR_PASSWORD: &str = "a-password-of-the-operator";
 
 /// A machine's directory, with the bucket beside the data.
-struct Machine {
+pub(crate) struct Machine {
     dir: TempDir,
 }
 
 impl Machine {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let dir = TempDir::new().expect("temporary directory");
         std::fs::write(dir.path().join("nothing.toml"), "").expect("writable");
         Self { dir }
     }
 
-    fn path(&self, name: &str) -> PathBuf {
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.dir.path().join(name)
     }
 
@@ -34,14 +34,14 @@ impl Machine {
         format!("file://{}", self.path("bucket").display())
     }
 
-    fn start(&self, bootstrap: &Path, flags: &[&str]) -> Process {
+    pub(crate) fn start(&self, bootstrap: &Path, flags: &[&str]) -> Process {
         let bucket = self.bucket();
         let flags = [&["--object-store", &bucket], flags].concat();
         Process::start(self.dir.path(), bootstrap, &flags)
     }
 
     /// Starts from the data alone.
-    fn start_again(&self) -> Process {
+    pub(crate) fn start_again(&self) -> Process {
         self.start(&self.path("nothing.toml"), &[])
     }
 
@@ -51,7 +51,7 @@ impl Machine {
         command.output().expect("the binary runs")
     }
 
-    fn try_restore(&self, flags: &[&str]) -> Output {
+    pub(crate) fn try_restore(&self, flags: &[&str]) -> Output {
         let bucket = self.bucket();
         let args = ["restore", "--object-store", &bucket, "--data-dir", "data"];
         self.firn(&[&args, flags].concat())
@@ -82,7 +82,7 @@ impl Machine {
 
     /// What a restore that succeeds says.
     #[track_caller]
-    fn restore(&self, flags: &[&str]) -> String {
+    pub(crate) fn restore(&self, flags: &[&str]) -> String {
         let output = self.try_restore(flags);
         let told = String::from_utf8_lossy(&output.stderr).into_owned();
         assert_eq!(output.status.code(), Some(0), "{told}");
@@ -92,7 +92,7 @@ impl Machine {
 
     /// The one line of a command that fails.
     #[track_caller]
-    fn refused(output: &Output) -> String {
+    pub(crate) fn refused(output: &Output) -> String {
         let told = String::from_utf8_lossy(&output.stderr).into_owned();
         assert_eq!(output.status.code(), Some(1), "{told}");
         assert_eq!(told.lines().count(), 1, "{told}");
@@ -101,7 +101,7 @@ impl Machine {
     }
 
     /// The machine is gone, but for a copy of the key.
-    fn lose(&self) {
+    pub(crate) fn lose(&self) {
         std::fs::copy(self.path("data/master.key"), self.path("kept.key")).expect("a key");
         std::fs::remove_dir_all(self.path("data")).expect("removable");
     }
@@ -115,12 +115,12 @@ impl Machine {
 }
 
 #[track_caller]
-fn stop(process: Process) {
+pub(crate) fn stop(process: Process) {
     process.terminate();
     assert_eq!(process.wait().code(), Some(0));
 }
 
-fn demo(process: &Process) -> Http {
+pub(crate) fn demo(process: &Process) -> Http {
     Http::user(process.http, "demo", "demo-secret")
 }
 
@@ -276,7 +276,7 @@ fn a_bucket_alone_brings_all_but_the_secrets_back() {
     stop(process);
 }
 
-fn operator(process: &Process, password: &str) -> Http {
+pub(crate) fn operator(process: &Process, password: &str) -> Http {
     let mut http = Http::new(process.http);
     let login = json!({"username": "operator", "password": password});
     let token = http.post("/v1/auth/login", &login).ok()["token"].clone();
@@ -284,7 +284,7 @@ fn operator(process: &Process, password: &str) -> Http {
 }
 
 /// Makes an instance with a user, a topic and a group of its own.
-fn make_instance(http: &mut Http, name: &str) {
+pub(crate) fn make_instance(http: &mut Http, name: &str) {
     let path = format!("/v1/instances/{name}");
     let instance = json!({"tenantId": 2, "name": name, "brokers": ["a"]});
     http.post("/v1/instances", &instance).ok();
@@ -299,7 +299,7 @@ fn make_instance(http: &mut Http, name: &str) {
     http.post(&format!("{path}/users"), &user).ok();
 }
 
-fn send_and_receive(process: &Process, name: &str, body: &str) -> Vec<Value> {
+pub(crate) fn send_and_receive(process: &Process, name: &str, body: &str) -> Vec<Value> {
     let mut http = Http::user(process.http, name, &format!("{name}-secret"));
     let base = format!("/v1/instances/{name}");
     let form = json!({"messages": [{"body": body}]});

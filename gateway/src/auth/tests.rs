@@ -9,6 +9,7 @@ fn person(tenant: Option<u64>, role: ConsoleRole) -> Identity {
         tenant: tenant.map(TenantId),
         username: "p".into(),
         role,
+        password_mark: 0,
     }))
 }
 
@@ -59,6 +60,17 @@ fn rights_by_role() {
     assert!(!person(Some(2), ConsoleRole::Operator).may(Action::ReadInstance));
 }
 
+#[test]
+fn nobody_grants_what_is_not_his_own() {
+    use TokenScope::{Consume, Manage, Produce, Read};
+    let granted =
+        |caller: &Identity| [Read, Manage, Produce, Consume].map(|scope| caller.may_grant(scope));
+    assert_eq!(granted(&person(Some(2), ConsoleRole::Admin)), [true; 4]);
+    let viewer = person(Some(2), ConsoleRole::Viewer);
+    assert_eq!(granted(&viewer), [true, false, false, false]);
+    assert_eq!(granted(&user(&["orders"])), [false; 4]);
+}
+
 fn consume<'a>(topic: &'a str, group: &'a str) -> Action<'a> {
     Action::Consume { topic, group }
 }
@@ -68,7 +80,7 @@ fn token(scope: TokenScope, topics: &[&str], groups: &[&str]) -> Identity {
     Identity::Token(Arc::new(ApiToken {
         id: "0011223344556677".into(),
         tenant: TenantId(2),
-        instance: InstanceId(1),
+        instance: Some(InstanceId(1)),
         name: "robot".into(),
         scopes: vec![scope],
         topics: names(topics),

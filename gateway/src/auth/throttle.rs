@@ -1,4 +1,4 @@
-//! Slows down whoever guesses passwords and secrets (docs/decisions/0020-access.md).
+//! Slows down whoever guesses passwords and secrets (docs/decisions/0021-access.md).
 //!
 //! Wrong attempts are counted by account and by address. The first ones are free;
 //! then each makes the next one wait, twice as long every time, up to a minute, and
@@ -381,5 +381,39 @@ mod tests {
         }
         let counts = guess.throttle.counts.lock();
         assert!(counts.young.len() <= COUNTS_MAX && counts.old.len() <= COUNTS_MAX);
+    }
+
+    /// What each call with accessKey and secretKey pays; run by hand in release:
+    /// `cargo test --release -p firn-gateway --lib -- --ignored --nocapture cost`.
+    #[test]
+    #[ignore = "prints a measurement, asserts nothing"]
+    fn cost_of_a_right_attempt() {
+        const BATCHES: u32 = 40;
+        const ROUNDS: u32 = 50_000;
+        let throttle = Throttle::new(Clock::system());
+        let guess = Guess {
+            clock: Clock::system(),
+            throttle,
+        };
+        let names: Vec<String> = (0..64).map(|number| format!("user-{number}")).collect();
+        let measure = |what: &str| {
+            // The best batch is the one that other processes disturbed least.
+            let mut best = Duration::MAX;
+            for _ in 0..BATCHES {
+                let watch = firn_runtime::clock::Stopwatch::start();
+                for round in 0..ROUNDS {
+                    let name = &names[round as usize % names.len()];
+                    std::hint::black_box(guess.right(name, "10.1.2.3"));
+                }
+                best = best.min(watch.elapsed());
+            }
+            let ns = best.as_secs_f64() * 1e9 / f64::from(ROUNDS);
+            println!("{what}: {ns:.0} ns");
+        };
+        measure("nobody guesses");
+        for number in 0..1000 {
+            let _ = guess.wrong(&format!("nobody-{number}"), "10.9.9.9");
+        }
+        measure("somebody guesses");
     }
 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use firn_protocol::Timestamp;
 use firn_protocol::api::tenant::TenantApi;
-use firn_protocol::catalogue::{AppUser, ConsoleRole, ConsoleUser};
+use firn_protocol::catalogue::{AppUser, ConsoleUser};
 use firn_protocol::{ApiError, ApiResult, ErrorCode, TenantId};
 use firn_runtime::Clock;
 use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation};
@@ -36,11 +36,12 @@ struct Claims {
     sub: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     tenant: Option<TenantId>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    role: Option<ConsoleRole>,
     /// When an application user was made: one of the same name made later is another.
     #[serde(skip_serializing_if = "Option::is_none")]
     made: Option<Timestamp>,
+    /// Of a person's password; a token of before another one was set is void.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    mark: Option<u64>,
     /// The login that this token came from; logout revokes it with all its tokens.
     sid: String,
     jti: String,
@@ -62,12 +63,7 @@ pub(crate) struct Tokens {
     encoding: EncodingKey,
     decoding: DecodingKey,
     validation: Validation,
-    verified: Cache<[u8; 32], Arc<Verified>>,
-}
-
-struct Verified {
-    claims: Claims,
-    console: Option<Arc<ConsoleUser>>,
+    verified: Cache<[u8; 32], Arc<Claims>>,
 }
 
 impl Tokens {
@@ -105,34 +101,28 @@ impl Tokens {
         let sid = new_id();
         let mut refresh = self.claims(Kind::Refresh, &user.username, &sid, REFRESH_MS);
         refresh.tenant = user.tenant;
+        refresh.mark = Some(user.password_mark);
         let refresh_token = self.seal(&refresh)?;
         self.access(user, &sid, refresh_token)
     }
 
-    /// A new access token for a refresh token; the role is looked up again.
-    pub(crate) async fn refresh(&self, refresh_token: &str) -> ApiResult<TokenPair> {
-        let verified = self
+    /// A new access token for a refresh token.
+    pub(crate) fn refresh(&self, refresh_token: &str) -> ApiResult<TokenPair> {
+        let claims = self
             .check(refresh_token)
-            .filter(|v| v.claims.typ == Kind::Refresh)
+            .filter(|claims| claims.typ == Kind::Refresh)
             .ok_or_else(unauthenticated)?;
-        let claims = &verified.claims;
-        let user = self
-            .tenants
-            .console_user(claims.tenant, &claims.sub)
-            .await
-            .ok_or_else(unauthenticated)?;
+        let user = self.person(&claims).ok_or_else(unauthenticated)?;
         self.access(&user, &claims.sid, refresh_token.to_owned())
     }
 
     /// Ends the login that a token belongs to; false if the token is not valid.
     pub(crate) async fn revoke(&self, token: &str) -> ApiResult<bool> {
-        let Some(verified) = self.check(token) else {
+        let Some(claims) = self.check(token) else {
             return Ok(false);
         };
         let until = Timestamp(self.clock.now_ms()).plus_ms(REFRESH_MS);
-        self.tenants
-            .revoke_token(&verified.claims.sid, until)
-            .await?;
+        self.tenants.revoke_token(&claims.sid, until).await?;
         Ok(true)
     }
 
@@ -141,23 +131,29 @@ impl Tokens {
         if let Some(token) = self.tenants.api_token(token) {
             return Some(Identity::Token(token));
         }
-        let verified = self.check(token)?;
-        match verified.claims.typ {
+        let claims = self.check(token)?;
+        match claims.typ {
             Kind::Refresh => None,
             Kind::User => self
                 .tenants
-                .user(&verified.claims.sub)
-                .filter(|user| Some(user.created_at) == verified.claims.made)
-                .filter(|user| Some(user.tenant) == verified.claims.tenant)
+                .user(&claims.sub)
+                .filter(|user| Some(user.created_at) == claims.made)
+                .filter(|user| Some(user.tenant) == claims.tenant)
                 .map(Identity::User),
-            Kind::Console => verified.console.clone().map(Identity::Console),
+            Kind::Console => self.person(&claims).map(Identity::of_person),
         }
+    }
+
+    /// Whose log-in it was, as this person is now.
+    fn person(&self, claims: &Claims) -> Option<ConsoleUser> {
+        let user = self.tenants.console_user(claims.tenant, &claims.sub)?;
+        (claims.mark == Some(user.password_mark)).then_some(user)
     }
 
     fn access(&self, user: &ConsoleUser, sid: &str, refresh_token: String) -> ApiResult<TokenPair> {
         let mut claims = self.claims(Kind::Console, &user.username, sid, ACCESS_MS);
         claims.tenant = user.tenant;
-        claims.role = Some(user.role);
+        claims.mark = Some(user.password_mark);
         Ok(TokenPair {
             token: self.seal(&claims)?,
             refresh_token: Some(refresh_token),
@@ -171,8 +167,8 @@ impl Tokens {
             typ,
             sub: sub.to_owned(),
             tenant: None,
-            role: None,
             made: None,
+            mark: None,
             sid: sid.to_owned(),
             jti: new_id(),
             iat: now / 1000,
@@ -190,12 +186,12 @@ impl Tokens {
     }
 
     /// Signature once, expiry and revocation every time.
-    fn check(&self, token: &str) -> Option<Arc<Verified>> {
+    fn check(&self, token: &str) -> Option<Arc<Claims>> {
         if token.len() > TOKEN_BYTES_MAX {
             return None;
         }
         let hash = *blake3::hash(token.as_bytes()).as_bytes();
-        let verified = match self.verified.get(&hash) {
+        let claims = match self.verified.get(&hash) {
             Some(known) => known,
             None => {
                 let fresh = Arc::new(self.verify(token)?);
@@ -203,24 +199,14 @@ impl Tokens {
                 fresh
             }
         };
-        let alive = self.clock.now_ms() < verified.claims.exp.saturating_mul(1000)
-            && !self.tenants.is_token_revoked(&verified.claims.sid);
-        alive.then_some(verified)
+        let alive = self.clock.now_ms() < claims.exp.saturating_mul(1000)
+            && !self.tenants.is_token_revoked(&claims.sid);
+        alive.then_some(claims)
     }
 
-    fn verify(&self, token: &str) -> Option<Verified> {
-        let claims = jsonwebtoken::decode::<Claims>(token, &self.decoding, &self.validation)
-            .ok()?
-            .claims;
-        let console = match (claims.typ, claims.role) {
-            (Kind::Console, Some(role)) => Some(Arc::new(ConsoleUser {
-                tenant: claims.tenant,
-                username: claims.sub.clone(),
-                role,
-            })),
-            _ => None,
-        };
-        Some(Verified { claims, console })
+    fn verify(&self, token: &str) -> Option<Claims> {
+        let read = jsonwebtoken::decode::<Claims>(token, &self.decoding, &self.validation);
+        Some(read.ok()?.claims)
     }
 }
 

@@ -2,10 +2,11 @@
 
 use firn_protocol::ApiResult;
 use firn_protocol::api::tenant::GroupFields;
-use firn_protocol::catalogue::{Group, Instance};
+use firn_protocol::catalogue::{Broker, Group, Instance};
 use firn_protocol::limits::MAX_RETRIES_MAX;
 
 use super::columns::{Column, Layout};
+use super::export::Export;
 use super::values::{self, Value};
 use super::{Cell, Format, Listing, Selection};
 
@@ -51,16 +52,23 @@ const LAYOUT: Layout<GroupFields> = Layout {
 
 const TEMPLATE: [&str; 5] = ["订阅组名", "消费机制", "消费起始位", "topic权限", "备注"];
 const LEGEND: &str = "消费机制：1=1.X版本消费机制，2=2.X版本消费机制；消费起始位：1=由客户端指定，2=从最早的消息开始，3=从最新的消息开始；topic权限：*=不限制，多个topic用;分隔";
-const EXPORT: [&str; 7] = [
-    "订阅组名",
-    "起始消费位置",
-    "消费机制",
-    "集群名称",
-    "Broker组名",
-    "是否开启",
-    "Broker IP",
-];
-const EXPORT_MORE: [&str; 5] = ["topic权限", "ordered", "onPoison", "maxRetries", "remark"];
+/// Every broker serves every group.
+const EXPORT: Export<Group> = Export {
+    columns: &[
+        "订阅组名",
+        "起始消费位置",
+        "消费机制",
+        "集群名称",
+        "Broker组名",
+        "是否开启",
+        "Broker IP",
+    ],
+    more: &["topic权限", "ordered", "onPoison", "maxRetries", "remark"],
+    name: |group| &group.name,
+    is_on: |_, _| true,
+    cells,
+    more_cells,
+};
 
 /// # Errors
 /// `BAD_REQUEST`, `REQUEST_TOO_LARGE` for a file that cannot be read as a whole.
@@ -70,8 +78,12 @@ pub(crate) fn read(bytes: &[u8]) -> ApiResult<Listing<GroupFields>> {
 
 fn put(fields: &mut GroupFields, column: Column, text: &str) -> Value<()> {
     match column {
-        Column::Mechanism => values::mechanism(text)?,
-        Column::Start => fields.start = Some(values::start(text)?),
+        Column::Mechanism => fields.pull_mechanism = Some(values::mechanism(text)?),
+        Column::Start => {
+            let (start, is_by_client) = values::start(text)?;
+            fields.start = Some(start);
+            fields.is_start_by_client = Some(is_by_client);
+        }
         Column::Topics => fields.subscriptions = Some(values::list(text)?),
         Column::Enabled => fields.enabled = Some(values::flag(text)?),
         Column::GroupOrdered => fields.ordered = Some(values::flag(text)?),
@@ -116,7 +128,7 @@ pub(crate) fn template(format: Format) -> ApiResult<Vec<u8>> {
     super::write(format, &rows)
 }
 
-/// A line for each group and broker; every broker serves every group.
+/// A line for each group and broker.
 ///
 /// # Errors
 /// `BAD_REQUEST` for what the format cannot hold.
@@ -126,33 +138,24 @@ pub(crate) fn export<'a>(
     groups: impl Iterator<Item = &'a Group>,
     selection: &Selection,
 ) -> ApiResult<Vec<u8>> {
-    let more = EXPORT_MORE.iter().filter(|_| selection.all_columns);
-    let header = EXPORT.iter().chain(more).map(|word| Cell::text(*word));
-    let mut rows = vec![header.collect::<Vec<Cell>>()];
-    for group in groups.filter(|group| selection.has_name(&group.name)) {
-        let brokers = instance.brokers.iter();
-        for broker in brokers.filter(|broker| selection.has_broker(&broker.name)) {
-            let mut row = vec![
-                Cell::text(&group.name),
-                values::start_cell(group.start),
-                Cell::text(values::MECHANISM),
-                Cell::text(&instance.name),
-                Cell::text(&broker.name),
-                values::flag_cell(group.enabled),
-                Cell::text(broker.id.store_host()),
-            ];
-            if selection.all_columns {
-                row.extend(more_cells(group));
-            }
-            rows.push(row);
-        }
-    }
-    super::write(format, &rows)
+    EXPORT.write(format, instance, groups, selection)
 }
 
-fn more_cells(group: &Group) -> [Cell; EXPORT_MORE.len()] {
+fn cells(group: &Group, instance: &Instance, broker: &Broker) -> Vec<Cell> {
+    vec![
+        Cell::text(&group.name),
+        values::start_cell(group.start, group.is_start_by_client),
+        values::mechanism_cell(group.pull_mechanism),
+        Cell::text(&instance.name),
+        Cell::text(&broker.name),
+        values::flag_cell(group.enabled),
+        Cell::text(broker.id.store_host()),
+    ]
+}
+
+fn more_cells(group: &Group) -> Vec<Cell> {
     let topics = group.subscriptions.iter();
-    [
+    vec![
         values::list_cell(topics.map(|(name, rate)| (name.as_str(), *rate))),
         values::flag_cell(group.ordered),
         values::word_cell(group.on_poison),

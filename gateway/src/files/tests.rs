@@ -112,7 +112,13 @@ fn golden_groups() -> Vec<Group> {
         StartPosition::Time(Timestamp(1_735_689_600_000)),
         OnPoison::Park,
     );
-    vec![group("test_subgroup_e_1"), late, timed]
+    let mut any = group("test_subgroup_e_1");
+    any.is_start_by_client = true;
+    let mut all = vec![any, late, timed];
+    for group in &mut all {
+        group.pull_mechanism = PullMechanism::Client;
+    }
+    all
 }
 
 #[test]
@@ -157,12 +163,15 @@ fn exports_have_the_columns_of_the_law() {
         "\u{feff}topic名称,queue数量,读写权限,broker名称,broker IP,集群名称,是否有序\r\n\
          t,4,6,a,10.0.0.1:10911,demo,false\r\n"
     );
-    let all = [group("g")];
+    let mut told = group("g");
+    (told.is_start_by_client, told.pull_mechanism) = (true, PullMechanism::Client);
+    let all = [told, group("h")];
     let text = groups::export(Format::Csv, &demo, all.iter(), &selection).expect("written");
     assert_eq!(
         String::from_utf8_lossy(&text),
         "\u{feff}订阅组名,起始消费位置,消费机制,集群名称,Broker组名,是否开启,Broker IP\r\n\
-         g,由客户端指定,1.X版本消费机制,demo,a,true,10.0.0.1:10911\r\n"
+         g,由客户端指定,1.X版本消费机制,demo,a,true,10.0.0.1:10911\r\n\
+         h,从最早的消息开始,2.X版本消费机制,demo,a,true,10.0.0.1:10911\r\n"
     );
 }
 
@@ -206,12 +215,19 @@ fn templates_are_read_in_both_encodings_and_formats() {
             .iter()
             .map(|line| {
                 let fields = line.fields.as_ref().expect("a good line");
-                (fields.start, fields.subscriptions.clone())
+                let told = (fields.is_start_by_client, fields.pull_mechanism);
+                (fields.start, told, fields.subscriptions.clone())
             })
             .collect();
         let earliest = Some(StartPosition::Earliest);
+        let by_client = (Some(true), Some(PullMechanism::Client));
+        let by_server = (Some(false), Some(PullMechanism::Server));
         let limited = Some(vec![("topicA".to_owned(), 0)]);
-        assert_eq!(fields, [(earliest, Some(Vec::new())), (earliest, limited)]);
+        let expected = [
+            (earliest, by_client, Some(Vec::new())),
+            (earliest, by_server, limited),
+        ];
+        assert_eq!(fields, expected);
     }
 }
 

@@ -2,10 +2,11 @@
 
 use firn_protocol::ApiResult;
 use firn_protocol::api::tenant::TopicFields;
-use firn_protocol::catalogue::{Instance, Topic, TopicType};
+use firn_protocol::catalogue::{Broker, Instance, Topic, TopicType};
 use firn_protocol::limits::{NUMBER_MAX, QUEUES_MAX, RETENTION_HOURS_MAX};
 
 use super::columns::{Column, Layout};
+use super::export::Export;
 use super::values::{self, Value};
 use super::{Cell, Format, Listing, Selection};
 
@@ -55,16 +56,22 @@ const LAYOUT: Layout<TopicFields> = Layout {
 const TEMPLATE: [&str; 5] = ["Topic名称", "是否有序", "队列数", "读写权限", "备注"];
 const LEGEND: &str =
     "是否有序：TRUE=有序，FALSE=无序；读写权限：6=可读可写，4=只读禁写，2=只写禁读";
-const EXPORT: [&str; 7] = [
-    "topic名称",
-    "queue数量",
-    "读写权限",
-    "broker名称",
-    "broker IP",
-    "集群名称",
-    "是否有序",
-];
-const EXPORT_MORE: [&str; 5] = ["type", "retentionHours", "tps", "allowedGroups", "remark"];
+const EXPORT: Export<Topic> = Export {
+    columns: &[
+        "topic名称",
+        "queue数量",
+        "读写权限",
+        "broker名称",
+        "broker IP",
+        "集群名称",
+        "是否有序",
+    ],
+    more: &["type", "retentionHours", "tps", "allowedGroups", "remark"],
+    name: |topic| &topic.name,
+    is_on: |topic, broker| topic.brokers.is_empty() || topic.brokers.contains(&broker.id),
+    cells,
+    more_cells,
+};
 
 /// # Errors
 /// `BAD_REQUEST`, `REQUEST_TOO_LARGE` for a file that cannot be read as a whole.
@@ -145,37 +152,25 @@ pub(crate) fn export<'a>(
     topics: impl Iterator<Item = &'a Topic>,
     selection: &Selection,
 ) -> ApiResult<Vec<u8>> {
-    let more = EXPORT_MORE.iter().filter(|_| selection.all_columns);
-    let header = EXPORT.iter().chain(more).map(|word| Cell::text(*word));
-    let mut rows = vec![header.collect::<Vec<Cell>>()];
-    for topic in topics.filter(|topic| selection.has_name(&topic.name)) {
-        for broker in &instance.brokers {
-            let carries = topic.brokers.is_empty() || topic.brokers.contains(&broker.id);
-            if !carries || !selection.has_broker(&broker.name) {
-                continue;
-            }
-            let mut row = vec![
-                Cell::text(&topic.name),
-                Cell::Number(topic.queues.into()),
-                values::permission_code(topic.permission),
-                Cell::text(&broker.name),
-                Cell::text(broker.id.store_host()),
-                Cell::text(&instance.name),
-                values::flag_cell(topic.ordered),
-            ];
-            if selection.all_columns {
-                row.extend(more_cells(topic));
-            }
-            rows.push(row);
-        }
-    }
-    super::write(format, &rows)
+    EXPORT.write(format, instance, topics, selection)
 }
 
-fn more_cells(topic: &Topic) -> [Cell; EXPORT_MORE.len()] {
+fn cells(topic: &Topic, instance: &Instance, broker: &Broker) -> Vec<Cell> {
+    vec![
+        Cell::text(&topic.name),
+        Cell::Number(topic.queues.into()),
+        values::permission_code(topic.permission),
+        Cell::text(&broker.name),
+        Cell::text(broker.id.store_host()),
+        Cell::text(&instance.name),
+        values::flag_cell(topic.ordered),
+    ]
+}
+
+fn more_cells(topic: &Topic) -> Vec<Cell> {
     let number = |number: Option<u64>| number.map_or_else(|| Cell::text(""), Cell::Number);
     let groups = topic.allowed_groups.iter();
-    [
+    vec![
         values::word_cell(topic.topic_type),
         number(topic.retention_hours.map(u64::from)),
         number(topic.tps),

@@ -4,7 +4,7 @@
 use std::fmt::Display;
 use std::str::FromStr;
 
-use firn_protocol::catalogue::{Permission, StartPosition};
+use firn_protocol::catalogue::{Permission, PullMechanism, StartPosition};
 use firn_protocol::limits::{
     IMPORT_CELL_BYTES_MAX, NAMES_LISTED_MAX, NUMBER_MAX, REMARK_BYTES_MAX,
 };
@@ -19,7 +19,8 @@ pub(super) type Value<T> = Result<T, String>;
 const BY_CLIENT: &str = "由客户端指定";
 const FROM_FIRST: &str = "从最早的消息开始";
 const FROM_LAST: &str = "从最新的消息开始";
-pub(super) const MECHANISM: &str = "1.X版本消费机制";
+const BY_THE_CLIENT: &str = "1.X版本消费机制";
+const BY_THE_SERVER: &str = "2.X版本消费机制";
 
 /// I-39: all forms of a yes.
 pub(super) fn flag(text: &str) -> Value<bool> {
@@ -48,34 +49,44 @@ pub(super) fn permission_code(permission: Permission) -> Cell {
     })
 }
 
-/// I-38: where a group starts; also a time, of which the guide knows nothing.
-pub(super) fn start(text: &str) -> Value<StartPosition> {
+/// I-38: where a group starts, and whether its clients say so; also a time, of which the
+/// guide knows nothing.
+pub(super) fn start(text: &str) -> Value<(StartPosition, bool)> {
     match text {
         // What nobody asks for otherwise.
-        "1" | BY_CLIENT => Ok(StartPosition::default()),
-        "2" | FROM_FIRST => Ok(StartPosition::Earliest),
-        "3" | FROM_LAST => Ok(StartPosition::Latest),
+        "1" | BY_CLIENT => Ok((StartPosition::default(), true)),
+        "2" | FROM_FIRST => Ok((StartPosition::Earliest, false)),
+        "3" | FROM_LAST => Ok((StartPosition::Latest, false)),
         text => match number(text, 0, NUMBER_MAX) {
-            Ok(time) if time > 3 => Ok(StartPosition::Time(Timestamp(time))),
+            Ok(time) if time > 3 => Ok((StartPosition::Time(Timestamp(time)), false)),
             Ok(_) | Err(_) => Err("none of 1, 2, 3, and no time in ms".to_owned()),
         },
     }
 }
 
-pub(super) fn start_cell(start: StartPosition) -> Cell {
+pub(super) fn start_cell(start: StartPosition, is_by_client: bool) -> Cell {
     match start {
-        StartPosition::Earliest => Cell::text(BY_CLIENT),
+        StartPosition::Earliest if is_by_client => Cell::text(BY_CLIENT),
+        StartPosition::Earliest => Cell::text(FROM_FIRST),
         StartPosition::Latest => Cell::text(FROM_LAST),
         StartPosition::Time(time) => Cell::Number(time.0),
     }
 }
 
-/// Checked, and of no further effect: progress is always kept by the server.
-pub(super) fn mechanism(text: &str) -> Value<()> {
+/// Who keeps a group's progress, as its clients are told.
+pub(super) fn mechanism(text: &str) -> Value<PullMechanism> {
     match text {
-        "1" | "2" | MECHANISM | "2.X版本消费机制" => Ok(()),
+        "1" | BY_THE_CLIENT => Ok(PullMechanism::Client),
+        "2" | BY_THE_SERVER => Ok(PullMechanism::Server),
         _ => Err("neither 1 nor 2".to_owned()),
     }
+}
+
+pub(super) fn mechanism_cell(mechanism: PullMechanism) -> Cell {
+    Cell::text(match mechanism {
+        PullMechanism::Client => BY_THE_CLIENT,
+        PullMechanism::Server => BY_THE_SERVER,
+    })
 }
 
 pub(super) fn number<T>(text: &str, min: T, max: T) -> Value<T>

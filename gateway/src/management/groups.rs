@@ -20,6 +20,7 @@ use crate::native::answer::Answer;
 use crate::native::call::Call;
 use crate::ops;
 use crate::ops::Scope;
+use crate::ops::remove::InUse;
 
 const CONFIG: &str = "subscriptionGroupConfig";
 
@@ -185,15 +186,9 @@ pub(super) async fn remove(call: Call) -> Answer {
     let mut entered = Entered::of(&call)?;
     let group = named(&call, &entered)?;
     entered.identity.require(Action::Manage)?;
-    let services = call.services();
-    ops::in_use::group(services, &entered.scope, &group)?;
     let caller = call.caller(&entered.identity);
-    let instance = entered.scope.instance.id;
-    services
-        .tenants
-        .delete_group(&caller, instance, &group.name)
-        .await?;
-    ops::drop::group(services, &entered.scope, group.id).await;
+    let (services, scope) = (call.services(), &entered.scope);
+    ops::remove::group(services, scope, &caller, &group, InUse::Refuse).await?;
     envelope::done(entered.warnings())
 }
 

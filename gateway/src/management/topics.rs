@@ -14,6 +14,7 @@ use super::shapes::parameters::{Auth, AuthQuery, TopicPath};
 use crate::auth::Action;
 use crate::native::answer::Answer;
 use crate::native::call::Call;
+use crate::ops::remove::InUse;
 use crate::ops::{self, Scope};
 
 const QUEUES: [&str; 2] = ["writeQueueNums", "readQueueNums"];
@@ -58,15 +59,9 @@ pub(super) async fn remove(call: Call) -> Answer {
     let mut entered = Entered::of(&call)?;
     let topic = named(&call, &entered)?;
     entered.identity.require(Action::Manage)?;
-    let services = call.services();
-    ops::in_use::topic(services, &entered.scope, &topic)?;
     let caller = call.caller(&entered.identity);
-    let instance = entered.scope.instance.id;
-    services
-        .tenants
-        .delete_topic(&caller, instance, &topic.name)
-        .await?;
-    ops::drop::topic(services, &entered.scope, topic.id).await;
+    let (services, scope) = (call.services(), &entered.scope);
+    ops::remove::topic(services, scope, &caller, &topic, InUse::Refuse).await?;
     envelope::done(entered.warnings())
 }
 

@@ -9,6 +9,7 @@ use super::shapes::error::ErrorAnswer;
 use super::shapes::paths::{GroupPath, InstancePath};
 use crate::auth::Action;
 use crate::ops;
+use crate::ops::remove::InUse;
 
 /// Groups of an instance.
 #[utoipa::path(
@@ -120,17 +121,14 @@ pub(super) async fn remove(call: Call) -> Answer {
     let mut query = call.query()?;
     let force = query.take_flag("force")?;
     query.finish()?;
-    let services = call.services();
+    let in_use = match force {
+        true => InUse::Ignore,
+        false => InUse::Refuse,
+    };
     if force {
         identity.require(Action::Force)?;
-    } else {
-        ops::in_use::group(services, &scope, &group)?;
     }
     let caller = call.caller(&identity);
-    services
-        .tenants
-        .delete_group(&caller, scope.instance.id, &group.name)
-        .await?;
-    ops::drop::group(services, &scope, group.id).await;
+    ops::remove::group(call.services(), &scope, &caller, &group, in_use).await?;
     answer::no_content()
 }

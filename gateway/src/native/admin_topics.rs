@@ -9,6 +9,7 @@ use super::shapes::error::ErrorAnswer;
 use super::shapes::paths::{InstancePath, TopicPath};
 use crate::auth::Action;
 use crate::ops;
+use crate::ops::remove::InUse;
 
 /// Topics of an instance.
 #[utoipa::path(
@@ -116,17 +117,14 @@ pub(super) async fn remove(call: Call) -> Answer {
     let mut query = call.query()?;
     let force = query.take_flag("force")?;
     query.finish()?;
-    let services = call.services();
+    let in_use = match force {
+        true => InUse::Ignore,
+        false => InUse::Refuse,
+    };
     if force {
         identity.require(Action::Force)?;
-    } else {
-        ops::in_use::topic(services, &scope, &topic)?;
     }
     let caller = call.caller(&identity);
-    services
-        .tenants
-        .delete_topic(&caller, scope.instance.id, &topic.name)
-        .await?;
-    ops::drop::topic(services, &scope, topic.id).await;
+    ops::remove::topic(call.services(), &scope, &caller, &topic, in_use).await?;
     answer::no_content()
 }

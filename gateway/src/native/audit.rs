@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use actix_web::http::StatusCode;
 use firn_protocol::api::tenant::AuditFilter;
 use firn_protocol::catalogue::AuditEntry;
-use firn_protocol::limits::AUDIT_ROWS_MAX;
+use firn_protocol::limits::{AUDIT_COUNTED_MAX, AUDIT_ROWS_MAX};
 use firn_protocol::{ApiError, ApiResult, TenantId, Timestamp};
 
 use super::answer::{self, Answer};
@@ -72,8 +72,13 @@ pub(super) async fn list(call: Call) -> Answer {
     let cursor = last.map(|row| page::seal(0, &row.id.to_be_bytes()));
     let (kind, text) = match form {
         Form::List => {
-            let items = rows.iter().map(AuditJson::new).collect();
-            return answer::ok(&AuditList { items, cursor });
+            let counted = services.tenants.count_audit(&filter).await?;
+            return answer::ok(&AuditList {
+                items: rows.iter().map(AuditJson::new).collect(),
+                total: counted.min(AUDIT_COUNTED_MAX),
+                total_is_exact: counted <= AUDIT_COUNTED_MAX,
+                cursor,
+            });
         }
         Form::Csv => ("text/csv; charset=utf-8", csv(&rows)),
         Form::Lines => ("application/x-ndjson", lines(&rows)?),

@@ -47,7 +47,7 @@ pub(super) async fn login(mut call: Call) -> Answer {
     let found = found.await;
     if let Err(error) = &found {
         let tenants = &call.services().tenants;
-        let person = tenants.console_user(form.tenant, &form.username).await;
+        let person = tenants.console_user(form.tenant, &form.username);
         denied::note_login(
             &call,
             error,
@@ -69,7 +69,7 @@ pub(super) async fn login(mut call: Call) -> Answer {
 pub(super) async fn refresh(mut call: Call) -> Answer {
     let body = call.json_body().await?;
     let form = json::read::<RefreshForm>(&body)??;
-    let pair = call.auth().tokens.refresh(&form.refresh_token).await?;
+    let pair = call.auth().tokens.refresh(&form.refresh_token)?;
     answer::ok(&TokenAnswer::from(pair))
 }
 

@@ -11,9 +11,9 @@ use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
 use super::answer::Answer;
 use super::call::Call;
 use super::{
-    admin_groups, admin_instances, admin_tenants, admin_tokens, admin_topics, admin_users, audit,
-    auth, bills, consume, files, messages, parked, peek, purge, queries, sessions, stream,
-    transactions, usage,
+    admin_groups, admin_instances, admin_people, admin_tenants, admin_tokens, admin_topics,
+    admin_users, audit, auth, bills, consume, files, messages, parked, peek, purge, queries,
+    sessions, stream, transactions, usage,
 };
 
 #[derive(OpenApi)]
@@ -39,6 +39,9 @@ use super::{
         admin_users::list, admin_users::create, admin_users::show, admin_users::change,
         admin_users::remove, admin_users::rotate, audit::list, sessions::list,
         admin_tokens::list, admin_tokens::create, admin_tokens::remove,
+        admin_tokens::list_of_tenant, admin_tokens::create_of_tenant,
+        admin_tokens::remove_of_tenant, admin_people::list, admin_people::create,
+        admin_people::show, admin_people::change, admin_people::remove,
         files::export_topics, files::topics_template, files::import_topics,
         files::export_groups, files::groups_template, files::import_groups,
         usage::usage, bills::list, bills::show, bills::verify, bills::price_lists,

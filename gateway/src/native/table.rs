@@ -12,9 +12,9 @@ use super::call::Call;
 use crate::management;
 
 use super::{
-    admin_groups, admin_instances, admin_tenants, admin_tokens, admin_topics, admin_users, audit,
-    auth, bills, consume, docs, files, messages, parked, peek, purge, queries, sessions, stream,
-    transactions, usage,
+    admin_groups, admin_instances, admin_people, admin_tenants, admin_tokens, admin_topics,
+    admin_users, audit, auth, bills, consume, docs, files, messages, parked, peek, purge, queries,
+    sessions, stream, transactions, usage,
 };
 
 type Work = Pin<Box<dyn Future<Output = Answer>>>;
@@ -46,6 +46,10 @@ const TOPIC_PURGE: &str = "/v1/instances/{instance}/topics/{topic}/purge";
 const TRANSACTIONS: &str = "/v1/instances/{instance}/topics/{topic}/transactions";
 const TENANTS: &str = "/v1/tenants";
 const TENANT: &str = "/v1/tenants/{tenant}";
+const PEOPLE: &str = "/v1/tenants/{tenant}/users";
+const PERSON: &str = "/v1/tenants/{tenant}/users/{username}";
+const TENANT_TOKENS: &str = "/v1/tenants/{tenant}/tokens";
+const TENANT_TOKEN: &str = "/v1/tenants/{tenant}/tokens/{token}";
 const BILLS: &str = "/v1/tenants/{tenant}/bills";
 const BILL: &str = "/v1/tenants/{tenant}/bills/{month}";
 const BILL_VERIFY: &str = "/v1/tenants/{tenant}/bills/{month}/verify";
@@ -81,6 +85,7 @@ fn native() -> Vec<Route> {
     routes.extend(transactions());
     routes.extend(consumption());
     routes.extend(administration());
+    routes.extend(of_tenants());
     routes.extend(billing());
     routes.extend(listings());
     routes.extend(about());
@@ -237,6 +242,20 @@ fn administration() -> Vec<Route> {
         route(M::POST, API_TOKENS, admin_tokens::create),
         route(M::DELETE, API_TOKEN, admin_tokens::remove),
         route(M::GET, "/v1/instances/{instance}/sessions", sessions::list),
+    ]
+}
+
+fn of_tenants() -> Vec<Route> {
+    use Method as M;
+    vec![
+        route(M::GET, PEOPLE, admin_people::list),
+        route(M::POST, PEOPLE, admin_people::create),
+        route(M::GET, PERSON, admin_people::show),
+        route(M::PATCH, PERSON, admin_people::change),
+        route(M::DELETE, PERSON, admin_people::remove),
+        route(M::GET, TENANT_TOKENS, admin_tokens::list_of_tenant),
+        route(M::POST, TENANT_TOKENS, admin_tokens::create_of_tenant),
+        route(M::DELETE, TENANT_TOKEN, admin_tokens::remove_of_tenant),
     ]
 }
 

@@ -148,6 +148,8 @@ async fn it_is_read_by_pages_and_as_lines() {
     loop {
         let page = get(&path, "application/json").await.json();
         assert_eq!(page["items"].as_array().expect("items").len(), 1);
+        let total = (&page["total"], &page["totalIsExact"]);
+        assert_eq!(total, (&json!(3), &json!(true)), "of all pages");
         seen.push(page["items"][0]["id"].as_u64().expect("an id"));
         let Some(cursor) = page["cursor"].as_str() else {
             break;

@@ -170,19 +170,12 @@ impl TenantApi for FakeTenants {
         password: &str,
     ) -> ApiResult<ConsoleUser> {
         self.change()?;
-        let catalogue = self.catalogue.lock();
-        match catalogue.people.get(&(tenant, username.to_owned())) {
-            Some((user, secret)) if secret == password => Ok(user.clone()),
-            Some(_) => err(ErrorCode::Unauthenticated, "wrong password"),
-            None => err(ErrorCode::NotFound, "no such person"),
-        }
+        self.catalogue.lock().login(tenant, username, password)
     }
-    async fn console_user(&self, tenant: Option<TenantId>, username: &str) -> Option<ConsoleUser> {
+    fn console_user(&self, tenant: Option<TenantId>, username: &str) -> Option<ConsoleUser> {
+        let key = (tenant, username.to_owned());
         let catalogue = self.catalogue.lock();
-        catalogue
-            .people
-            .get(&(tenant, username.to_owned()))
-            .map(|(user, _)| user.clone())
+        catalogue.people.get(&key).map(|(user, _)| user.clone())
     }
     async fn revoke_token(&self, token_id: &str, _: Timestamp) -> ApiResult<()> {
         self.catalogue.lock().revoked.insert(token_id.to_owned());
@@ -493,21 +486,21 @@ impl TenantApi for FakeTenants {
     fn api_token(&self, text: &str) -> Option<Arc<ApiToken>> {
         self.catalogue.lock().api_token(text)
     }
-    fn api_tokens(&self, instance: InstanceId) -> Vec<TokenUse> {
-        self.catalogue.lock().api_tokens(instance)
+    fn api_tokens(&self, reach: TokenReach) -> Vec<TokenUse> {
+        self.catalogue.lock().api_tokens(reach)
     }
     async fn create_api_token(
         &self,
         _: &Caller,
-        instance: InstanceId,
+        reach: TokenReach,
         new: NewToken,
     ) -> ApiResult<(Arc<ApiToken>, String)> {
         let id = self.id();
-        let token = self.catalogue.lock().add_api_token(id, instance, new);
+        let token = self.catalogue.lock().add_api_token(id, reach, new);
         let text = token.id.clone();
         Ok((token, text))
     }
-    async fn delete_api_token(&self, _: &Caller, _: InstanceId, id: &str) -> ApiResult<()> {
+    async fn delete_api_token(&self, _: &Caller, _: TokenReach, id: &str) -> ApiResult<()> {
         self.catalogue.lock().tokens.remove(id);
         Ok(())
     }
@@ -515,30 +508,42 @@ impl TenantApi for FakeTenants {
         self.change()
     }
 
-    fn console_users(&self, _tenant: TenantId) -> Vec<ConsoleUser> {
-        Vec::new()
+    fn console_users(&self, tenant: TenantId) -> Vec<ConsoleUser> {
+        self.catalogue.lock().console_users(tenant)
     }
-
     async fn create_console_user(
         &self,
-        _caller: &Caller,
-        _tenant: TenantId,
-        _username: &str,
-        _password: &str,
-        _role: ConsoleRole,
+        _: &Caller,
+        tenant: TenantId,
+        username: &str,
+        password: &str,
+        role: ConsoleRole,
     ) -> ApiResult<ConsoleUser> {
-        Err(unserved())
+        self.change()?;
+        let mut catalogue = self.catalogue.lock();
+        catalogue.add_person(self.id(), tenant, username, password, role)
     }
-
+    async fn change_console_user(
+        &self,
+        _: &Caller,
+        tenant: TenantId,
+        username: &str,
+        change: PersonChange,
+    ) -> ApiResult<ConsoleUser> {
+        self.change()?;
+        let mut catalogue = self.catalogue.lock();
+        catalogue.change_person(self.id(), tenant, username, change)
+    }
     async fn delete_console_user(
         &self,
-        _caller: &Caller,
-        _tenant: TenantId,
-        _username: &str,
+        _: &Caller,
+        tenant: TenantId,
+        username: &str,
     ) -> ApiResult<()> {
-        Err(unserved())
+        let key = (Some(tenant), username.to_owned());
+        self.catalogue.lock().people.remove(&key);
+        Ok(())
     }
-
     async fn note(
         &self,
         _tenant: TenantId,
@@ -550,18 +555,15 @@ impl TenantApi for FakeTenants {
     }
 
     async fn find_audit(&self, filter: &AuditFilter) -> ApiResult<Vec<AuditEntry>> {
-        let catalogue = self.catalogue.lock();
-        let is = |wanted: &Option<String>, text: &str| wanted.as_ref().is_none_or(|w| w == text);
-        let rows = catalogue.audit.iter().rev().filter(|row| {
-            filter
-                .tenant
-                .is_none_or(|tenant| row.tenant == Some(tenant))
-                && filter.before.is_none_or(|before| row.id < before)
-                && filter.from.is_none_or(|from| row.at >= from)
-                && is(&filter.action, &row.action)
-                && is(&filter.caller, &row.caller)
-        });
-        Ok(rows.take(filter.max).cloned().collect())
+        Ok(self.catalogue.lock().find_audit(filter))
+    }
+    async fn count_audit(&self, filter: &AuditFilter) -> ApiResult<u64> {
+        let all = AuditFilter {
+            before: None,
+            max: usize::MAX,
+            ..filter.clone()
+        };
+        Ok(self.catalogue.lock().find_audit(&all).len() as u64)
     }
     async fn note_denied(&self, rows: &[Denied]) -> ApiResult<()> {
         self.change()?;
@@ -583,9 +585,4 @@ impl TenantApi for FakeTenants {
         }
         Ok(())
     }
-}
-
-/// The gateway has no route to these.
-fn unserved() -> ApiError {
-    ApiError::new(ErrorCode::Internal, "the gateway does not call this")
 }

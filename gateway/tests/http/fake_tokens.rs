@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
+use firn_protocol::Timestamp;
 use firn_protocol::api::tenant::{NewToken, TokenUse};
-use firn_protocol::catalogue::ApiToken;
-use firn_protocol::{InstanceId, Timestamp};
+use firn_protocol::catalogue::{ApiToken, TokenReach};
 
 use crate::fake_tenants::Catalogue;
 
@@ -13,8 +13,8 @@ impl Catalogue {
         self.tokens.get(text).cloned()
     }
 
-    pub(crate) fn api_tokens(&self, instance: InstanceId) -> Vec<TokenUse> {
-        let own = self.tokens.values().filter(|it| it.instance == instance);
+    pub(crate) fn api_tokens(&self, reach: TokenReach) -> Vec<TokenUse> {
+        let own = self.tokens.values().filter(|it| it.reach() == reach);
         let shown = own.map(|token| TokenUse {
             token: token.clone(),
             last_used_at: Some(Timestamp(5)),
@@ -25,12 +25,16 @@ impl Catalogue {
     pub(crate) fn add_api_token(
         &mut self,
         id: u64,
-        instance: InstanceId,
+        reach: TokenReach,
         new: NewToken,
     ) -> Arc<ApiToken> {
+        let (tenant, instance) = match reach {
+            TokenReach::Instance(id) => (self.instances[&id].tenant, Some(id)),
+            TokenReach::Tenant(tenant) => (tenant, None),
+        };
         let token = Arc::new(ApiToken {
             id: format!("firn{id}"),
-            tenant: self.instances[&instance].tenant,
+            tenant,
             instance,
             name: new.name,
             scopes: new.scopes,

@@ -18,15 +18,14 @@ async fn rights_by_caller_and_route() {
         basic("rival", "rival-secret"),
     ];
     let mut tokens = Vec::new();
-    for scope in ["read", "manage", "produce", "consume"] {
-        let form = json!({"name": scope, "scopes": [scope]});
-        let made = world
-            .as_caller(&callers[1], "POST", "/v1/instances/demo/tokens", form)
-            .await
-            .expect(201)
-            .json();
-        let text = made["token"].as_str().expect("shown");
-        tokens.push((scope, format!("Bearer {text}")));
+    for place in ["/v1/instances/demo/tokens", "/v1/tenants/2/tokens"] {
+        for scope in ["read", "manage", "produce", "consume"] {
+            let form = json!({"name": scope, "scopes": [scope]});
+            let made = world.as_caller(&callers[1], "POST", place, form).await;
+            let made = made.expect(201).json();
+            let text = made["token"].as_str().expect("shown");
+            tokens.push((scope, format!("Bearer {text}")));
+        }
     }
     let body = |value: Value| value;
     let one = json!({"messages": [{"body": "x"}]});
@@ -415,7 +414,7 @@ async fn rights_by_caller_and_route() {
             [400, 403, 403, 403, 403, 403, 403, 403],
         ),
     ];
-    let table = &[table, &crate::files::rights()].concat();
+    let table = &[table, &crate::files::rights(), &crate::people::rights()].concat();
     for (method, path, body, expected) in table {
         let mut found = [0; 8];
         for (at, auth) in callers.iter().enumerate() {

@@ -361,6 +361,7 @@ fn add_person(tenants: &FakeTenants, tenant: Option<TenantId>, name: &str, role:
         tenant,
         username: name.into(),
         role,
+        password_mark: 0,
     };
     tenants
         .catalogue

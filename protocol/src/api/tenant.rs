@@ -9,7 +9,7 @@ use super::billing::BillingApi;
 use crate::catalogue::{
     ApiToken, AppUser, AuditEntry, Broker, ConsoleRole, ConsoleUser, DiskPolicy, Durability,
     Erasure, Group, Instance, InstanceStatus, OnPoison, Permission, Plan, PullMechanism,
-    StartPosition, Tenant, TokenScope, Topic, TopicType,
+    StartPosition, Tenant, TokenReach, TokenScope, Topic, TopicType,
 };
 use crate::context::Caller;
 use crate::error::ApiResult;
@@ -133,6 +133,13 @@ pub struct UserWithSecret {
     pub secret_key: String,
 }
 
+/// A change of a console user; absent fields stay.
+#[derive(Clone, Default)]
+pub struct PersonChange {
+    pub password: Option<String>,
+    pub role: Option<ConsoleRole>,
+}
+
 /// Fields of a new API token.
 #[derive(Clone, Debug, Default)]
 pub struct NewToken {
@@ -191,6 +198,9 @@ pub trait TenantApi: BillingApi {
     /// same after every restart.
     fn derived_key(&self, purpose: &str) -> [u8; 32];
 
+    /// A person as it stands now; `None` if gone.
+    fn console_user(&self, tenant: Option<TenantId>, username: &str) -> Option<ConsoleUser>;
+
     /// Whether a token with this id was revoked by logout.
     fn is_token_revoked(&self, token_id: &str) -> bool;
 
@@ -203,8 +213,6 @@ pub trait TenantApi: BillingApi {
         username: &str,
         password: &str,
     ) -> ApiResult<ConsoleUser>;
-    /// A console user as it stands now, for token refresh; `None` if gone.
-    async fn console_user(&self, tenant: Option<TenantId>, username: &str) -> Option<ConsoleUser>;
     async fn revoke_token(&self, token_id: &str, until: crate::time::Timestamp) -> ApiResult<()>;
 
     async fn create_tenant(&self, caller: &Caller, tenant: Tenant) -> ApiResult<Arc<Tenant>>;
@@ -318,21 +326,17 @@ pub trait TenantApi: BillingApi {
 
     /// The token that this text proves, if it has not ended. Notes that it was used.
     fn api_token(&self, text: &str) -> Option<Arc<ApiToken>>;
-    /// Those of an instance, also such as have ended.
-    fn api_tokens(&self, instance: InstanceId) -> Vec<TokenUse>;
+    /// Those of exactly this reach, also such as have ended.
+    fn api_tokens(&self, reach: TokenReach) -> Vec<TokenUse>;
     /// Makes a token; the text that proves it is shown here and nowhere else.
     async fn create_api_token(
         &self,
         caller: &Caller,
-        instance: InstanceId,
+        reach: TokenReach,
         new: NewToken,
     ) -> ApiResult<(Arc<ApiToken>, String)>;
-    async fn delete_api_token(
-        &self,
-        caller: &Caller,
-        instance: InstanceId,
-        id: &str,
-    ) -> ApiResult<()>;
+    async fn delete_api_token(&self, caller: &Caller, reach: TokenReach, id: &str)
+    -> ApiResult<()>;
 
     /// Console users of a tenant, by name.
     fn console_users(&self, tenant: TenantId) -> Vec<ConsoleUser>;
@@ -345,6 +349,15 @@ pub trait TenantApi: BillingApi {
         password: &str,
         role: ConsoleRole,
     ) -> ApiResult<ConsoleUser>;
+    /// What was given out at log-ins is void when the password is another one.
+    async fn change_console_user(
+        &self,
+        caller: &Caller,
+        tenant: TenantId,
+        username: &str,
+        change: PersonChange,
+    ) -> ApiResult<ConsoleUser>;
+    /// What was given out at log-ins is void.
     async fn delete_console_user(
         &self,
         caller: &Caller,
@@ -384,6 +397,9 @@ pub trait TenantApi: BillingApi {
     }
     /// The same, those alone that a filter wants.
     async fn find_audit(&self, filter: &AuditFilter) -> ApiResult<Vec<AuditEntry>>;
+    /// How many rows a filter wants, whatever its `before` and `max`; counted up to
+    /// [`crate::limits::AUDIT_COUNTED_MAX`] and one more.
+    async fn count_audit(&self, filter: &AuditFilter) -> ApiResult<u64>;
     /// Adds rows about calls that were refused.
     ///
     /// # Errors

@@ -96,6 +96,8 @@ pub enum ObjectName {
     },
     /// An export of the catalogue.
     Catalogue(u64),
+    /// A part of the meter's books.
+    Books(u64),
     /// What a start-up check leaves behind if it is interrupted.
     Probe(Nonce),
 }
@@ -127,6 +129,7 @@ impl fmt::Display for ObjectName {
                 sequence,
             } => write!(f, "{}/{sequence:020}", Prefix::Wal(node, incarnation)),
             Self::Catalogue(number) => write!(f, "{}/{number:020}", Prefix::Catalogue),
+            Self::Books(number) => write!(f, "{}/{number:020}", Prefix::Books),
             Self::Probe(nonce) => write!(f, "{}/{nonce}", Prefix::Probes),
         }
     }
@@ -144,6 +147,7 @@ impl ObjectName {
                 sequence: number(parts.next()?, 20)?,
             },
             "catalogue" => Self::Catalogue(number(parts.next()?, 20)?),
+            "books" => Self::Books(number(parts.next()?, 20)?),
             "probe" => Self::Probe(Nonce(hex(parts.next()?)?)),
             tenant => {
                 let broker = BrokerKey {
@@ -167,7 +171,7 @@ impl ObjectName {
             Self::Segment(broker, _) | Self::Manifest(broker, _) | Self::State(broker, _) => {
                 Some(broker)
             }
-            Self::Wal { .. } | Self::Catalogue(_) | Self::Probe(_) => None,
+            Self::Wal { .. } | Self::Catalogue(_) | Self::Books(_) | Self::Probe(_) => None,
         }
     }
 }
@@ -214,6 +218,7 @@ pub enum Prefix {
     /// Those of one incarnation.
     Wal(NodeId, u64),
     Catalogue,
+    Books,
     Probes,
 }
 
@@ -238,6 +243,7 @@ impl fmt::Display for Prefix {
             Self::WalsOf(node) => write!(f, "wal/{node}"),
             Self::Wal(node, incarnation) => write!(f, "wal/{node}/{incarnation:020}"),
             Self::Catalogue => f.write_str("catalogue"),
+            Self::Books => f.write_str("books"),
             Self::Probes => f.write_str("probe"),
         }
     }

@@ -101,7 +101,10 @@ impl<'a> Known<'a> {
         match name {
             ObjectName::Manifest(..) => age > rules.manifests,
             ObjectName::Segment(..) | ObjectName::State(..) => age > rules.grace,
-            ObjectName::Wal { .. } | ObjectName::Catalogue(_) | ObjectName::Probe(_) => false,
+            ObjectName::Wal { .. }
+            | ObjectName::Catalogue(_)
+            | ObjectName::Books(_)
+            | ObjectName::Probe(_) => false,
         }
     }
 
@@ -119,7 +122,10 @@ impl<'a> Known<'a> {
             ) => generation > self.manifest.generation || first_sequence > covered,
             ObjectName::State(_, StateName { sequence, .. }) => sequence >= covered,
             ObjectName::Manifest(_, number) => number >= self.manifest.number,
-            ObjectName::Wal { .. } | ObjectName::Catalogue(_) | ObjectName::Probe(_) => true,
+            ObjectName::Wal { .. }
+            | ObjectName::Catalogue(_)
+            | ObjectName::Books(_)
+            | ObjectName::Probe(_) => true,
         }
     }
 }

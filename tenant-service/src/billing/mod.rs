@@ -7,6 +7,7 @@
 mod api;
 pub(crate) mod bill;
 pub(crate) mod event;
+pub(crate) mod part;
 pub(crate) mod price;
 pub(crate) mod stored;
 pub(crate) mod time;

@@ -48,8 +48,10 @@ impl Month {
     pub(crate) fn of(time: Timestamp) -> Self {
         let ms = i64::try_from(time.0).unwrap_or(i64::MAX);
         let date = DateTime::from_timestamp_millis(ms).unwrap_or(DateTime::<chrono::Utc>::MAX_UTC);
-        let year = u32::try_from(date.year()).unwrap_or(0).min(YEAR_MAX);
-        Self(year * 100 + date.month())
+        match u32::try_from(date.year()) {
+            Ok(year) if year <= YEAR_MAX => Self(year * 100 + date.month()),
+            Ok(_) | Err(_) => Self(YEAR_MAX * 100 + 12),
+        }
     }
 
     /// `YYYY-MM`; `None` for anything else.
@@ -139,6 +141,14 @@ mod tests {
             assert_eq!(Month::parse(bad), None, "{bad}");
         }
         assert_eq!(Hour(482_136).to_string(), "2025-01-01T00:00Z");
+    }
+
+    #[test]
+    fn the_last_month_is_that_of_all_later_times() {
+        let last = Month::parse("9999-12").unwrap();
+        for ms in [253_402_300_799_999, 253_402_300_800_000, u64::MAX] {
+            assert_eq!(Month::of(Timestamp(ms)), last, "{ms}");
+        }
     }
 
     proptest! {

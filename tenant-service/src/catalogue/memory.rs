@@ -6,7 +6,7 @@ use std::cmp::Ordering;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
-use firn_protocol::catalogue::{Erasure, Group, Instance, Plan, Tenant, Topic};
+use firn_protocol::catalogue::{Erasure, Group, Instance, Plan, Tenant, TokenReach, Topic};
 use firn_protocol::{
     ApiError, ApiResult, ErrorCode, GroupId, InstanceId, TenantId, Timestamp, TopicId,
 };
@@ -244,9 +244,10 @@ impl Memory {
         self.api_tokens.values()
     }
 
-    pub(crate) fn tokens_of(&self, instance: InstanceId) -> impl Iterator<Item = &TokenRow> {
+    /// Those of exactly this reach, in any order.
+    pub(crate) fn tokens_of(&self, reach: TokenReach) -> impl Iterator<Item = &TokenRow> {
         self.api_tokens()
-            .filter(move |row| row.token.instance == instance)
+            .filter(move |row| row.token.reach() == reach)
     }
 
     pub(crate) fn is_revoked(&self, token: &str) -> bool {
@@ -279,6 +280,7 @@ impl Memory {
             Change::DropTenant(id) => {
                 self.tenants.remove(id);
                 self.console.retain(|(tenant, _), _| *tenant != Some(*id));
+                self.api_tokens.retain(|_, row| row.token.tenant != *id);
             }
             Change::AddPlan(plan) => {
                 self.plans.insert(plan.name.clone(), plan.clone());
@@ -373,7 +375,8 @@ impl Memory {
                 self.by_name.remove(&gone.instance.name);
             }
         }
-        self.api_tokens.retain(|_, row| row.token.instance != id);
+        self.api_tokens
+            .retain(|_, row| row.token.instance != Some(id));
         for access_key in &gone.users {
             self.users.remove(access_key);
         }

@@ -56,6 +56,18 @@ pub(crate) struct ConsoleRow {
     pub(crate) password_hash: Arc<str>,
 }
 
+impl ConsoleRow {
+    /// Marks the person with the password: equal ones differ too, by their salts.
+    pub(crate) fn new(mut user: ConsoleUser, password_hash: Arc<str>) -> Self {
+        let [a, b, c, d, e, f, g, h, ..] = *blake3::hash(password_hash.as_bytes()).as_bytes();
+        user.password_mark = u64::from_le_bytes([a, b, c, d, e, f, g, h]);
+        Self {
+            user,
+            password_hash,
+        }
+    }
+}
+
 /// One step of a change, understood by the database and by memory alike.
 /// `Add` is of something new, `Set` of something that exists.
 pub(crate) enum Change {

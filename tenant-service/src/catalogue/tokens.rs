@@ -5,9 +5,11 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 
 use firn_protocol::api::tenant::NewToken;
-use firn_protocol::catalogue::{ApiToken, TokenScope};
-use firn_protocol::limits::{TOKEN_LIFE_MS_DEFAULT, TOKEN_LIFE_MS_MAX, TOKENS_INSTANCE_MAX};
-use firn_protocol::{ApiError, ApiResult, ErrorCode, InstanceId, Timestamp, names};
+use firn_protocol::catalogue::{ApiToken, Instance, TokenReach, TokenScope};
+use firn_protocol::limits::{
+    TOKEN_LIFE_MS_DEFAULT, TOKEN_LIFE_MS_MAX, TOKENS_INSTANCE_MAX, TOKENS_TENANT_MAX,
+};
+use firn_protocol::{ApiError, ApiResult, ErrorCode, TenantId, Timestamp, names};
 use firn_runtime::random;
 use serde_json::json;
 
@@ -23,15 +25,19 @@ const NOTED_AT_ONCE: usize = 1000;
 
 pub(crate) fn create(
     draft: &mut Draft<'_>,
-    instance: InstanceId,
+    reach: TokenReach,
     new: NewToken,
 ) -> ApiResult<(Arc<ApiToken>, Secret)> {
-    let contents = draft.memory.contents(instance)?;
+    let place = Place::of(draft.memory, reach)?;
     let expires_at = check(&new, draft.now)?;
-    let own = draft.memory.tokens_of(instance);
+    let own = draft.memory.tokens_of(reach);
     let (ended, alive): (Vec<_>, Vec<_>) = own.partition(|row| row.token.expires_at <= draft.now);
-    if alive.len() >= TOKENS_INSTANCE_MAX {
-        let text = format!("an instance has at most {TOKENS_INSTANCE_MAX} tokens");
+    let (what, max) = match reach {
+        TokenReach::Instance(_) => ("an instance", TOKENS_INSTANCE_MAX),
+        TokenReach::Tenant(_) => ("a tenant", TOKENS_TENANT_MAX),
+    };
+    if alive.len() >= max {
+        let text = format!("{what} has at most {max} tokens");
         return Err(ApiError::new(ErrorCode::QuotaExceeded, text));
     }
     if alive.iter().any(|row| row.token.name == new.name) {
@@ -48,8 +54,8 @@ pub(crate) fn create(
     scopes.sort_unstable();
     let token = Arc::new(ApiToken {
         id: id.clone(),
-        tenant: contents.instance.tenant,
-        instance,
+        tenant: place.tenant,
+        instance: place.instance.as_ref().map(|instance| instance.id),
         name: new.name,
         scopes,
         topics: new.topics,
@@ -68,23 +74,60 @@ pub(crate) fn create(
         "name": token.name, "scopes": token.scopes, "topics": token.topics,
         "groups": token.groups, "expiresAt": token.expires_at,
     });
-    let object = object(&contents.instance, "tokens", &id);
-    draft.audit(Some(token.tenant), "token.create", object, detail);
+    draft.audit(
+        Some(token.tenant),
+        "token.create",
+        place.object(&id),
+        detail,
+    );
     Ok((token, text))
 }
 
-pub(crate) fn delete(draft: &mut Draft<'_>, instance: InstanceId, id: &str) -> ApiResult<()> {
-    let contents = draft.memory.contents(instance)?;
+pub(crate) fn delete(draft: &mut Draft<'_>, reach: TokenReach, id: &str) -> ApiResult<()> {
+    let place = Place::of(draft.memory, reach)?;
     let found = draft.memory.api_token(id);
-    let row = found.filter(|row| row.token.instance == instance);
+    let row = found.filter(|row| row.token.reach() == reach);
     let Some(row) = row else {
         return Err(ApiError::new(ErrorCode::NotFound, "no such token"));
     };
     draft.push(Change::DropApiToken(id.to_owned()));
     let detail = json!({"name": row.token.name});
-    let object = object(&contents.instance, "tokens", id);
-    draft.audit(Some(row.token.tenant), "token.delete", object, detail);
+    draft.audit(Some(place.tenant), "token.delete", place.object(id), detail);
     Ok(())
+}
+
+/// Where tokens are, as their rows and the audit log name it.
+struct Place {
+    tenant: TenantId,
+    /// None for all of the tenant.
+    instance: Option<Arc<Instance>>,
+}
+
+impl Place {
+    /// # Errors
+    /// When there is no such instance or tenant.
+    fn of(memory: &Memory, reach: TokenReach) -> ApiResult<Self> {
+        match reach {
+            TokenReach::Instance(id) => {
+                let instance = memory.contents(id)?.instance.clone();
+                Ok(Self {
+                    tenant: instance.tenant,
+                    instance: Some(instance),
+                })
+            }
+            TokenReach::Tenant(id) => Ok(Self {
+                tenant: memory.tenant(id)?.id,
+                instance: None,
+            }),
+        }
+    }
+
+    fn object(&self, id: &str) -> String {
+        match &self.instance {
+            Some(instance) => object(instance, "tokens", id),
+            None => format!("tokens/{id}"),
+        }
+    }
 }
 
 /// Tokens whose last use is not written yet, with the time of it.

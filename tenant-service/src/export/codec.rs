@@ -10,9 +10,11 @@ use crate::error::ExportError;
 
 const MAGIC: [u8; 4] = *b"FCAT";
 /// The newest that is read, and the one that is written.
-pub(super) const VERSION: u16 = 2;
+pub(super) const VERSION: u16 = 3;
 /// Ends before what later versions added.
 const VERSION_PLAIN: u16 = 1;
+/// Ends before what version 3 added.
+const VERSION_EXTRA: u16 = 2;
 /// Magic, version, catalogue, owner, nonce, length.
 const HEAD_BYTES: usize = 4 + 2 + 16 + 16 + 16 + 4;
 const CHECKSUM_BYTES: usize = 4;
@@ -70,6 +72,7 @@ impl CatalogueExport {
         let unencoded = |_| ExportError::Damaged("a row does not encode");
         let mut plain = postcard::to_stdvec(self).map_err(unencoded)?;
         plain.extend(postcard::to_stdvec(&self.extra).map_err(unencoded)?);
+        plain.extend(postcard::to_stdvec(&self.later).map_err(unencoded)?);
         let too_large = |bytes, max| ExportError::TooLarge { bytes, max };
         let bytes = plain.len() as u64;
         let body_bytes = u32::try_from(bytes)
@@ -111,6 +114,9 @@ impl CatalogueExport {
             postcard::take_from_bytes(&plain).map_err(malformed)?;
         if head.version > VERSION_PLAIN {
             (export.extra, rest) = postcard::take_from_bytes(rest).map_err(malformed)?;
+        }
+        if head.version > VERSION_EXTRA {
+            (export.later, rest) = postcard::take_from_bytes(rest).map_err(malformed)?;
         }
         if !rest.is_empty() {
             return Err(ExportError::Damaged("bytes follow its body"));

@@ -6,9 +6,9 @@ use std::sync::Arc;
 
 use firn_protocol::api::billing::{Price, PriceList};
 use firn_protocol::catalogue::{
-    AppUser, Broker, ConsoleRole, ConsoleUser, DiskPolicy, Durability, Group, Instance,
-    InstanceStatus, OnPoison, Permission, Plan, PullMechanism, Rates, StartPosition, Tenant, Topic,
-    TopicType,
+    ApiToken, AppUser, Broker, ConsoleRole, ConsoleUser, DiskPolicy, Durability, Erasure, Group,
+    Instance, InstanceStatus, OnPoison, Permission, Plan, PullMechanism, Rates, StartPosition,
+    Tenant, TokenScope, Topic, TopicType,
 };
 use firn_protocol::{BrokerId, GroupId, InstanceId, TenantId, Timestamp, TopicId};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
@@ -66,6 +66,7 @@ stored_as! {
     AppUser: UserForm,
     ConsoleUser: PersonForm,
     PriceList: PriceListForm,
+    Erasure: ErasureForm,
 }
 
 /// Enumerations are stored as their words, like in the database.
@@ -250,4 +251,72 @@ struct PersonForm {
     username: String,
     #[serde(with = "word")]
     role: ConsoleRole,
+    /// Made of the password's hash, which is exported too.
+    #[serde(skip)]
+    password_mark: u64,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(remote = "Erasure")]
+struct ErasureForm {
+    instance: InstanceId,
+    tenant: TenantId,
+    uid: String,
+    name: String,
+    brokers: Vec<BrokerId>,
+    since: Timestamp,
+}
+
+/// A token of an instance; all had one before version 3.
+#[derive(Serialize, Deserialize)]
+#[serde(remote = "ApiToken")]
+pub(super) struct InstanceTokenForm {
+    id: String,
+    tenant: TenantId,
+    #[serde(with = "some")]
+    instance: Option<InstanceId>,
+    name: String,
+    scopes: Vec<TokenScope>,
+    topics: Vec<String>,
+    groups: Vec<String>,
+    created_at: Timestamp,
+    expires_at: Timestamp,
+}
+
+/// A token for all of a tenant.
+#[derive(Serialize, Deserialize)]
+#[serde(remote = "ApiToken")]
+pub(super) struct TenantTokenForm {
+    id: String,
+    tenant: TenantId,
+    #[serde(skip)]
+    instance: Option<InstanceId>,
+    name: String,
+    scopes: Vec<TokenScope>,
+    topics: Vec<String>,
+    groups: Vec<String>,
+    created_at: Timestamp,
+    expires_at: Timestamp,
+}
+
+/// What is always there is stored without saying so.
+mod some {
+    use serde::ser::Error as _;
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+    pub(super) fn serialize<T: Serialize, S: Serializer>(
+        value: &Option<T>,
+        to: S,
+    ) -> Result<S::Ok, S::Error> {
+        match value {
+            Some(value) => value.serialize(to),
+            None => Err(S::Error::custom("a value is missing")),
+        }
+    }
+
+    pub(super) fn deserialize<'de, T: Deserialize<'de>, D: Deserializer<'de>>(
+        from: D,
+    ) -> Result<Option<T>, D::Error> {
+        T::deserialize(from).map(Some)
+    }
 }

@@ -18,18 +18,19 @@ use std::sync::Arc;
 
 use firn_protocol::api::billing::PriceList;
 use firn_protocol::catalogue::{
-    ApiToken, AppUser, ConsoleUser, Group, Instance, Plan, PullMechanism, StartPosition, Tenant,
-    Topic,
+    ApiToken, AppUser, ConsoleUser, Erasure, Group, Instance, Plan, PullMechanism, StartPosition,
+    Tenant, Topic,
 };
 use firn_protocol::{GroupId, TenantId, Timestamp};
 use serde::{Deserialize, Serialize};
 
+use crate::billing::part::StoredTerm;
 use crate::catalogue::memory::Memory;
 use crate::catalogue::{ConsoleRow, Numbers, UserRow, plans};
 use crate::error::{ExportError, OpenError};
 use crate::keys::Keys;
 pub use codec::{ExportHead, Packed, Stamp, Unpacked};
-use form::{NumbersForm, Row};
+use form::{InstanceTokenForm, NumbersForm, Row, TenantTokenForm};
 
 /// Numbers left free of each kind at a restore: what was given out after the
 /// export was made, and is known to clients alone, names nothing else later.
@@ -55,6 +56,9 @@ pub struct CatalogueExport {
     /// Behind the rest.
     #[serde(skip)]
     extra: Extra,
+    /// Behind that.
+    #[serde(skip)]
+    later: Later,
 }
 
 /// What version 2 added.
@@ -63,9 +67,36 @@ struct Extra {
     /// By access key, at most one for each.
     previous: Vec<SealedPrevious>,
     /// By id, with the hashes of what proves them.
-    tokens: Vec<(ApiToken, [u8; 32])>,
+    tokens: Vec<InstanceToken>,
     group_notes: Vec<GroupNote>,
     price_lists: Vec<Row<PriceList>>,
+}
+
+/// What version 3 added.
+#[derive(Clone, Default, PartialEq, Serialize, Deserialize)]
+struct Later {
+    /// By id.
+    tenant_tokens: Vec<TenantToken>,
+    /// Of instances that are gone already, by number.
+    erasures: Vec<Row<Erasure>>,
+    /// What instances were and when, also those that are gone; in order of their begin.
+    terms: Vec<StoredTerm>,
+}
+
+/// A token of an instance with the hash of what proves it.
+#[derive(Clone, PartialEq, Serialize, Deserialize)]
+struct InstanceToken {
+    #[serde(with = "InstanceTokenForm")]
+    token: ApiToken,
+    hash: [u8; 32],
+}
+
+/// The same for all instances of a tenant.
+#[derive(Clone, PartialEq, Serialize, Deserialize)]
+struct TenantToken {
+    #[serde(with = "TenantTokenForm")]
+    token: ApiToken,
+    hash: [u8; 32],
 }
 
 /// What a row of a group does not hold, where it is not the default.
@@ -118,7 +149,7 @@ pub(crate) struct Moment {
 
 impl Moment {
     /// Takes down what is in memory: pointers, for the most part.
-    pub(crate) fn of(memory: &Memory, numbers: Numbers) -> Self {
+    pub(crate) fn of(memory: &Memory, numbers: Numbers, terms: Vec<StoredTerm>) -> Self {
         let built_in: HashSet<String> = plans::built_in().into_iter().map(|it| it.name).collect();
         let made = memory.plans.values();
         let made = made.filter(|plan| !built_in.contains(&plan.name));
@@ -135,10 +166,7 @@ impl Moment {
         let mut users: Vec<UserRow> = memory.users.values().cloned().collect();
         users.sort_by(|a, b| a.user.access_key.cmp(&b.user.access_key));
         let group_notes = notes_of(&groups);
-        let tokens = memory.api_tokens();
-        let tokens = tokens.map(|row| (ApiToken::clone(&row.token), row.hash));
-        let mut tokens: Vec<_> = tokens.collect();
-        tokens.sort_by(|a, b| a.0.id.cmp(&b.0.id));
+        let (tokens, tenant_tokens) = tokens_of(memory);
         let rows = CatalogueExport {
             key_check: String::new(),
             numbers,
@@ -155,6 +183,11 @@ impl Moment {
                 tokens,
                 group_notes,
                 price_lists: memory.prices.added().cloned().map(Row).collect(),
+            },
+            later: Later {
+                tenant_tokens,
+                erasures: memory.erasures.values().cloned().map(Row).collect(),
+                terms,
             },
         };
         Self {
@@ -185,7 +218,10 @@ impl Moment {
         });
         let people = self.people.into_iter().map(|row| SealedPerson {
             password_hash: keys.seal_for_export(&person_name(&row.user), &row.password_hash),
-            user: Row(row.user.into()),
+            user: Row(Arc::new(ConsoleUser {
+                password_mark: 0,
+                ..row.user
+            })),
         });
         CatalogueExport {
             key_check: keys.check_value(),
@@ -196,6 +232,21 @@ impl Moment {
             ..self.rows
         }
     }
+}
+
+/// By id: those of instances, and those for all of a tenant.
+fn tokens_of(memory: &Memory) -> (Vec<InstanceToken>, Vec<TenantToken>) {
+    let mut rows: Vec<_> = memory.api_tokens().collect();
+    rows.sort_by(|a, b| a.token.id.cmp(&b.token.id));
+    let (mut of_instances, mut of_tenants) = (Vec::new(), Vec::new());
+    for row in rows {
+        let (token, hash) = (ApiToken::clone(&row.token), row.hash);
+        match token.instance {
+            Some(_) => of_instances.push(InstanceToken { token, hash }),
+            None => of_tenants.push(TenantToken { token, hash }),
+        }
+    }
+    (of_instances, of_tenants)
 }
 
 fn notes_of(groups: &[Row<Group>]) -> Vec<GroupNote> {
@@ -294,8 +345,20 @@ impl CatalogueExport {
         Ok(Some((rows[at].valid_until, secret)))
     }
 
-    pub(crate) fn tokens(&self) -> &[(ApiToken, [u8; 32])] {
-        &self.extra.tokens
+    /// Each with the hash of what proves it.
+    pub(crate) fn tokens(&self) -> impl Iterator<Item = (&ApiToken, [u8; 32])> {
+        let of_instances = self.extra.tokens.iter().map(|it| (&it.token, it.hash));
+        let of_tenants = self.later.tenant_tokens.iter();
+        of_instances.chain(of_tenants.map(|it| (&it.token, it.hash)))
+    }
+
+    pub(crate) fn terms(&self) -> &[StoredTerm] {
+        &self.later.terms
+    }
+
+    /// Instances that are gone, whose data is still to be erased.
+    pub fn erasures(&self) -> impl ExactSizeIterator<Item = &Erasure> {
+        self.later.erasures.iter().map(|row| &*row.0)
     }
 
     pub(crate) fn revoked(&self) -> &[(String, Timestamp)] {
@@ -351,11 +414,21 @@ impl CatalogueExport {
             pairs.all(|pair| pair[0].access_key < pair[1].access_key),
             "secrets of before are out of order",
         )?;
-        let tokens = self.extra.tokens.iter();
-        for (token, _) in tokens {
+        for (token, _) in self.tokens() {
+            let is_there = token.instance.is_none_or(|id| instances.contains(&id));
+            require(is_there, "an instance is missing")?;
+            require(tenants.contains(&token.tenant), "a tenant is missing")?;
+        }
+        for erasure in self.erasures() {
             require(
-                instances.contains(&token.instance),
-                "an instance is missing",
+                !instances.contains(&erasure.instance),
+                "an instance is there and to be erased",
+            )?;
+            let mut brokers = erasure.brokers.iter().map(|id| u64::from(id.0));
+            require(
+                erasure.instance.0 < self.numbers.instance
+                    && brokers.all(|id| id < self.numbers.broker),
+                "a number is not given out yet",
             )?;
         }
         let owners = self.people.iter().filter_map(|it| it.user.0.tenant);

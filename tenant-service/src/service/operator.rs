@@ -48,11 +48,9 @@ impl TenantService {
             tenant: None,
             username: console::OPERATOR.to_owned(),
             role: ConsoleRole::Operator,
+            password_mark: 0,
         };
-        let row = ConsoleRow {
-            user,
-            password_hash,
-        };
+        let row = ConsoleRow::new(user, password_hash);
         let made = self.change(None, |draft| {
             let stored = draft.memory.console_user(None, console::OPERATOR);
             let (action, change) = match stored {

@@ -106,6 +106,7 @@ async fn write(
         changes,
         numbers: loaded.numbers,
         audit: vec![(audit, origin)],
+        terms: Vec::new(),
         version: Some(loaded.version + 1),
     };
     session.write(&batch, new).await?;

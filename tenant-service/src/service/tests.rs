@@ -84,6 +84,7 @@ async fn after_a_failure_memory_is_read_from_the_database_anew() {
                 changes: draft.changes,
                 numbers: draft.numbers,
                 audit: Vec::new(),
+                terms: Vec::new(),
                 version: Some(writer.version + 1),
             }
         };

@@ -63,7 +63,8 @@ impl TenantService {
     pub async fn export(&self) -> ApiResult<CatalogueExport> {
         // Rows and numbers of one moment: no change is under way.
         let writer = self.shared.writer().await?;
-        let moment = Moment::of(&self.shared.memory.read(), writer.numbers);
+        let terms = self.shared.store.all_terms().await?;
+        let moment = Moment::of(&self.shared.memory.read(), writer.numbers, terms);
         drop(writer);
         let shared = self.shared.clone();
         Ok(tasks::blocking(move || moment.seal(&shared.keys)).await)
@@ -116,6 +117,7 @@ impl TenantService {
             changes,
             numbers,
             audit: vec![(audit, origin)],
+            terms: found.export.terms().to_vec(),
             version: Some(1),
         };
         let store = Store::open(&url).await?;
@@ -214,9 +216,9 @@ impl<'a> Rows<'a> {
             self.user(sealed)?;
         }
         if self.restored.has_old_secrets {
-            let tokens = export.tokens().iter().map(|(token, hash)| TokenRow {
+            let tokens = export.tokens().map(|(token, hash)| TokenRow {
                 token: Arc::new(token.clone()),
-                hash: *hash,
+                hash,
                 noted_ms: 0,
                 used_ms: Arc::default(),
             });
@@ -226,6 +228,8 @@ impl<'a> Rows<'a> {
         for sealed in &export.people {
             self.person(sealed, &passwords).await?;
         }
+        let erasures = export.erasures().cloned().map(Arc::new);
+        self.changes.extend(erasures.map(Change::AddErasure));
         let revoked = export.revoked().iter().cloned();
         self.changes
             .extend(revoked.map(|(id, until)| Change::RevokeToken(id, until)));
@@ -276,10 +280,8 @@ impl<'a> Rows<'a> {
             self.told(user.tenant, None, &user.username, &made);
             passwords.hash(made).await.map_err(password_error)?
         };
-        self.changes.push(Change::AddConsoleUser(ConsoleRow {
-            user,
-            password_hash,
-        }));
+        let row = ConsoleRow::new(user, password_hash);
+        self.changes.push(Change::AddConsoleUser(row));
         Ok(())
     }
 

@@ -364,14 +364,13 @@ async fn users(
 }
 
 async fn api_tokens(db: &mut Connection<'_>, memory: &mut Memory) -> Result<(), StoreError> {
-    let sql = "SELECT t.id, i.tenant, t.instance, t.name, t.scopes, t.allowed_topics,
-                      t.allowed_groups, t.created_at, t.expires_at, t.hash, t.last_used_at
-               FROM api_token t JOIN instance i ON i.id = t.instance";
+    let sql = "SELECT id, tenant, instance, name, scopes, allowed_topics, allowed_groups,
+                      created_at, expires_at, hash, last_used_at FROM api_token";
     each(db, "api_token", sql, |row| {
         let token = ApiToken {
             id: row.get()?,
             tenant: TenantId(row.number()?),
-            instance: InstanceId(row.number()?),
+            instance: row.maybe_number()?.map(InstanceId),
             name: row.get()?,
             scopes: row.list()?,
             topics: row.list()?,
@@ -401,12 +400,11 @@ async fn people(db: &mut Connection<'_>, memory: &mut Memory) -> Result<(), Stor
             tenant: (tenant != 0).then_some(TenantId(tenant)),
             username: row.get()?,
             role: row.word()?,
+            password_mark: 0,
         };
         let password_hash = row.get::<String>()?.into();
-        memory.apply(&Change::AddConsoleUser(ConsoleRow {
-            user,
-            password_hash,
-        }));
+        let row = ConsoleRow::new(user, password_hash);
+        memory.apply(&Change::AddConsoleUser(row));
         Ok(())
     })
     .await?;

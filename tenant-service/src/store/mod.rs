@@ -3,6 +3,7 @@
 //! or not at all and is durable when answered, and that changes of all
 //! processes on one database have one order. Knows no rules of the catalogue.
 
+mod audit;
 mod books;
 mod dialect;
 mod load;
@@ -16,10 +17,9 @@ mod write;
 use std::sync::Arc;
 
 use firn_protocol::Timestamp;
-use firn_protocol::api::tenant::AuditFilter;
-use firn_protocol::catalogue::AuditEntry;
 use sqlx::SqlitePool;
 
+use crate::billing::part::StoredTerm;
 use crate::catalogue::memory::Memory;
 use crate::catalogue::{Audit, Change, Numbers};
 use crate::config::CatalogueUrl;
@@ -29,9 +29,8 @@ pub(crate) use books::Recorded;
 pub(crate) use books::bills::{Found, Term};
 pub(crate) use books::hours::HourRow;
 pub(crate) use books::verify::Evidence;
-use dialect::{Connection, Statement, query};
+use postgres::Server;
 pub(crate) use postgres::place;
-use postgres::{STEP_MAX, Server};
 pub(crate) use session::Session;
 
 /// Tells the key that the catalogue was made with; absent in a new one.
@@ -45,48 +44,14 @@ pub(crate) const PROBED_AT: &str = "probed_at";
 /// Counts the changes.
 const VERSION: &str = "version";
 
-/// Texts that are absent are empty: no row has one that is.
-fn wanted(filter: &AuditFilter) -> Result<Statement<'_>, StoreError> {
-    macro_rules! columns {
-        ($and:literal) => {
-            concat!(
-                "SELECT id, at, tenant, caller, action, object, request_id, detail FROM audit
-                 WHERE id < $1 AND at >= $2 AND at <= $3 AND ($4 = '' OR action = $4)
-                 AND ($5 = '' OR caller = $5) AND substr(object, 1, length($6)) = $6",
-                $and,
-                " ORDER BY id DESC LIMIT $7"
-            )
-        };
-    }
-    let statement = match filter.tenant {
-        Some(_) => query(columns!(" AND tenant = $8")),
-        None => query(columns!("")),
-    };
-    let time = |time: Option<Timestamp>, else_: i64| {
-        // Times that no column can hold are as good as the last that one can.
-        time.map_or(else_, |time| i64::try_from(time.0).unwrap_or(i64::MAX))
-    };
-    let text = |text: &'_ Option<String>| text.clone().unwrap_or_default();
-    let statement = statement
-        .bind(filter.before.map_or(Ok(i64::MAX), write::int)?)
-        .bind(time(filter.from, 0))
-        .bind(time(filter.to, i64::MAX))
-        .bind(text(&filter.action))
-        .bind(text(&filter.caller))
-        .bind(text(&filter.object))
-        .bind(write::int(filter.max as u64)?);
-    Ok(match filter.tenant {
-        Some(tenant) => statement.bind(write::int(tenant.0)?),
-        None => statement,
-    })
-}
-
 /// What is written in one transaction.
 pub(crate) struct Batch {
     pub(crate) at: Timestamp,
     pub(crate) changes: Vec<Change>,
     pub(crate) numbers: Numbers,
     pub(crate) audit: Vec<(Audit, Origin)>,
+    /// Of a restore: what takes the place of the terms that the changes begin.
+    pub(crate) terms: Vec<StoredTerm>,
     /// The version of the catalogue with these changes, if it is another one.
     pub(crate) version: Option<u64>,
 }
@@ -165,34 +130,6 @@ impl Store {
         };
         session.rollback().await?;
         Ok(loaded)
-    }
-
-    /// Newest first.
-    pub(crate) async fn audit(&self, filter: &AuditFilter) -> Result<Vec<AuditEntry>, StoreError> {
-        let statement = wanted(filter)?;
-        let mut entries = Vec::new();
-        let mut take = |row: dialect::Row<'_>| {
-            entries.push(load::audit_entry(row)?);
-            Ok(())
-        };
-        match self {
-            // Outside of any transaction: one that writes would wait for the disk.
-            Self::Sqlite(pool) => {
-                let mut connection = pool.acquire().await?;
-                let mut db = Connection::Sqlite(&mut connection);
-                db.each(statement, take).await?;
-            }
-            Self::Postgres(server) => {
-                let mut session = self.read().await?;
-                let read = async {
-                    let mut db = session.connection().await?;
-                    db.each(statement, &mut take).await
-                };
-                server.bounded(STEP_MAX, read).await?;
-                session.rollback().await?;
-            }
-        }
-        Ok(entries)
     }
 
     /// Ends what is under way and lets go of the database.

@@ -34,6 +34,16 @@ const STEPS: &[(i64, &str, &str)] = &[
         include_str!("../../migrations/0005_access.sql"),
     ),
     (6, "books", include_str!("../../migrations/0006_books.sql")),
+    (
+        7,
+        "tenant token",
+        include_str!("../../migrations/0007_tenant_token.sql"),
+    ),
+    (
+        8,
+        "books marks",
+        include_str!("../../migrations/0008_books_marks.sql"),
+    ),
 ];
 
 /// What PostgreSQL calls by another name, the longer ones first. Every column is

@@ -118,6 +118,9 @@ impl Session {
             for change in &batch.changes {
                 write::change(&mut db, change, batch.at, keys).await?;
             }
+            if !batch.terms.is_empty() {
+                books::terms::restore(&mut db, &batch.terms).await?;
+            }
             write::numbers(&mut db, &batch.numbers).await?;
             for (audit, origin) in &batch.audit {
                 write::audit(&mut db, batch.at, audit, origin).await?;

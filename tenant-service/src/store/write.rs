@@ -145,12 +145,14 @@ async fn run(db: &mut Connection<'_>, statement: Statement<'_>) -> Written {
 
 async fn drop_tenant(db: &mut Connection<'_>, id: TenantId) -> Written {
     let id = int(id.0)?;
-    run(
-        db,
-        query("DELETE FROM console_user WHERE tenant = $1").bind(id),
-    )
-    .await?;
-    run(db, query("DELETE FROM tenant WHERE id = $1").bind(id)).await
+    for sql in [
+        "DELETE FROM console_user WHERE tenant = $1",
+        "DELETE FROM api_token WHERE tenant = $1",
+        "DELETE FROM tenant WHERE id = $1",
+    ] {
+        run(db, query(sql).bind(id)).await?;
+    }
+    Ok(())
 }
 
 async fn add_plan(db: &mut Connection<'_>, plan: &Plan) -> Written {
@@ -443,12 +445,13 @@ async fn drop_user(db: &mut Connection<'_>, user: &AppUser) -> Written {
 async fn add_api_token(db: &mut Connection<'_>, row: &TokenRow) -> Written {
     let token = &row.token;
     let statement = query(
-        "INSERT INTO api_token (id, instance, name, hash, scopes, allowed_topics, allowed_groups,
-                                created_at, expires_at, last_used_at)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)",
+        "INSERT INTO api_token (id, tenant, instance, name, hash, scopes, allowed_topics,
+                                allowed_groups, created_at, expires_at, last_used_at)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)",
     )
     .bind(&token.id)
-    .bind(int(token.instance.0)?)
+    .bind(int(token.tenant.0)?)
+    .bind(token.instance.map(|id| int(id.0)).transpose()?)
     .bind(&token.name)
     .bind(row.hash.to_vec())
     .bind(list_text(&token.scopes))

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use firn_protocol::api::tenant::{NewToken, TenantApi as _};
-use firn_protocol::catalogue::TokenScope;
+use firn_protocol::catalogue::{TokenReach, TokenScope};
 use firn_protocol::{ErrorCode, Timestamp};
 
 use crate::place::{ACME, GLOBEX, Place, START_MS, caller, new, refused, strings};
@@ -27,10 +27,10 @@ async fn a_token_is_proved_by_its_text_until_it_ends_or_is_removed() {
         ..named("robot")
     };
     let (token, text) = service
-        .create_api_token(&by, demo.id, wanted)
+        .create_api_token(&by, demo.id.into(), wanted)
         .await
         .unwrap();
-    assert_eq!((token.tenant, token.instance), (ACME, demo.id));
+    assert_eq!((token.tenant, token.instance), (ACME, Some(demo.id)));
     assert_eq!(token.scopes, [TokenScope::Read, TokenScope::Consume]);
     assert_eq!(text, format!("firn_{}_{}", token.id, &text[22..]));
     assert_eq!(text.len(), 22 + 64);
@@ -55,7 +55,7 @@ async fn a_token_is_proved_by_its_text_until_it_ends_or_is_removed() {
     // Kept roughly: the first use, and one an hour later.
     let used = async |service: &firn_tenant_service::TenantService| {
         service.tick().await;
-        service.api_tokens(demo.id)[0].last_used_at
+        service.api_tokens(demo.id.into())[0].last_used_at
     };
     assert_eq!(used(&service).await, Some(Timestamp(START_MS)));
     place.clock.advance(Duration::from_secs(60));
@@ -67,34 +67,36 @@ async fn a_token_is_proved_by_its_text_until_it_ends_or_is_removed() {
         Some(Timestamp(START_MS)),
         "within an hour"
     );
-    assert_eq!(service.api_tokens(demo.id)[0].token, token);
+    assert_eq!(service.api_tokens(demo.id.into())[0].token, token);
     place.clock.advance(Duration::from_millis(7_140_000 - 1));
     assert!(is(&service, &text).is_some());
     assert!(used(&service).await > Some(Timestamp(START_MS + 3_600_000)));
     place.clock.advance(Duration::from_millis(1));
     assert_eq!(is(&service, &text), None);
     // It is shown until another one is made.
-    assert_eq!(service.api_tokens(demo.id).len(), 1);
+    assert_eq!(service.api_tokens(demo.id.into()).len(), 1);
     let (second, text) = service
-        .create_api_token(&by, demo.id, named("robot"))
+        .create_api_token(&by, demo.id.into(), named("robot"))
         .await
         .unwrap();
-    assert_eq!(service.api_tokens(demo.id).len(), 1);
+    assert_eq!(service.api_tokens(demo.id.into()).len(), 1);
     let elsewhere = service
         .create_instance(&by, new(GLOBEX, "demo"))
         .await
         .unwrap();
     let foreign = service
-        .delete_api_token(&by, elsewhere.id, &second.id)
+        .delete_api_token(&by, elsewhere.id.into(), &second.id)
         .await;
     refused(foreign, ErrorCode::NotFound, "no such token");
     assert!(is(&service, &text).is_some());
     service
-        .delete_api_token(&by, demo.id, &second.id)
+        .delete_api_token(&by, demo.id.into(), &second.id)
         .await
         .unwrap();
     assert_eq!(is(&service, &text), None);
-    let again = service.delete_api_token(&by, demo.id, &second.id).await;
+    let again = service
+        .delete_api_token(&by, demo.id.into(), &second.id)
+        .await;
     refused(again, ErrorCode::NotFound, "no such token");
     let rows = service.audit(Some(ACME), None, 2).await.unwrap();
     let actions: Vec<&str> = rows.iter().map(|row| row.action.as_str()).collect();
@@ -102,7 +104,7 @@ async fn a_token_is_proved_by_its_text_until_it_ends_or_is_removed() {
     assert!(!format!("{rows:?}").contains(&text[22..]));
     // With its instance it goes.
     let (_, text) = service
-        .create_api_token(&by, demo.id, named("last"))
+        .create_api_token(&by, demo.id.into(), named("last"))
         .await
         .unwrap();
     service.delete_instance(&by, demo.id).await.unwrap();
@@ -116,7 +118,7 @@ async fn tokens_are_checked_and_counted() {
     let place = Place::new();
     let (service, demo) = place.with_instance().await;
     let by = caller();
-    let create = async |new| service.create_api_token(&by, demo.id, new).await;
+    let create = async |new| service.create_api_token(&by, demo.id.into(), new).await;
     let bad = ErrorCode::BadRequest;
     refused(
         create(NewToken {
@@ -170,5 +172,51 @@ async fn tokens_are_checked_and_counted() {
     refused(create(named("more")).await, ErrorCode::QuotaExceeded, "100");
     place.clock.advance(Duration::from_secs(91 * 24 * 3600));
     create(named("more")).await.unwrap();
-    assert_eq!(service.api_tokens(demo.id).len(), 1);
+    assert_eq!(service.api_tokens(demo.id.into()).len(), 1);
+}
+
+#[tokio::test]
+async fn a_token_of_a_tenant_is_no_instances_own_and_outlives_them() {
+    let place = Place::new();
+    let (service, demo) = place.with_instance().await;
+    let by = caller();
+    let (all, own) = (TokenReach::Tenant(ACME), TokenReach::Instance(demo.id));
+    let (token, text) = service
+        .create_api_token(&by, all, named("robot"))
+        .await
+        .unwrap();
+    assert_eq!((token.tenant, token.instance), (ACME, None));
+    // The name is free in an instance, and taken here.
+    let made = service.create_api_token(&by, own, named("robot")).await;
+    let (in_demo, _) = made.unwrap();
+    let again = service.create_api_token(&by, all, named("robot")).await;
+    refused(again, ErrorCode::AlreadyExists, "robot");
+    let nowhere = TokenReach::Tenant(firn_protocol::TenantId(9));
+    let made = service.create_api_token(&by, nowhere, named("x")).await;
+    refused(made, ErrorCode::NotFound, "9");
+    let ids = |reach| -> Vec<String> {
+        let listed = service.api_tokens(reach).into_iter();
+        listed.map(|it| it.token.id.clone()).collect()
+    };
+    assert_eq!(
+        (ids(all), ids(own)),
+        (vec![token.id.clone()], vec![in_demo.id.clone()])
+    );
+    assert!(ids(TokenReach::Tenant(GLOBEX)).is_empty());
+    for elsewhere in [own, TokenReach::Tenant(GLOBEX)] {
+        let removed = service.delete_api_token(&by, elsewhere, &token.id).await;
+        refused(removed, ErrorCode::NotFound, "no such token");
+    }
+    service.delete_instance(&by, demo.id).await.unwrap();
+    let service = place.open_again(service).await;
+    assert_eq!(service.api_token(&text), Some(token));
+    let rows = service.audit(Some(ACME), None, 10).await.unwrap();
+    let made = rows.iter().filter(|row| row.action == "token.create");
+    let objects: Vec<&str> = made.map(|row| row.object.as_str()).collect();
+    assert!(objects[1].starts_with("tokens/"), "{objects:?}");
+    // With its tenant it goes.
+    service.delete_tenant(&by, ACME).await.unwrap();
+    assert_eq!(service.api_token(&text), None);
+    let service = place.open_again(service).await;
+    assert_eq!(service.api_token(&text), None);
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use firn_protocol::api::tenant::TenantApi as _;
+use firn_protocol::api::tenant::{PersonChange, TenantApi as _};
 use firn_protocol::catalogue::{ConsoleRole, ConsoleUser};
 use firn_protocol::{ErrorCode, TenantId, Timestamp};
 use firn_tenant_service::{OpenError, Secret, TenantService};
@@ -26,14 +26,15 @@ async fn the_operators_password_is_made_once_or_given() {
         tenant: None,
         username: "operator".to_owned(),
         role: ConsoleRole::Operator,
+        password_mark: 0,
     };
-    assert_eq!(
-        service
-            .login(None, "operator", made.expose())
-            .await
-            .unwrap(),
-        operator
-    );
+    let found = service.login(None, "operator", made.expose()).await;
+    let found = found.unwrap();
+    let unmarked = ConsoleUser {
+        password_mark: 0,
+        ..found.clone()
+    };
+    assert_eq!(unmarked, operator);
     service.close().await;
 
     let service = open(None).await.unwrap();
@@ -45,7 +46,8 @@ async fn the_operators_password_is_made_once_or_given() {
     service.close().await;
 
     let service = open(Some("given")).await.unwrap();
-    service.login(None, "operator", "given").await.unwrap();
+    let given = service.login(None, "operator", "given").await.unwrap();
+    assert_ne!(given.password_mark, found.password_mark);
     let old = service.login(None, "operator", made.expose()).await;
     refused(old, ErrorCode::Unauthenticated, "");
     service.close().await;
@@ -74,11 +76,8 @@ async fn people_belong_to_their_tenant() {
         .unwrap();
     assert_eq!(service.console_users(ACME).len(), 2);
     assert_eq!(service.console_users(GLOBEX).len(), 1);
-    assert_eq!(
-        service.console_user(Some(ACME), "ann").await,
-        Some(admin.clone())
-    );
-    assert_eq!(service.console_user(None, "ann").await, None);
+    assert_eq!(service.console_user(Some(ACME), "ann"), Some(admin.clone()));
+    assert_eq!(service.console_user(None, "ann"), None);
 
     let login =
         async |tenant, name: &str, password: &str| service.login(tenant, name, password).await;
@@ -136,6 +135,67 @@ async fn people_belong_to_their_tenant() {
     service.delete_tenant(&by, GLOBEX).await.unwrap();
     assert!(service.console_users(GLOBEX).is_empty());
     assert!(login(Some(GLOBEX), "ann", "other-password").await.is_err());
+}
+
+#[tokio::test]
+async fn a_person_changes_and_is_marked_anew_with_each_password() {
+    let place = Place::new();
+    let service = place.with_tenants().await;
+    let by = caller();
+    let made = service
+        .create_console_user(&by, ACME, "ann", "ann-password", ConsoleRole::Viewer)
+        .await
+        .unwrap();
+    let change = async |service: &TenantService, name: &str, password: Option<&str>, role| {
+        let change = PersonChange {
+            password: password.map(str::to_owned),
+            role,
+        };
+        service.change_console_user(&by, ACME, name, change).await
+    };
+    let promoted = change(&service, "ann", None, Some(ConsoleRole::Admin))
+        .await
+        .unwrap();
+    assert_eq!(promoted.role, ConsoleRole::Admin);
+    assert_eq!(
+        promoted.password_mark, made.password_mark,
+        "the same password"
+    );
+    let same = change(&service, "ann", Some("ann-password"), None)
+        .await
+        .unwrap();
+    assert_ne!(same.password_mark, made.password_mark, "set anew");
+    assert_eq!(same.role, ConsoleRole::Admin, "what is not given stays");
+    let other = change(&service, "ann", Some("new-password"), None)
+        .await
+        .unwrap();
+    let service = place.open_again(service).await;
+    assert_eq!(service.console_user(Some(ACME), "ann"), Some(other));
+    let login = async |password| service.login(Some(ACME), "ann", password).await;
+    assert!(login("new-password").await.is_ok());
+    refused(login("ann-password").await, ErrorCode::Unauthenticated, "");
+
+    let bad = ErrorCode::BadRequest;
+    let operator = Some(ConsoleRole::Operator);
+    refused(change(&service, "ann", None, operator).await, bad, "role: ");
+    refused(
+        change(&service, "ann", Some("short"), None).await,
+        bad,
+        "password: ",
+    );
+    refused(change(&service, "ann", None, None).await, bad, "password: ");
+    let viewer = Some(ConsoleRole::Viewer);
+    let nobody = change(&service, "operator", None, viewer).await;
+    refused(nobody, ErrorCode::NotFound, "no such user");
+    let rows = service.audit(Some(ACME), None, 3).await.unwrap();
+    let told: Vec<(&str, &str)> = rows
+        .iter()
+        .map(|row| (row.action.as_str(), row.detail.as_str()))
+        .collect();
+    let with = r#"{"password":true,"role":"admin"}"#;
+    let without = r#"{"password":false,"role":"admin"}"#;
+    let action = "consoleUser.change";
+    assert_eq!(told, [(action, with), (action, with), (action, without)]);
 }
 
 #[tokio::test]

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use firn_protocol::ErrorCode;
 use firn_protocol::api::tenant::{GroupFields, NewToken, TenantApi as _, TopicFields, UserFields};
-use firn_protocol::catalogue::{ConsoleRole, TokenScope};
+use firn_protocol::catalogue::{ConsoleRole, TokenReach, TokenScope};
 use firn_tenant_service::{
     CatalogueExport, IdsInUse, OpenError, Restored, Stamp, TenantService, Unpacked,
 };
@@ -55,8 +55,15 @@ async fn with_the_key_everything_is_as_before() {
         scopes: vec![TokenScope::Produce],
         ..NewToken::default()
     };
-    let made = service.create_api_token(&by, demo, robot).await;
+    let made = service.create_api_token(&by, demo.into(), robot).await;
     let (token, robot) = made.unwrap();
+    let everywhere = NewToken {
+        name: "everywhere".to_owned(),
+        scopes: vec![TokenScope::Read],
+        ..NewToken::default()
+    };
+    let made = service.create_api_token(&by, TokenReach::Tenant(ACME), everywhere);
+    let (of_all, everywhere) = made.await.unwrap();
     let ended = service.revoke_token("token-1", firn_protocol::Timestamp(u64::MAX >> 1));
     ended.await.unwrap();
     let found = exported(&service).await;
@@ -72,6 +79,7 @@ async fn with_the_key_everything_is_as_before() {
     assert!(copy.authenticate("demo", "secret-of-demo").is_some());
     assert!(copy.authenticate("demo", &rotated).is_some());
     assert_eq!(copy.api_token(&robot), Some(token));
+    assert_eq!(copy.api_token(&everywhere), Some(of_all));
     assert!(copy.login(Some(ACME), "ann", "ann-password").await.is_ok());
     assert!(
         copy.login(None, "operator", "operator-password")

@@ -2,7 +2,9 @@
 
 use std::os::unix::fs::PermissionsExt as _;
 
-use firn_protocol::api::tenant::{TenantApi as _, UserFields};
+use firn_protocol::Timestamp;
+use firn_protocol::api::tenant::{AuditFilter, Denied, TenantApi as _, UserFields};
+use firn_protocol::limits::AUDIT_COUNTED_MAX;
 use firn_tenant_service::{OpenError, TenantService};
 
 use crate::place::{ACME, Place, caller};
@@ -94,4 +96,32 @@ async fn bad_settings_are_refused_in_one_line() {
     )
     .unwrap();
     assert!(matches!(place.try_open().await, Err(OpenError::Store(_))));
+}
+
+#[tokio::test]
+async fn so_many_rows_of_the_audit_log_are_counted_and_no_more() {
+    let place = Place::new();
+    let service = place.open().await;
+    let row = Denied {
+        tenant: Some(ACME),
+        caller: "user:u".to_owned(),
+        object: "GET /v1/plans".to_owned(),
+        route: "GET /v1/plans".to_owned(),
+        code: "FORBIDDEN",
+        count: 1,
+        first: Timestamp(1),
+        last: Timestamp(1),
+        request_id: String::new(),
+    };
+    let filter = AuditFilter {
+        tenant: Some(ACME),
+        ..AuditFilter::default()
+    };
+    let most = AUDIT_COUNTED_MAX as usize;
+    service.note_denied(&vec![row.clone(); most]).await.unwrap();
+    let counted = service.count_audit(&filter).await.unwrap();
+    assert_eq!(counted, AUDIT_COUNTED_MAX);
+    service.note_denied(&vec![row; 3]).await.unwrap();
+    let counted = service.count_audit(&filter).await.unwrap();
+    assert_eq!(counted, AUDIT_COUNTED_MAX + 1);
 }

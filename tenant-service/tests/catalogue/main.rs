@@ -16,6 +16,7 @@ mod file;
 mod instances;
 mod lifecycle;
 mod master_key;
+mod parts;
 mod place;
 mod restart;
 mod topics;

@@ -16,6 +16,7 @@ mod export;
 mod instances;
 mod lifecycle;
 mod master_key;
+mod parts;
 mod place;
 #[path = "../support/postgres.rs"]
 mod postgres;

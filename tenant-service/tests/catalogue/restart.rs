@@ -39,7 +39,8 @@ pub(crate) fn seen(service: &TenantService) -> String {
     let people: Vec<_> = service
         .tenants()
         .iter()
-        .map(|t| service.console_users(t.id))
+        .flat_map(|t| service.console_users(t.id))
+        .map(|user| (user.tenant, user.username, user.role))
         .collect();
     format!(
         "{:?} {:?} {instances:?} {contents:?} {people:?}",

@@ -369,6 +369,16 @@ async fn the_audit_log_is_searched() {
     ];
     for (filter, expected) in cases {
         let described = format!("{filter:?}");
+        let whole = AuditFilter {
+            max: 100,
+            ..filter.clone()
+        };
+        let paged = AuditFilter {
+            before: Some(1),
+            ..filter.clone()
+        };
+        let counted = service.count_audit(&paged).await.unwrap();
+        assert_eq!(counted, find(whole).await.len() as u64, "{described}");
         assert_eq!(find(filter).await, expected, "{described}");
     }
     let huge = AuditFilter {

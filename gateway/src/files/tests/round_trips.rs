@@ -97,6 +97,8 @@ fn a_group() -> impl Strategy<Value = Group> {
     ];
     let poisons = prop::sample::select(vec![OnPoison::Block, OnPoison::Park, OnPoison::DeadLetter]);
     let flags = (any::<bool>(), any::<bool>());
+    let mechanisms = prop::sample::select(vec![PullMechanism::Client, PullMechanism::Server]);
+    let told = (any::<bool>(), mechanisms);
     let rates = prop::collection::vec(0..=NUMBER_MAX, 4);
     (
         name(),
@@ -106,10 +108,11 @@ fn a_group() -> impl Strategy<Value = Group> {
         0..=MAX_RETRIES_MAX,
         names(),
         rates,
-        note(),
+        (note(), told),
     )
         .prop_map(
-            |(name, start, on_poison, (ordered, enabled), max_retries, names, rates, remark)| {
+            |(name, start, on_poison, (ordered, enabled), max_retries, names, rates, rest)| {
+                let (remark, (is_start_by_client, pull_mechanism)) = rest;
                 Group {
                     ordered,
                     on_poison,
@@ -118,6 +121,9 @@ fn a_group() -> impl Strategy<Value = Group> {
                     start,
                     subscriptions: names.into_iter().zip(rates).collect(),
                     remark,
+                    // What clients say themselves is no other start.
+                    is_start_by_client: is_start_by_client && start == StartPosition::Earliest,
+                    pull_mechanism,
                     ..group(&name)
                 }
             },
@@ -166,9 +172,8 @@ fn fields_of_group(group: &Group) -> GroupFields {
         start: Some(group.start),
         subscriptions: Some(group.subscriptions.clone()),
         remark: Some(group.remark.clone()),
-        // A file says nothing of it.
-        is_start_by_client: None,
-        pull_mechanism: None,
+        is_start_by_client: Some(group.is_start_by_client),
+        pull_mechanism: Some(group.pull_mechanism),
     }
 }
 

@@ -6,8 +6,13 @@ use serde_json::Value;
 use utoipa::ToSchema;
 
 #[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
 pub(in crate::native) struct AuditList<'a> {
     pub(in crate::native) items: Vec<AuditJson<'a>>,
+    /// Rows of all pages; at most 10,000 are counted.
+    pub(in crate::native) total: u64,
+    /// `false`: there are more than `total`.
+    pub(in crate::native) total_is_exact: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(in crate::native) cursor: Option<String>,
 }

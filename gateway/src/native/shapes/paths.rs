@@ -61,6 +61,18 @@ parameters!(TenantPath {
     /// Number of the tenant.
     tenant
 });
+parameters!(TenantTokenPath {
+    /// Number of the tenant.
+    tenant,
+    /// Id of the token.
+    token
+});
+parameters!(PersonPath {
+    /// Number of the tenant.
+    tenant,
+    /// Name of the console user.
+    username
+});
 parameters!(BillPath {
     /// Number of the tenant.
     tenant,

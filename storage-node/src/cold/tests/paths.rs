@@ -117,6 +117,10 @@ fn names_look_like_this() {
             ObjectName::Catalogue(6),
             "catalogue/00000000000000000006".to_owned(),
         ),
+        (
+            ObjectName::Books(7),
+            "books/00000000000000000007".to_owned(),
+        ),
         (ObjectName::Probe(nonce), format!("probe/{hex}")),
     ] {
         assert_eq!(name.to_string(), text);

@@ -7,6 +7,7 @@ use firn_protocol::{InstanceId, TenantId, Timestamp};
 
 use super::super::dialect::{Connection, query};
 use super::super::write::{self, int};
+use super::parts::Mark;
 use super::{damaged, hours, month_of, setting};
 use crate::billing::bill::HourUsage;
 use crate::billing::time::{Hour, Month};
@@ -15,7 +16,7 @@ use crate::error::StoreError;
 /// The last month whose bills are closed.
 pub(super) const CLOSED_MONTH: &str = "books_closed_month";
 /// Since when there are books; nothing before it is billed.
-const SINCE: &str = "books_since";
+pub(super) const SINCE: &str = "books_since";
 
 /// What an instance was from a time on.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -39,15 +40,22 @@ pub(super) async fn closed_month(db: &mut Connection<'_>) -> Result<Option<Month
     month_of(number).map(Some)
 }
 
+/// Since when there are books, in ms; `None` if there are none.
+pub(super) async fn begun(db: &mut Connection<'_>) -> Result<Option<u64>, StoreError> {
+    let text = setting(db, SINCE).await?;
+    let time = text.map(|text| {
+        let time = text.parse();
+        time.map_err(|_| damaged("the begin of the books"))
+    });
+    time.transpose()
+}
+
 /// Since when there are books; from now on if there were none.
 pub(super) async fn since(
     db: &mut Connection<'_>,
     now: Timestamp,
 ) -> Result<Timestamp, StoreError> {
-    if let Some(text) = setting(db, SINCE).await? {
-        let time = text
-            .parse()
-            .map_err(|_| damaged("the begin of the books"))?;
+    if let Some(time) = begun(db).await? {
         return Ok(Timestamp(time));
     }
     write::setting(db, SINCE, &now.to_string()).await?;
@@ -60,17 +68,19 @@ pub(super) async fn close_month(
     db: &mut Connection<'_>,
     month: Month,
     now: Timestamp,
+    mark: i64,
 ) -> Result<(), StoreError> {
     let statement = query(
-        "INSERT INTO bill (tenant, month, closed_at, body)
-         SELECT DISTINCT tenant, $1, $2, '' FROM instance_term
+        "INSERT INTO bill (tenant, month, closed_at, body, mark)
+         SELECT DISTINCT tenant, $1, $2, '', $5 FROM instance_term
          WHERE (since < $3 AND (ended_at IS NULL OR ended_at > $4))
                OR instance IN (SELECT instance FROM usage_revision WHERE month = $1)",
     )
     .bind(i64::from(month.number()))
     .bind(int(now.0)?)
     .bind(int(month.end().0)?)
-    .bind(int(month.start().0)?);
+    .bind(int(month.start().0)?)
+    .bind(mark);
     db.run(statement).await?;
     hours::set_closed_month(db, month).await
 }
@@ -225,10 +235,12 @@ pub(super) async fn keep(
     month: Month,
     body: &str,
 ) -> Result<(), StoreError> {
-    let statement =
-        query("UPDATE bill SET body = $3 WHERE tenant = $1 AND month = $2 AND body = ''")
-            .bind(int(tenant.0)?)
-            .bind(i64::from(month.number()))
-            .bind(body);
+    let statement = query(
+        "UPDATE bill SET body = $3, mark = $4 WHERE tenant = $1 AND month = $2 AND body = ''",
+    )
+    .bind(int(tenant.0)?)
+    .bind(i64::from(month.number()))
+    .bind(body)
+    .bind(Mark::default().get(db).await?);
     db.run(statement).await
 }

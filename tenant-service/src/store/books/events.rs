@@ -6,6 +6,7 @@ use firn_protocol::api::usage::{EventKey, UsageEvent};
 
 use super::super::dialect::{Connection, query};
 use super::super::write::int;
+use super::parts::Mark;
 use super::{Recorded, curves, damaged, hours};
 use crate::billing::event::{self, Rows};
 use crate::billing::time::Hour;
@@ -19,6 +20,7 @@ pub(super) async fn record(
 ) -> Result<Recorded, StoreError> {
     let (mut additions, mut curves) = (Additions::new(), Curves::new());
     let mut recorded = Recorded::default();
+    let mut mark = Mark::default();
     for event in events {
         let rows = match known(db, event.key).await? {
             Some((to, _)) if to >= event.to => {
@@ -29,7 +31,8 @@ pub(super) async fn record(
             None => event.rows.clone(),
         };
         recorded.taken += 1;
-        keep(db, event, now).await?;
+        let mark = mark.get(db).await?;
+        keep(db, event, now, mark).await?;
         event::add_hours(&mut additions, event.instance, &rows);
         event::add_curves(&mut curves, event, &rows, now);
     }
@@ -49,6 +52,7 @@ pub(super) async fn record_calls(
     if !db.all(statement, |_| Ok(())).await?.is_empty() {
         return Ok(false);
     }
+    let mark = Mark::default().get(db).await?;
     let mut additions = Additions::new();
     for (instance, time, calls) in &event.rows {
         let calls = UsageSums {
@@ -60,15 +64,16 @@ pub(super) async fn record_calls(
     for ((instance, hour), topics) in &additions {
         let calls: UsageSums = topics.values().copied().sum();
         let statement = query(
-            "INSERT INTO usage_calls (source, number, instance, hour, received_at, calls)
-             VALUES ($1, $2, $3, $4, $5, $6)",
+            "INSERT INTO usage_calls (source, number, instance, hour, received_at, calls, mark)
+             VALUES ($1, $2, $3, $4, $5, $6, $7)",
         )
         .bind(source.clone())
         .bind(number)
         .bind(int(instance.0)?)
         .bind(i64::from(hour.0))
         .bind(int(now.0)?)
-        .bind(calls.api_calls);
+        .bind(calls.api_calls)
+        .bind(mark);
         db.run(statement).await?;
     }
     hours::add(db, &additions, now).await?;
@@ -96,14 +101,15 @@ async fn keep(
     db: &mut Connection<'_>,
     event: &UsageEvent,
     now: Timestamp,
+    mark: i64,
 ) -> Result<(), StoreError> {
     let statement = query(
         "INSERT INTO usage_event (broker, generation, first_seq, last_seq, tenant, instance,
-                                  received_at, counts)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
+                                  received_at, counts, mark)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
          ON CONFLICT (broker, generation, first_seq) DO UPDATE
          SET last_seq = excluded.last_seq, received_at = excluded.received_at,
-             counts = excluded.counts",
+             counts = excluded.counts, mark = excluded.mark",
     )
     .bind(i64::from(event.key.broker.0))
     .bind(i64::from(event.key.generation.0))
@@ -112,6 +118,7 @@ async fn keep(
     .bind(int(event.tenant.0)?)
     .bind(int(event.instance.0)?)
     .bind(int(now.0)?)
-    .bind(event::pack(&event.rows).map_err(damaged)?);
+    .bind(event::pack(&event.rows).map_err(damaged)?)
+    .bind(mark);
     db.run(statement).await
 }

@@ -5,6 +5,7 @@ use firn_protocol::{InstanceId, Timestamp, TopicKey};
 
 use super::super::dialect::{Connection, Row, query};
 use super::super::write::{self, int};
+use super::parts::Mark;
 use super::{bills, damaged, month_of, topic_columns, topic_of};
 use crate::billing::time::{Hour, Month};
 use crate::billing::{Additions, BILL_AFTER_MS, CLOSE_AFTER_MS};
@@ -153,17 +154,19 @@ pub(super) async fn close(db: &mut Connection<'_>, now: Timestamp) -> Result<boo
     });
     let rows = rows.await?;
     let closed = bills::closed_month(db).await?;
+    let mut mark = Mark::default();
     for (instance, hour, revision) in &rows {
         let month = bills::bill_month(Hour(*hour), closed, now);
         let statement = query(
-            "UPDATE usage_revision SET closed_at = $4, month = $5
+            "UPDATE usage_revision SET closed_at = $4, month = $5, mark = $6
              WHERE instance = $1 AND hour = $2 AND revision = $3 AND closed_at IS NULL",
         )
         .bind(*instance)
         .bind(i64::from(*hour))
         .bind(*revision)
         .bind(int(now.0)?)
-        .bind(i64::from(month.number()));
+        .bind(i64::from(month.number()))
+        .bind(mark.get(db).await?);
         db.run(statement).await?;
     }
     if rows.len() as i64 == STEP_ROWS {
@@ -176,7 +179,8 @@ pub(super) async fn close(db: &mut Connection<'_>, now: Timestamp) -> Result<boo
     if month.end().plus_ms(BILL_AFTER_MS) > now {
         return Ok(false);
     }
-    bills::close_month(db, month, now).await?;
+    let mark = mark.get(db).await?;
+    bills::close_month(db, month, now, mark).await?;
     Ok(true)
 }
 

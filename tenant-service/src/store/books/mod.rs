@@ -2,12 +2,15 @@
 //! write have one order on a shared database, beside the order of the catalogue's
 //! changes, so that neither waits for the other for longer than a transaction.
 
+mod back;
 pub(crate) mod bills;
 mod curves;
 mod events;
 pub(crate) mod hours;
+mod parts;
 mod prune;
 mod stored;
+pub(super) mod terms;
 pub(crate) mod verify;
 
 use std::collections::BTreeSet;
@@ -20,6 +23,8 @@ use super::dialect::{Connection, query};
 use super::postgres::{LOAD_MAX, STEP_MAX};
 use super::session::bounded;
 use super::{Session, Store};
+use crate::billing::part::BooksPart;
+use crate::billing::part::StoredTerm;
 use crate::billing::time::{Hour, Month};
 use crate::error::StoreError;
 use bills::Term;
@@ -177,6 +182,42 @@ impl Store {
         in_session!(self.read().await?, LOAD_MAX, |db| {
             verify::evidence(db, tenant, month, now).await
         })
+    }
+
+    pub(crate) async fn next_part(
+        &self,
+        catalogue: u128,
+    ) -> Result<Option<(u64, BooksPart)>, StoreError> {
+        in_session!(self.begin_books().await?, LOAD_MAX, |db| {
+            parts::next(db, catalogue).await
+        })
+    }
+
+    pub(crate) async fn part_stored(&self, number: u64, to: u64) -> Result<(), StoreError> {
+        in_session!(self.begin_books().await?, STEP_MAX, |db| {
+            parts::set_stored(db, number, to).await
+        })
+    }
+
+    pub(crate) async fn restore_part(
+        &self,
+        number: u64,
+        part: &BooksPart,
+    ) -> Result<(), StoreError> {
+        in_session!(self.begin_books().await?, LOAD_MAX, |db| {
+            back::restore(db, number, part).await
+        })
+    }
+
+    pub(crate) async fn reopen_books(&self, now: Timestamp) -> Result<(), StoreError> {
+        in_session!(self.begin_books().await?, LOAD_MAX, |db| {
+            back::reopen(db, now).await
+        })
+    }
+
+    /// What instances were and when, of all tenants, in order.
+    pub(crate) async fn all_terms(&self) -> Result<Vec<StoredTerm>, StoreError> {
+        in_session!(self.read().await?, LOAD_MAX, |db| terms::all(db).await)
     }
 
     /// The turn to change the books.

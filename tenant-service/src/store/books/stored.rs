@@ -8,6 +8,7 @@ use firn_protocol::{InstanceId, Timestamp};
 use super::super::dialect::{Connection, query};
 use super::super::write::int;
 use super::hours;
+use super::parts::Mark;
 use crate::billing::stored::{Bytes, Last, Piece, pieces, point, second_of};
 use crate::billing::{Additions, add};
 use crate::error::StoreError;
@@ -20,7 +21,7 @@ pub(super) async fn record(
 ) -> Result<(), StoreError> {
     let second = second_of(at);
     let mut known = last_samples(db).await?;
-    let mut additions = Additions::new();
+    let mut counted = Counted::default();
     for sample in stored {
         let bytes = Bytes {
             hot: sample.hot,
@@ -29,7 +30,7 @@ pub(super) async fn record(
         let broker = i64::from(sample.broker.0);
         match known.remove(&broker) {
             Some((instance, last)) if last.is_due(second, bytes) => {
-                integrate(db, broker, instance, &last, second, &mut additions).await?;
+                integrate(db, broker, instance, &last, second, &mut counted).await?;
                 let next = last.then(second, bytes);
                 keep(db, broker, sample.instance, &next).await?;
             }
@@ -41,12 +42,19 @@ pub(super) async fn record(
     // Brokers that are gone.
     for (broker, (instance, last)) in known {
         if second > last.second {
-            integrate(db, broker, instance, &last, second, &mut additions).await?;
+            integrate(db, broker, instance, &last, second, &mut counted).await?;
             let sql = "DELETE FROM usage_stored WHERE broker = $1";
             db.run(query(sql).bind(broker)).await?;
         }
     }
-    hours::add(db, &additions, now).await
+    hours::add(db, &counted.additions, now).await
+}
+
+/// What the samples of one call add up to.
+#[derive(Default)]
+struct Counted {
+    additions: Additions,
+    mark: Mark,
 }
 
 async fn last_samples(
@@ -96,15 +104,16 @@ async fn integrate(
     instance: InstanceId,
     last: &Last,
     second: u64,
-    additions: &mut Additions,
+    counted: &mut Counted,
 ) -> Result<(), StoreError> {
     if last.bytes == Bytes::default() {
         return Ok(());
     }
     for piece in pieces(last.second, second) {
         let sums = last.bytes.over(piece.to - piece.from);
-        add(additions, instance, piece.hour, None, sums);
-        note(db, broker, instance, last, piece).await?;
+        add(&mut counted.additions, instance, piece.hour, None, sums);
+        let mark = counted.mark.get(db).await?;
+        note(db, broker, instance, (last, piece), mark).await?;
     }
     Ok(())
 }
@@ -114,17 +123,17 @@ async fn note(
     db: &mut Connection<'_>,
     broker: i64,
     instance: InstanceId,
-    last: &Last,
-    piece: Piece,
+    (last, piece): (&Last, Piece),
+    mark: i64,
 ) -> Result<(), StoreError> {
     let point = point(piece.from, last.bytes);
     // In an hour that has begun, what did not change is told by the end alone.
     let is_new = piece.from == last.changed;
     let statement = query(
-        "INSERT INTO usage_sample (broker, hour, instance, points, until)
-         VALUES ($1, $2, $3, $4, $5)
+        "INSERT INTO usage_sample (broker, hour, instance, points, until, mark)
+         VALUES ($1, $2, $3, $4, $5, $7)
          ON CONFLICT (broker, hour) DO UPDATE
-         SET until = excluded.until,
+         SET until = excluded.until, mark = excluded.mark,
              points = CASE WHEN $6 THEN usage_sample.points || excluded.points
                            ELSE usage_sample.points END",
     )
@@ -133,6 +142,7 @@ async fn note(
     .bind(int(instance.0)?)
     .bind(point)
     .bind(int(piece.to)?)
-    .bind(is_new);
+    .bind(is_new)
+    .bind(mark);
     db.run(statement).await
 }

@@ -91,7 +91,7 @@ async fn wanted_hours(
 }
 
 /// Adds up all that is known of an instance; how many pieces of evidence there were.
-async fn recount(
+pub(super) async fn recount(
     db: &mut Connection<'_>,
     instance: InstanceId,
     counted: &mut Additions,
