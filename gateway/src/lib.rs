@@ -30,6 +30,7 @@ use firn_protocol::receipt::ReceiptCodec;
 use firn_runtime::{Clock, Stop};
 use tokio::sync::Semaphore;
 
+pub use admission::{Admission, Demand, Grant};
 pub use calls::Calls;
 pub use config::GatewayConfig;
 pub use error::GatewayError;

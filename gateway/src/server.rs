@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use actix_web::{App, HttpServer};
 use firn_protocol::api::billing::BillingApi;
+use firn_protocol::api::shares::SharesApi;
 use firn_protocol::api::storage::StorageApi;
 use firn_protocol::api::tenant::TenantApi;
 use firn_runtime::{Clock, Stop};
@@ -54,6 +55,14 @@ impl Gateway {
     pub fn with_billing(self, billing: Arc<dyn BillingApi>) -> Self {
         // A second one changes nothing.
         let _ = self.state.services().billing.set(billing);
+        self
+    }
+
+    /// Lets the tenant service divide limits among this gateway and others. Without
+    /// it the gateway has each limit for itself.
+    #[must_use]
+    pub fn with_shares(self, shares: Arc<dyn SharesApi>) -> Self {
+        self.state.services().admission.share(shares);
         self
     }
 
@@ -120,6 +129,8 @@ impl BoundGateway {
         let api = serve_api(&config, http, state.clone());
         let ops = serve_ops(&config, ops, state, registry);
         async move {
+            // Nothing passes a limit before; `keep_shares` tries again.
+            services.admission.renew().await;
             let (api, ops) = (
                 api.map_err(GatewayError::Serve)?,
                 ops.map_err(GatewayError::Serve)?,
@@ -132,12 +143,15 @@ impl BoundGateway {
                 // Health and metrics stay readable until the last answer is out.
                 ops_handle.stop(false).await;
             };
-            let (api, ops, (), ()) = tokio::join!(
+            let (api, ops, (), (), ()) = tokio::join!(
                 ended(api, stop.clone()),
                 ended(ops, stop.clone()),
                 stopping,
-                upkeep::run(services, stop.clone()),
+                upkeep::run(services.clone(), stop.clone()),
+                upkeep::keep_shares(services.clone(), stop.clone()),
             );
+            // Not before the last request was admitted or refused.
+            services.admission.leave().await;
             api.and(ops).map_err(GatewayError::Serve)
         }
     }
