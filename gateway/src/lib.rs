@@ -7,6 +7,7 @@ mod admission;
 mod auth;
 mod calls;
 mod config;
+mod connections;
 mod denied;
 mod error;
 mod files;
@@ -54,6 +55,7 @@ fn assemble(
         spread: routing::Spread::default(),
         subscribed: ops::receive::no_subscriptions(),
         calls: Arc::default(),
+        connections: Arc::default(),
         streams: Arc::default(),
         sessions: sessions::Sessions::new(clock.clone()),
         admission: admission::Admission::new(clock.clone()),

@@ -12,6 +12,7 @@ use firn_protocol::api::storage::StorageApi;
 use firn_protocol::api::tenant::TenantApi;
 use firn_runtime::{Clock, Stop};
 
+use crate::connections::Connection;
 use crate::native::{State, app_config};
 use crate::{Calls, GatewayConfig, GatewayError, assemble, ops_port, upkeep};
 
@@ -62,7 +63,9 @@ impl Gateway {
     /// it the gateway has each limit for itself.
     #[must_use]
     pub fn with_shares(self, shares: Arc<dyn SharesApi>) -> Self {
-        self.state.services().admission.share(shares);
+        let services = self.state.services();
+        let connections = services.connections.clone();
+        services.admission.share_with(shares, connections);
         self
     }
 
@@ -181,6 +184,9 @@ fn serve_api(
     state: State,
 ) -> std::io::Result<actix_web::dev::Server> {
     let server = HttpServer::new(move || App::new().configure(app_config(&state)))
+        .on_connect(|_, data| {
+            data.insert(Connection::default());
+        })
         .disable_signals()
         .workers(config.worker_threads())
         .client_request_timeout(config.head_timeout())

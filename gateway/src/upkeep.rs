@@ -52,6 +52,9 @@ fn tick(services: &Services) {
     metrics.producers.set(number(census.producers));
     let inconsistent = number(census.groups_inconsistent);
     metrics.groups_inconsistent.set(inconsistent);
+    metrics
+        .connections
+        .set(number(services.connections.total()));
     let is_cut_off = services.admission.is_cut_off();
     metrics.limits_cut_off.set(i64::from(is_cut_off));
 }

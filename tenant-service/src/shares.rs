@@ -17,7 +17,7 @@ use firn_protocol::api::shares::{
 use firn_protocol::limits::{
     GATEWAYS_MAX, SHARE_MARGIN_MS, SHARE_RENEWAL_MS, SHARE_VALID_MS, SHARES_MAX,
 };
-use firn_protocol::{ApiError, ApiResult, ErrorCode};
+use firn_protocol::{ApiError, ApiResult, ErrorCode, InstanceId};
 use firn_runtime::Clock;
 use parking_lot::Mutex;
 use rustc_hash::FxHashMap;
@@ -52,6 +52,8 @@ struct Gateway {
     /// Of each limit of which it has no share.
     every: Part,
     limits: Vec<LimitKey>,
+    /// Open ones, by their instance.
+    connections: FxHashMap<InstanceId, u32>,
 }
 
 struct Share {
@@ -163,6 +165,7 @@ impl State {
             base: base.max(ask.base),
             every: every.max(ask.every),
             limits: demands.map(|demand| demand.limit).collect(),
+            connections: ask.connections.iter().copied().collect(),
         };
         self.gateways.insert(ask.gateway, gateway);
         Ok(ShareAnswer {
@@ -171,6 +174,7 @@ impl State {
             every,
             is_shared,
             shares,
+            connections_elsewhere: self.connections_elsewhere(ask),
         })
     }
 
@@ -208,6 +212,7 @@ impl State {
                 base: ask.base,
                 every: ask.every.max(ask.base),
                 limits: held.iter().map(|demand| demand.limit).collect(),
+                connections: ask.connections.iter().copied().collect(),
             },
         );
     }
@@ -257,6 +262,16 @@ impl State {
             self.push(ask.gateway, demand, part.max(demand.held).max(ask.every));
         }
         granted
+    }
+
+    fn connections_elsewhere(&self, ask: &ShareAsk) -> Vec<u32> {
+        let elsewhere = |instance: &InstanceId| {
+            let others = self.gateways.iter().filter(|(id, _)| **id != ask.gateway);
+            let counts = others.filter_map(|(_, other)| other.connections.get(instance));
+            counts.fold(0, |sum: u32, count| sum.saturating_add(*count))
+        };
+        let listed = ask.connections.iter();
+        listed.map(|(instance, _)| elsewhere(instance)).collect()
     }
 
     fn push(&mut self, gateway: GatewayId, demand: &ShareDemand, promised: Part) {

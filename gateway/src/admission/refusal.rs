@@ -22,9 +22,7 @@ pub(super) struct Refusal {
 impl Refusal {
     pub(super) fn new(demand: &Demand<'_>, key: LimitKey, rate: Rate, wait: Wait) -> Self {
         let (limit, what) = match key {
-            LimitKey::Instance(_) | LimitKey::Connections(_) => {
-                ("instance", format!("instance '{}'", demand.instance.name))
-            }
+            LimitKey::Instance(_) => ("instance", format!("instance '{}'", demand.instance.name)),
             LimitKey::Topic(..) => ("topic", format!("topic '{}'", demand.topic)),
             LimitKey::GroupTopic(..) => (
                 "groupTopic",

@@ -14,6 +14,7 @@ use firn_runtime::random;
 
 use super::Admission;
 use super::hold::Hold;
+use crate::connections::Connections;
 
 /// Calls of one renewal: to learn that there are others, to say what is wanted, and to
 /// say that what was too much is not held any more.
@@ -28,6 +29,7 @@ const COUNTED_MS_MIN: u64 = SHARE_RENEWAL_MS / 2;
 pub(super) struct Sharing {
     service: Arc<dyn SharesApi>,
     gateway: GatewayId,
+    connections: Arc<Connections>,
 }
 
 /// Where the renewals are.
@@ -49,8 +51,17 @@ impl Admission {
     /// Lets a tenant service divide limits among this gateway and others. Nothing passes
     /// before the first renewal.
     pub fn share(&self, service: Arc<dyn SharesApi>) {
-        let gateway = GatewayId(u128::from_be_bytes(random::bytes()));
-        if self.sharing.set(Sharing { service, gateway }).is_ok() {
+        self.share_with(service, Arc::default());
+    }
+
+    /// The same, and counts connections together with the others.
+    pub(crate) fn share_with(&self, service: Arc<dyn SharesApi>, connections: Arc<Connections>) {
+        let sharing = Sharing {
+            service,
+            gateway: GatewayId(u128::from_be_bytes(random::bytes())),
+            connections,
+        };
+        if self.sharing.set(sharing).is_ok() {
             *self.hold.write() = Hold::nothing();
         }
     }
@@ -61,11 +72,16 @@ impl Admission {
             return Duration::from_millis(SHARE_RENEWAL_MS);
         };
         for _ in 0..CALLS_MAX {
-            let (ask, sent_ms) = self.ask(sharing.gateway);
-            let limits = ask.demands.clone();
+            let (ask, sent_ms) = self.ask(sharing);
+            let (limits, connections) = (ask.demands.clone(), ask.connections.clone());
             let answer = sharing.service.shares(ask).await;
             let next = match answer {
-                Ok(answer) => self.apply(&answer, limits.as_deref(), sent_ms),
+                Ok(answer) => {
+                    let elsewhere = answer.connections_elsewhere.iter().copied();
+                    let instances = connections.into_iter().map(|(instance, _)| instance);
+                    sharing.connections.know_of_others(instances.zip(elsewhere));
+                    self.apply(&answer, limits.as_deref(), sent_ms)
+                }
                 Err(error) => self.cut_off(&error),
             };
             if let Next::After(pause_ms) = next {
@@ -91,7 +107,7 @@ impl Admission {
         }
     }
 
-    fn ask(&self, gateway: GatewayId) -> (ShareAsk, u64) {
+    fn ask(&self, sharing: &Sharing) -> (ShareAsk, u64) {
         let now_ms = self.clock.now_ms();
         let hold = *self.hold.read();
         let (number, is_shared, closed_ms) = {
@@ -106,11 +122,12 @@ impl Admission {
             (turn.number, turn.is_shared, closes.then_some(passed_ms))
         };
         let ask = ShareAsk {
-            gateway,
+            gateway: sharing.gateway,
             number,
             base: hold.base,
             every: hold.every_in_use(now_ms),
             demands: is_shared.then(|| self.demands(&hold, now_ms, closed_ms)),
+            connections: sharing.connections.counts(),
         };
         (ask, now_ms)
     }

@@ -21,8 +21,6 @@ pub enum LimitKey {
     Topic(InstanceId, TopicKey),
     /// The same of a group on a topic.
     GroupTopic(InstanceId, GroupId, TopicKey),
-    /// Open connections of an instance.
-    Connections(InstanceId),
 }
 
 /// A part of something, in 65,536ths.
@@ -111,6 +109,9 @@ pub struct ShareAsk {
     /// Each limit in use; what is missing is given back. `None` from a gateway that
     /// believes to be the only one.
     pub demands: Option<Vec<ShareDemand>>,
+    /// How many connections of each instance are open here. Counted and not divided, as
+    /// nobody can be told to close one.
+    pub connections: Vec<(InstanceId, u32)>,
 }
 
 /// What a gateway may use, in place of all that it was told before.
@@ -128,6 +129,9 @@ pub struct ShareAnswer {
     pub is_shared: bool,
     /// Of the limits that were listed, in their order.
     pub shares: Vec<Part>,
+    /// How many connections of the instances that were listed are open at other
+    /// gateways, in their order.
+    pub connections_elsewhere: Vec<u32>,
 }
 
 /// Divides limits among gateways.
