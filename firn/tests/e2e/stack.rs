@@ -223,7 +223,7 @@ impl Stack {
         self.runtime.block_on(meter.step()).expect("kept");
     }
 
-    pub(crate) fn tenants(&self) -> &TenantService {
+    pub(crate) fn tenants(&self) -> &Arc<TenantService> {
         &self.running.as_ref().expect("it runs").2
     }
 
