@@ -9,6 +9,9 @@ use proptest::prelude::*;
 
 use super::*;
 
+
+mod sharing;
+
 struct Place {
     clock: Clock,
     admission: Admission,

@@ -132,9 +132,9 @@ impl SharesApi for Line {
         }
         let mut seen = self.seen.lock();
         // The bug is in what the gateway makes of it.
-        let base = match self.bug {
-            Bug::BaseTwice => Part::new(answer.base.parts() / 2),
-            _ => answer.base,
+        let base = match self.bug == Bug::BaseTwice {
+            true => Part::new(answer.base.parts() / 2),
+            false => answer.base,
         };
         seen.base_rise += base.parts().saturating_sub(seen.base.parts());
         seen.base = base;

@@ -120,9 +120,9 @@ impl World {
         let now_ms = self.clock.now_ms();
         if self.table_back_ms.is_some_and(|at_ms| at_ms <= now_ms) {
             self.table_back_ms = None;
-            let table = match self.bug {
-                Bug::TableForgets => ShareTable::new(self.clock.clone()),
-                _ => ShareTable::after_restart(self.clock.clone()),
+            let table = match self.bug == Bug::TableForgets {
+                true => ShareTable::new(self.clock.clone()),
+                false => ShareTable::after_restart(self.clock.clone()),
             };
             *self.table.lock() = Some(Arc::new(table));
         }
