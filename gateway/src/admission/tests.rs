@@ -9,7 +9,6 @@ use proptest::prelude::*;
 
 use super::*;
 
-
 mod sharing;
 
 struct Place {

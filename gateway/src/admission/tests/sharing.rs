@@ -63,8 +63,16 @@ fn renew(place: &Place, script: &Script, answers: impl IntoIterator<Item = Share
 /// Two gateways, and this one has this part of the topic.
 fn with_share(share: Part) -> (Place, Arc<Script>) {
     let (place, script) = shared();
-    renew(&place, &script, [answer(HALF, Part::NONE, &[]), answer(HALF, Part::NONE, &[])]);
-    assert_eq!(place.accept(ORDERS, 1000), 25, "the base's part of the burst");
+    renew(
+        &place,
+        &script,
+        [answer(HALF, Part::NONE, &[]), answer(HALF, Part::NONE, &[])],
+    );
+    assert_eq!(
+        place.accept(ORDERS, 1000),
+        25,
+        "the base's part of the burst"
+    );
     renew(&place, &script, [answer(HALF, Part::NONE, &[share])]);
     (place, script)
 }
@@ -119,13 +127,25 @@ fn a_share_that_grows_brings_nothing_at_once_and_one_that_shrinks_takes() {
     let (place, script) = with_share(QUARTER);
     place.pass(1000);
     renew(&place, &script, [answer(HALF, Part::NONE, &[HALF])]);
-    assert_eq!(place.accept(ORDERS, 1000), 37, "what a quarter's bucket held");
+    assert_eq!(
+        place.accept(ORDERS, 1000),
+        37,
+        "what a quarter's bucket held"
+    );
     place.pass(1000);
-    renew(&place, &script, [
-        answer(QUARTER, Part::NONE, &[QUARTER]),
-        answer(QUARTER, Part::NONE, &[QUARTER]),
-    ]);
-    assert_eq!(place.accept(ORDERS, 1000), 25, "half of the burst's quarters");
+    renew(
+        &place,
+        &script,
+        [
+            answer(QUARTER, Part::NONE, &[QUARTER]),
+            answer(QUARTER, Part::NONE, &[QUARTER]),
+        ],
+    );
+    assert_eq!(
+        place.accept(ORDERS, 1000),
+        25,
+        "half of the burst's quarters"
+    );
 }
 
 #[test]
@@ -136,7 +156,10 @@ fn who_sleeps_over_the_end_of_a_share_does_not_use_it() {
     assert_eq!(place.accept(ORDERS, 1000), 50, "valid to the last");
     place.pass(10_000);
     let passed = place.accept(ORDERS, 1000);
-    assert_eq!(passed, 0, "half a millisecond's worth came, and nothing since");
+    assert_eq!(
+        passed, 0,
+        "half a millisecond's worth came, and nothing since"
+    );
     place.pass(10_000);
     assert_eq!(place.accept(ORDERS, 1000), 0);
     renew(&place, &script, [answer(HALF, Part::NONE, &[HALF])]);
@@ -156,7 +179,11 @@ fn who_is_cut_off_has_its_base() {
     place.accept(ORDERS, 1000);
     place.pass(100);
     assert_eq!(place.accept(ORDERS, 1000), 25, "then the smaller of both");
-    assert_eq!(place.accept(BILLS, 1000), 25, "and bursts of what had no share");
+    assert_eq!(
+        place.accept(BILLS, 1000),
+        25,
+        "and bursts of what had no share"
+    );
     place.pass(SHARE_GRACE_MS - 100);
     place.accept(ORDERS, 1000);
     place.pass(100);
@@ -164,9 +191,15 @@ fn who_is_cut_off_has_its_base() {
     place.pass(3_600_000);
     assert_eq!(place.accept(ORDERS, 1000), 50);
     assert_eq!(place.accept(BILLS, 1000), 50, "of everything");
-    renew(&place, &script, [answer(HALF, Part::NONE, &[QUARTER; 2])]);
+    let back = answer(HALF, Part::NONE, &[QUARTER; 2]);
+    renew(&place, &script, [back.clone(), back]);
     let asked = script.asked.lock();
-    assert_eq!(asked.last().expect("asked").every, HALF);
+    let every: Vec<Part> = asked.iter().rev().map(|ask| ask.every).collect();
+    assert_eq!(
+        every[..2],
+        [Part::NONE, HALF],
+        "and says at once that it is over"
+    );
     assert!(!place.admission.is_cut_off());
 }
 
