@@ -102,6 +102,7 @@ async fn serve(settings: &Settings, mut data: DataDir, clock: Clock) -> anyhow::
     let parts = (storage.clone(), tenants.clone());
     let gateway = Gateway::new(config, parts.0, parts.1, clock.clone(), registry);
     let gateway = gateway.with_billing(tenants.clone());
+    let gateway = gateway.with_shares(tenants.clone());
     let (node, books) = (storage.clone(), tenants.clone());
     let meter = Meter::new(node, books, gateway.calls(), clock, metrics);
     let gateway = gateway.bind()?;

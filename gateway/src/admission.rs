@@ -1,72 +1,79 @@
 //! How many messages a second may pass: of an instance, of a topic, and of a
 //! group on a topic. Owns a token bucket for each limit in use; promises that
 //! accepted <= tps * time + burst for every stretch of time (RULES 25), by the
-//! runtime's clock, and bounded memory. What is refused, and how a refusal is
-//! told, is up to the callers. Limits hold for this gateway alone.
+//! runtime's clock, and bounded memory. Gateways that share limits keep this
+//! together, but for one message each (docs/decisions/0022). What is refused, and
+//! how a refusal is told, is up to the callers.
 
 mod bucket;
+mod hold;
 mod refusal;
+mod renewal;
 
 #[cfg(test)]
 mod tests;
 
 use std::borrow::Cow;
 use std::hash::BuildHasher as _;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
+use firn_protocol::api::shares::LimitKey;
 use firn_protocol::catalogue::{Group, Instance, Topic};
 use firn_protocol::limits::{RATE_LIMITS_MAX, TPS_MAX};
-use firn_protocol::{ApiError, ApiResult, GroupId, InstanceId, TopicKey};
+use firn_protocol::{ApiError, ApiResult, TopicKey};
 use firn_runtime::Clock;
-use parking_lot::RwLock;
+use parking_lot::{Mutex, RwLock};
 use rustc_hash::{FxBuildHasher, FxHashMap};
 use smallvec::SmallVec;
+use tokio::sync::Notify;
 
 use crate::ops::Target;
-use bucket::{Bucket, Rate};
+use bucket::{Bucket, Rate, Taken};
+use hold::Hold;
 pub(crate) use refusal::RateLimit;
 use refusal::Refusal;
+use renewal::{Sharing, Turn};
 
 const SHARDS: usize = 16;
 /// Which part of a full shard goes at once, so that looking for it is paid for
 /// by many newcomers.
 const THINNED_PART: usize = 16;
 
-/// Who shares a bucket.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-enum Key {
-    Instance(InstanceId),
-    Topic(InstanceId, TopicKey),
-    GroupTopic(InstanceId, GroupId, TopicKey),
-}
-
 /// Messages that want to pass, and the limits that they meet on the way.
-pub(crate) struct Demand<'a> {
+pub struct Demand<'a> {
     instance: &'a Instance,
     topic: Cow<'a, str>,
     group: &'a str,
-    limits: SmallVec<[(Key, Rate); 3]>,
+    limits: SmallVec<[(LimitKey, Rate); 3]>,
 }
 
 /// See the module.
-pub(crate) struct Admission {
+pub struct Admission {
     clock: Clock,
     shards: [RwLock<Shard>; SHARDS],
     shard_max: usize,
+    hold: RwLock<Hold>,
+    /// Absent in a gateway that shares with nobody.
+    sharing: OnceLock<Sharing>,
+    turn: Mutex<Turn>,
+    /// Told when a limit in use has no share.
+    needed: Notify,
 }
 
-type Shard = FxHashMap<Key, Arc<Bucket>>;
+type Shard = FxHashMap<LimitKey, Arc<Bucket>>;
 
 /// Leave for some messages to pass. What is not used when it is settled or
 /// dropped can pass later.
-pub(crate) struct Grant {
+pub struct Grant {
     count: usize,
     buckets: SmallVec<[Arc<Bucket>; 3]>,
     refusal: Option<Box<Refusal>>,
 }
 
 impl<'a> Demand<'a> {
-    pub(crate) fn to_send(instance: &'a Instance, topic: &'a Topic) -> Self {
+    /// What a send to a topic meets.
+    #[must_use]
+    pub fn to_send(instance: &'a Instance, topic: &'a Topic) -> Self {
         let key = TopicKey::User(topic.id);
         Self::new(instance, Cow::Borrowed(&topic.name), key, topic.tps)
     }
@@ -81,7 +88,7 @@ impl<'a> Demand<'a> {
         let listed = group.subscriptions.iter();
         let listed = listed.filter(|(name, _)| *name == demand.topic);
         let tps = listed.map(|(_, tps)| *tps).next().unwrap_or_default();
-        let key = Key::GroupTopic(instance.id, group.id, topic.key());
+        let key = LimitKey::GroupTopic(instance.id, group.id, topic.key());
         demand.limit(key, tps);
         demand
     }
@@ -99,14 +106,14 @@ impl<'a> Demand<'a> {
             limits: SmallVec::new(),
         };
         let rates = &instance.rates;
-        demand.limit(Key::Instance(instance.id), rates.tps);
+        demand.limit(LimitKey::Instance(instance.id), rates.tps);
         let tps = own_tps.unwrap_or(rates.topic_tps);
-        demand.limit(Key::Topic(instance.id, key), tps);
+        demand.limit(LimitKey::Topic(instance.id, key), tps);
         demand
     }
 
     /// Zero is no limit.
-    fn limit(&mut self, key: Key, tps: u64) {
+    fn limit(&mut self, key: LimitKey, tps: u64) {
         if (1..=TPS_MAX).contains(&tps) {
             let burst_ms = self.instance.rates.burst_ms;
             self.limits.push((key, Rate::new(tps, burst_ms)));
@@ -115,7 +122,9 @@ impl<'a> Demand<'a> {
 }
 
 impl Admission {
-    pub(crate) fn new(clock: Clock) -> Self {
+    /// Of a gateway that shares with nobody; see [`Self::share`].
+    #[must_use]
+    pub fn new(clock: Clock) -> Self {
         Self::bounded(clock, RATE_LIMITS_MAX / SHARDS)
     }
 
@@ -124,25 +133,32 @@ impl Admission {
             clock,
             shards: std::array::from_fn(|_| RwLock::default()),
             shard_max,
+            hold: RwLock::new(Hold::alone()),
+            sharing: OnceLock::new(),
+            turn: Mutex::default(),
+            needed: Notify::new(),
         }
     }
 
     /// As many of `wanted` messages as all limits allow now; may be none.
-    pub(crate) fn take(&self, demand: &Demand<'_>, wanted: usize) -> Grant {
+    pub fn take(&self, demand: &Demand<'_>, wanted: usize) -> Grant {
         let mut grant = Grant {
             count: wanted,
             buckets: SmallVec::new(),
             refusal: None,
         };
-        let now_ms = self.clock.now_ms();
+        let (hold, now_ms) = (*self.hold.read(), self.clock.now_ms());
         for (key, rate) in &demand.limits {
-            let (bucket, taken) = self.take_of(*key, *rate, now_ms, grant.count);
-            if taken < grant.count {
+            let (bucket, taken) = self.take_of(*key, *rate, &hold, now_ms, grant.count);
+            if taken.needs_share {
+                self.needed.notify_one();
+            }
+            if taken.count < grant.count {
                 for other in &grant.buckets {
-                    other.put_back(grant.count - taken);
+                    other.put_back(grant.count - taken.count);
                 }
-                grant.count = taken;
-                let wait = bucket.wait(now_ms);
+                grant.count = taken.count;
+                let wait = bucket.wait(&hold, now_ms);
                 grant.refusal = Some(Box::new(Refusal::new(demand, *key, *rate, wait)));
             }
             grant.buckets.push(bucket);
@@ -150,47 +166,54 @@ impl Admission {
         grant
     }
 
-    fn take_of(&self, key: Key, rate: Rate, now_ms: u64, wanted: usize) -> (Arc<Bucket>, usize) {
+    fn take_of(
+        &self,
+        key: LimitKey,
+        rate: Rate,
+        hold: &Hold,
+        now_ms: u64,
+        wanted: usize,
+    ) -> (Arc<Bucket>, Taken) {
         let shard = self.shard(key);
         // Taken under the lock, so that no bucket is forgotten in between.
         if let Some(bucket) = shard.read().get(&key) {
-            return (bucket.clone(), bucket.take(rate, now_ms, wanted));
+            return (bucket.clone(), bucket.take(rate, hold, now_ms, wanted));
         }
         let mut shard = shard.write();
         if shard.len() >= self.shard_max {
-            forget_full(&mut shard, now_ms);
+            forget_spare(&mut shard, hold, now_ms);
         }
         if shard.len() >= self.shard_max {
-            thin(&mut shard, now_ms);
+            thin(&mut shard, hold, now_ms);
         }
         let bucket = shard.entry(key);
-        let bucket = bucket.or_insert_with(|| Arc::new(Bucket::full(rate, now_ms)));
-        (bucket.clone(), bucket.take(rate, now_ms, wanted))
+        let bucket = bucket.or_insert_with(|| Arc::new(Bucket::new(rate, hold)));
+        (bucket.clone(), bucket.take(rate, hold, now_ms, wanted))
     }
 
     /// Forgets what is as good as new.
-    pub(crate) fn tick(&self) {
-        let now_ms = self.clock.now_ms();
+    pub fn tick(&self) {
+        let (hold, now_ms) = (*self.hold.read(), self.clock.now_ms());
         for shard in &self.shards {
-            forget_full(&mut shard.write(), now_ms);
+            forget_spare(&mut shard.write(), &hold, now_ms);
         }
     }
 
-    fn shard(&self, key: Key) -> &RwLock<Shard> {
+    fn shard(&self, key: LimitKey) -> &RwLock<Shard> {
         &self.shards[FxBuildHasher.hash_one(key) as usize % SHARDS]
     }
 }
 
-/// A full bucket says no more than none.
-fn forget_full(shard: &mut Shard, now_ms: u64) {
-    shard.retain(|_, bucket| !bucket.is_full(now_ms));
+/// A full bucket says no more than none, unless it has a share.
+fn forget_spare(shard: &mut Shard, hold: &Hold, now_ms: u64) {
+    shard.retain(|_, bucket| !bucket.is_spare(hold, now_ms));
 }
 
 /// Forgets what would be full first.
-fn thin(shard: &mut Shard, now_ms: u64) {
+fn thin(shard: &mut Shard, hold: &Hold, now_ms: u64) {
     let mut waits: Vec<u64> = shard
         .values()
-        .map(|bucket| bucket.wait(now_ms).full_ms)
+        .map(|bucket| bucket.wait(hold, now_ms).full_ms)
         .collect();
     if waits.is_empty() {
         return;
@@ -199,14 +222,16 @@ fn thin(shard: &mut Shard, now_ms: u64) {
     let (_, last, _) = waits.select_nth_unstable(wanted - 1);
     let (last, mut left) = (*last, wanted);
     shard.retain(|_, bucket| {
-        let goes = left > 0 && bucket.wait(now_ms).full_ms <= last;
+        let goes = left > 0 && bucket.wait(hold, now_ms).full_ms <= last;
         left -= usize::from(goes);
         !goes
     });
 }
 
 impl Grant {
-    pub(crate) fn count(&self) -> usize {
+    /// How many messages may pass.
+    #[must_use]
+    pub fn count(&self) -> usize {
         self.count
     }
 
@@ -226,7 +251,7 @@ impl Grant {
     }
 
     /// So many messages have passed.
-    pub(crate) fn settle(mut self, used: usize) {
+    pub fn settle(mut self, used: usize) {
         self.end(used);
     }
 

@@ -7,6 +7,7 @@ mod admission;
 mod auth;
 mod calls;
 mod config;
+mod connections;
 mod denied;
 mod error;
 mod files;
@@ -30,6 +31,7 @@ use firn_protocol::receipt::ReceiptCodec;
 use firn_runtime::{Clock, Stop};
 use tokio::sync::Semaphore;
 
+pub use admission::{Admission, Demand, Grant};
 pub use calls::Calls;
 pub use config::GatewayConfig;
 pub use error::GatewayError;
@@ -53,6 +55,7 @@ fn assemble(
         spread: routing::Spread::default(),
         subscribed: ops::receive::no_subscriptions(),
         calls: Arc::default(),
+        connections: Arc::default(),
         streams: Arc::default(),
         sessions: sessions::Sessions::new(clock.clone()),
         admission: admission::Admission::new(clock.clone()),

@@ -26,6 +26,9 @@ pub(crate) struct Metrics {
     pub(crate) producers: IntGauge,
     pub(crate) groups_inconsistent: IntGauge,
     pub(crate) rate_limited: IntCounter,
+    pub(crate) limits_cut_off: IntGauge,
+    pub(crate) connections: IntGauge,
+    pub(crate) connections_refused: IntCounter,
     pub(crate) credentials_wrong: IntCounter,
     pub(crate) credentials_throttled: IntCounter,
 }
@@ -77,6 +80,18 @@ impl Metrics {
                 "firn_gateway_messages_rate_limited_total",
                 "Messages of sends refused by a limit of messages a second",
             ),
+            limits_cut_off: gauge(
+                "firn_gateway_limits_cut_off",
+                "1 while the tenant service does not divide limits among gateways",
+            ),
+            connections: gauge(
+                "firn_gateway_connections_open",
+                "Connections that belong to an instance",
+            ),
+            connections_refused: counter(
+                "firn_gateway_connections_refused_total",
+                "Calls refused because their instance has as many connections as it may",
+            ),
             credentials_wrong: counter(
                 "firn_gateway_credentials_wrong_total",
                 "Attempts with a wrong secret or password",
@@ -91,7 +106,7 @@ impl Metrics {
     }
 
     fn announce(&self, registry: &Registry) {
-        let collectors: [Box<dyn prometheus::core::Collector>; 14] = [
+        let collectors: [Box<dyn prometheus::core::Collector>; 17] = [
             Box::new(self.requests.clone()),
             Box::new(self.latency.clone()),
             Box::new(self.messages_in.clone()),
@@ -104,6 +119,9 @@ impl Metrics {
             Box::new(self.producers.clone()),
             Box::new(self.groups_inconsistent.clone()),
             Box::new(self.rate_limited.clone()),
+            Box::new(self.limits_cut_off.clone()),
+            Box::new(self.connections.clone()),
+            Box::new(self.connections_refused.clone()),
             Box::new(self.credentials_wrong.clone()),
             Box::new(self.credentials_throttled.clone()),
         ];

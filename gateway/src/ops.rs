@@ -43,6 +43,7 @@ use tokio::sync::Semaphore;
 use crate::admission::Admission;
 use crate::calls::Calls;
 use crate::config::Compat;
+use crate::connections::Connections;
 use crate::denied::DeniedLog;
 use crate::metrics::Metrics;
 use crate::routing::Spread;
@@ -62,6 +63,7 @@ pub(crate) struct Services {
     pub(crate) subscribed: receive::Subscribed,
     /// Answered, for the bill.
     pub(crate) calls: Arc<Calls>,
+    pub(crate) connections: Arc<Connections>,
     pub(crate) streams: Arc<Streams>,
     pub(crate) sessions: Sessions,
     pub(crate) admission: Admission,

@@ -7,10 +7,12 @@ use std::sync::Arc;
 
 use actix_web::{App, HttpServer};
 use firn_protocol::api::billing::BillingApi;
+use firn_protocol::api::shares::SharesApi;
 use firn_protocol::api::storage::StorageApi;
 use firn_protocol::api::tenant::TenantApi;
 use firn_runtime::{Clock, Stop};
 
+use crate::connections::Connection;
 use crate::native::{State, app_config};
 use crate::{Calls, GatewayConfig, GatewayError, assemble, ops_port, upkeep};
 
@@ -54,6 +56,16 @@ impl Gateway {
     pub fn with_billing(self, billing: Arc<dyn BillingApi>) -> Self {
         // A second one changes nothing.
         let _ = self.state.services().billing.set(billing);
+        self
+    }
+
+    /// Lets the tenant service divide limits among this gateway and others. Without
+    /// it the gateway has each limit for itself.
+    #[must_use]
+    pub fn with_shares(self, shares: Arc<dyn SharesApi>) -> Self {
+        let services = self.state.services();
+        let connections = services.connections.clone();
+        services.admission.share_with(shares, connections);
         self
     }
 
@@ -120,6 +132,8 @@ impl BoundGateway {
         let api = serve_api(&config, http, state.clone());
         let ops = serve_ops(&config, ops, state, registry);
         async move {
+            // Nothing passes a limit before; `keep_shares` tries again.
+            services.admission.renew().await;
             let (api, ops) = (
                 api.map_err(GatewayError::Serve)?,
                 ops.map_err(GatewayError::Serve)?,
@@ -132,12 +146,15 @@ impl BoundGateway {
                 // Health and metrics stay readable until the last answer is out.
                 ops_handle.stop(false).await;
             };
-            let (api, ops, (), ()) = tokio::join!(
+            let (api, ops, (), (), ()) = tokio::join!(
                 ended(api, stop.clone()),
                 ended(ops, stop.clone()),
                 stopping,
-                upkeep::run(services, stop.clone()),
+                upkeep::run(services.clone(), stop.clone()),
+                upkeep::keep_shares(services.clone(), stop.clone()),
             );
+            // Not before the last request was admitted or refused.
+            services.admission.leave().await;
             api.and(ops).map_err(GatewayError::Serve)
         }
     }
@@ -167,6 +184,9 @@ fn serve_api(
     state: State,
 ) -> std::io::Result<actix_web::dev::Server> {
     let server = HttpServer::new(move || App::new().configure(app_config(&state)))
+        .on_connect(|_, data| {
+            data.insert(Connection::default());
+        })
         .disable_signals()
         .workers(config.worker_threads())
         .client_request_timeout(config.head_timeout())

@@ -1,5 +1,6 @@
 //! What the gateway does from time to time: forgets clients that have gone and
-//! limits that nobody meets, counts who is left, and tells what was refused.
+//! limits that nobody meets, counts who is left, tells what was refused, and renews
+//! its shares of limits.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -22,6 +23,19 @@ pub(crate) async fn run(services: Arc<Services>, stop: Stop) {
     flush(&services, true).await;
 }
 
+/// Keeps this gateway's shares of limits, until `stop`.
+pub(crate) async fn keep_shares(services: Arc<Services>, stop: Stop) {
+    let admission = &services.admission;
+    while !stop.is_cancelled() {
+        let pause = admission.renew().await;
+        tokio::select! {
+            () = stop.cancelled() => {}
+            () = services.clock.sleep(pause) => {}
+            () = admission.hurried() => {}
+        }
+    }
+}
+
 async fn flush(services: &Services, at_once: bool) {
     let denied = &services.denied;
     denied
@@ -38,4 +52,9 @@ fn tick(services: &Services) {
     metrics.producers.set(number(census.producers));
     let inconsistent = number(census.groups_inconsistent);
     metrics.groups_inconsistent.set(inconsistent);
+    metrics
+        .connections
+        .set(number(services.connections.total()));
+    let is_cut_off = services.admission.is_cut_off();
+    metrics.limits_cut_off.set(i64::from(is_cut_off));
 }

@@ -14,6 +14,8 @@ mod bad_input;
 mod bench;
 #[path = "http/billing.rs"]
 mod billing;
+#[path = "http/connections.rs"]
+mod connections;
 #[path = "http/consume.rs"]
 mod consume;
 #[path = "http/fake_billing.rs"]

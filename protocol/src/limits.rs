@@ -81,6 +81,21 @@ pub const CLIENTS_LISTED_MAX: usize = 100;
 pub const RATE_LIMITS_MAX: usize = 200_000;
 /// A rate above this is no limit: no gateway reaches it.
 pub const TPS_MAX: u64 = 1_000_000_000;
+/// Gateways that share limits.
+pub const GATEWAYS_MAX: usize = 256;
+/// Shares of limits that are divided at one time, over all gateways.
+pub const SHARES_MAX: usize = 1_000_000;
+/// How long a gateway may use its shares after it asked for them.
+pub const SHARE_VALID_MS: u64 = 4_000;
+/// By how much clocks and calls may differ over that time.
+pub const SHARE_MARGIN_MS: u64 = 250;
+/// How often gateways ask for shares.
+pub const SHARE_RENEWAL_MS: u64 = 1_000;
+/// Between calls of a gateway that lacks a share.
+pub const SHARE_HURRY_MS: u64 = 200;
+/// How long a gateway that is cut off keeps to the smaller of its share and its base,
+/// until the shares of all others have run out as well.
+pub const SHARE_GRACE_MS: u64 = 2_000;
 
 pub const NAME_BYTES_MAX: usize = 64;
 pub const REMARK_BYTES_MAX: usize = 512;
@@ -184,8 +199,16 @@ const _: () = assert!(
     "a member is shown as long as its filter counts"
 );
 const _: () = assert!(
-    (TPS_MAX as u128) * (BURST_SECONDS_MAX as u128) * 1000 < u64::MAX as u128,
-    "a burst is counted in thousandths of messages"
+    (TPS_MAX as u128) * (BURST_SECONDS_MAX as u128) * 1000 * (2 << 16) < u64::MAX as u128,
+    "a burst is counted in thousandths of messages, in parts of two wholes"
+);
+const _: () = assert!(
+    SHARE_VALID_MS >= 3 * SHARE_RENEWAL_MS,
+    "a lost call or two must not end a share"
+);
+const _: () = assert!(
+    SHARE_GRACE_MS >= 2 * SHARE_RENEWAL_MS,
+    "whoever asked last before the service was away did so a renewal and a call later"
 );
 const _: () = assert!(PEEK_BYTES_MAX >= ANSWER_BYTES_MAX);
 const _: () = assert!(

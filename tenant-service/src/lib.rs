@@ -17,6 +17,7 @@ mod metrics;
 mod passwords;
 mod secret;
 mod service;
+mod shares;
 mod store;
 
 pub use billing::part::{BooksPart, PartHead};
@@ -26,3 +27,4 @@ pub use error::{BootstrapError, ExportError, OpenError, StoreError};
 pub use export::{CatalogueExport, ExportHead, IdsInUse, Packed, Stamp, Unpacked};
 pub use secret::Secret;
 pub use service::{KeyRotation, NewSecret, Restored, TenantService};
+pub use shares::{ShareCounts, ShareTable};

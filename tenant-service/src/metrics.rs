@@ -2,6 +2,7 @@
 
 use prometheus::{IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry};
 
+use crate::shares::ShareCounts;
 use crate::store::Recorded;
 
 /// Counters and gauges; shown once [`Self::register`] was called.
@@ -18,6 +19,10 @@ pub(crate) struct Metrics {
     pub(crate) away: IntGauge,
     /// Usage events by whether they were new.
     events: IntCounterVec,
+    /// Gateways among which limits are divided.
+    gateways: IntGauge,
+    /// Parts of limits that are divided.
+    shares: IntGauge,
 }
 
 impl Metrics {
@@ -54,7 +59,23 @@ impl Metrics {
             )
             .expect(valid),
             events: IntCounterVec::new(events, &["outcome"]).expect(valid),
+            gateways: IntGauge::new(
+                "firn_tenant_gateways",
+                "Gateways among which limits are divided",
+            )
+            .expect(valid),
+            shares: IntGauge::new(
+                "firn_tenant_shares",
+                "Shares of limits that gateways hold; none while there is only one",
+            )
+            .expect(valid),
         }
+    }
+
+    pub(crate) fn shares(&self, counts: ShareCounts) {
+        let number = |count: usize| i64::try_from(count).unwrap_or(i64::MAX);
+        self.gateways.set(number(counts.gateways));
+        self.shares.set(number(counts.shares));
     }
 
     pub(crate) fn events(&self, recorded: Recorded) {
@@ -69,6 +90,8 @@ impl Metrics {
         registry.register(Box::new(self.rows.clone()))?;
         registry.register(Box::new(self.version.clone()))?;
         registry.register(Box::new(self.away.clone()))?;
+        registry.register(Box::new(self.gateways.clone()))?;
+        registry.register(Box::new(self.shares.clone()))?;
         registry.register(Box::new(self.events.clone()))
     }
 }

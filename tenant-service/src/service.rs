@@ -28,6 +28,7 @@ use crate::keys::Keys;
 use crate::metrics::Metrics;
 use crate::passwords::Passwords;
 use crate::secret::Secret;
+use crate::shares::ShareTable;
 use crate::store::{Batch, KEPT_KEYS, KEY_CHECK, Loaded, Origin, Session, Store};
 pub use rotate::KeyRotation;
 pub use transfer::{NewSecret, Restored};
@@ -51,6 +52,7 @@ pub struct TenantService {
     pub(crate) shared: Arc<Shared>,
     pub(crate) passwords: Passwords,
     pub(crate) durability_default: Durability,
+    pub(crate) shares: ShareTable,
     generated_password: Mutex<Option<Secret>>,
 }
 
@@ -85,6 +87,7 @@ impl TenantService {
             version: found.loaded.version,
             stale: false,
         };
+        let shares = ShareTable::new(clock.clone());
         let shared = Shared {
             memory: RwLock::new(found.loaded.memory),
             store,
@@ -101,6 +104,7 @@ impl TenantService {
             shared: Arc::new(shared),
             passwords,
             durability_default: config.durability,
+            shares,
             generated_password: Mutex::new(None),
         };
         service.ensure_operator(config.operator_password).await?;
@@ -111,6 +115,13 @@ impl TenantService {
     #[must_use]
     pub fn take_generated_password(&self) -> Option<Secret> {
         self.generated_password.lock().take()
+    }
+
+    /// Makes the service wait before it divides limits, until what gateways may still
+    /// hold is void. Whoever lets in gateways of other processes, which outlive this
+    /// one, calls it first.
+    pub fn wait_for_gateways(&self) {
+        self.shares.wait_for_gateways();
     }
 
     /// Shows the service's metrics in a registry.
@@ -161,6 +172,7 @@ impl TenantService {
     /// One step of the background work: tries a database that failed, takes
     /// over what other processes changed, and tidies up.
     pub async fn tick(&self) {
+        self.shared.metrics.shares(self.shares.counts());
         if self.is_failing() {
             // Told when it works again.
             let _ = self.shared.writer().await;

@@ -25,6 +25,7 @@ mod postgres;
 mod process;
 mod restore;
 mod semantics;
+mod shares;
 mod sim;
 mod stack;
 mod stub;

@@ -223,7 +223,7 @@ impl Stack {
         self.runtime.block_on(meter.step()).expect("kept");
     }
 
-    pub(crate) fn tenants(&self) -> &TenantService {
+    pub(crate) fn tenants(&self) -> &Arc<TenantService> {
         &self.running.as_ref().expect("it runs").2
     }
 
@@ -364,6 +364,7 @@ async fn serve(stack: &Stack) -> Started {
     let parts = (storage.clone(), tenants.clone());
     let gateway = Gateway::new(config, parts.0, parts.1, clock.clone(), registry);
     let gateway = gateway.with_billing(tenants.clone());
+    let gateway = gateway.with_shares(tenants.clone());
     let (node, books) = (storage.clone(), tenants.clone());
     let meter = Meter::new(node, books, gateway.calls(), clock, metrics);
     let gateway = gateway.bind().expect("free ports");

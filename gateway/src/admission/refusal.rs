@@ -1,10 +1,11 @@
 //! How a refusal is told: the limit, its value, and when to come again.
 
+use firn_protocol::api::shares::LimitKey;
 use firn_protocol::error::Detail;
 use firn_protocol::{ApiError, ErrorCode};
 
+use super::Demand;
 use super::bucket::{Rate, Wait};
-use super::{Demand, Key};
 
 const LIMIT_TPS: &str = "limitTps";
 const RETRY_AFTER_MS: &str = "retryAfterMs";
@@ -19,11 +20,11 @@ pub(super) struct Refusal {
 }
 
 impl Refusal {
-    pub(super) fn new(demand: &Demand<'_>, key: Key, rate: Rate, wait: Wait) -> Self {
+    pub(super) fn new(demand: &Demand<'_>, key: LimitKey, rate: Rate, wait: Wait) -> Self {
         let (limit, what) = match key {
-            Key::Instance(_) => ("instance", format!("instance '{}'", demand.instance.name)),
-            Key::Topic(..) => ("topic", format!("topic '{}'", demand.topic)),
-            Key::GroupTopic(..) => (
+            LimitKey::Instance(_) => ("instance", format!("instance '{}'", demand.instance.name)),
+            LimitKey::Topic(..) => ("topic", format!("topic '{}'", demand.topic)),
+            LimitKey::GroupTopic(..) => (
                 "groupTopic",
                 format!("group '{}' on topic '{}'", demand.group, demand.topic),
             ),

@@ -2,12 +2,14 @@
 
 use std::time::Duration;
 
-use firn_protocol::TopicId;
 use firn_protocol::catalogue::{DiskPolicy, Durability, InstanceStatus, Rates};
+use firn_protocol::{InstanceId, TopicId};
 use firn_protocol::{TenantId, Timestamp};
 use proptest::prelude::*;
 
 use super::*;
+
+mod sharing;
 
 struct Place {
     clock: Clock,

@@ -19,6 +19,7 @@ use super::query::{Query, percent_decoded};
 use super::router::Matched;
 use super::{State, body};
 use crate::auth::Identity;
+use crate::connections::Connection;
 use crate::ops::{Scope, Services, Target};
 
 /// The instance that a request turned out to be about; kept with the request.
@@ -150,6 +151,31 @@ impl Call {
 
     pub(crate) fn peer_ip(&self) -> Option<IpAddr> {
         self.req.peer_addr().map(|peer| peer.ip())
+    }
+
+    /// Makes the caller's connection one of the instance's; a request without one has
+    /// its own for as long as it lasts.
+    ///
+    /// # Errors
+    /// `QUOTA_EXCEEDED` when the instance has as many as it may.
+    pub(crate) fn belong_to(&self, scope: &Scope) -> ApiResult<()> {
+        let services = self.services();
+        let belong = |connection: &Connection| {
+            connection.belong(&services.connections, &*services.tenants, &scope.instance)
+        };
+        let result = match self.req.conn_data::<Connection>() {
+            Some(connection) => belong(connection),
+            None => {
+                let own = Connection::default();
+                let result = belong(&own);
+                self.req.extensions_mut().insert(own);
+                result
+            }
+        };
+        if result.is_err() {
+            services.metrics.connections_refused.inc();
+        }
+        result
     }
 
     /// # Errors

@@ -1,8 +1,8 @@
-//! Who calls, as the registry of clients knows it.
+//! Who calls, as the registry of clients and the count of connections know it.
 
 use actix_web::http::header::USER_AGENT;
-use firn_protocol::TopicKey;
 use firn_protocol::client::{ClientProtocol, ConsumeType, MessageModel};
+use firn_protocol::{ApiResult, TopicKey};
 
 use super::call::Call;
 use crate::ops::Scope;
@@ -10,17 +10,28 @@ use crate::ops::receive::Consumer;
 use crate::sessions::{Client, Online, Part};
 
 /// The call of a producer; `peer` is its connection, which names it.
-pub(super) fn producing(call: &Call, scope: &Scope, topic: TopicKey, peer: &str) -> Online {
+///
+/// # Errors
+/// `QUOTA_EXCEEDED` when the instance has no connection left.
+pub(super) fn producing(
+    call: &Call,
+    scope: &Scope,
+    topic: TopicKey,
+    peer: &str,
+) -> ApiResult<Online> {
     enter(call, scope, peer, peer, topic, Part::Produces)
 }
 
 /// The call of a member that asks for messages, or opens a stream for them.
+///
+/// # Errors
+/// As [`producing`].
 pub(super) fn consuming(
     call: &Call,
     scope: &Scope,
     consumer: &Consumer,
     consume_type: ConsumeType,
-) -> Online {
+) -> ApiResult<Online> {
     let part = Part::Consumes {
         group: consumer.group.id,
         filter: &consumer.filter,
@@ -41,7 +52,8 @@ fn enter(
     address: &str,
     topic: TopicKey,
     part: Part<'_>,
-) -> Online {
+) -> ApiResult<Online> {
+    call.belong_to(scope)?;
     let agent = call.header(USER_AGENT.as_str()).unwrap_or_default();
     let client = Client {
         name,
@@ -50,5 +62,5 @@ fn enter(
         protocol: ClientProtocol::Http,
     };
     let sessions = &call.services().sessions;
-    sessions.enter(scope.instance.id, &client, topic, part)
+    Ok(sessions.enter(scope.instance.id, &client, topic, part))
 }

@@ -107,7 +107,7 @@ pub(super) async fn receive(mut call: Call) -> Answer {
         topic: place.topic,
     };
     let services = call.services();
-    let _online = client::consuming(&call, &place.scope, &consumer, ConsumeType::Pull);
+    let _online = client::consuming(&call, &place.scope, &consumer, ConsumeType::Pull)?;
     let batch = receive::receive(services, &place.scope, &consumer, max, wait_ms).await?;
     let topic = consumer.topic.name();
     let room = batch

@@ -67,7 +67,7 @@ pub(super) async fn send(mut call: Call) -> Answer {
         Form::Raw => vec![raw_draft(call.headers(), body.clone())?],
     };
     let born_host = call.peer();
-    let _online = client::producing(&call, &scope, target.key(), &born_host);
+    let _online = client::producing(&call, &scope, target.key(), &born_host)?;
     let outcomes = ops::send(call.services(), &scope, topic, drafts, &born_host).await?;
     let answer = SendAnswer::new(&scope, &outcomes);
     answer::json(StatusCode::OK, &answer, 32 + RESULT_BYTES * outcomes.len())

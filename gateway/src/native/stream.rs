@@ -63,7 +63,7 @@ pub(super) async fn stream(call: Call) -> Answer {
     };
     query.finish()?;
     let services = call.services().clone();
-    let online = client::consuming(&call, &place.scope, &consumer, ConsumeType::Push);
+    let online = client::consuming(&call, &place.scope, &consumer, ConsumeType::Push)?;
     let stream = MessageStream::open(services, place.scope, consumer, window).await?;
     let topic = stream.parts().2.topic.name().into_owned();
     let events = futures::unfold(Some((stream, topic, online)), |state| async {

@@ -39,7 +39,7 @@ pub(super) async fn begin(mut call: Call) -> Answer {
     let begin = form?.into_begin();
     let born_host = call.peer();
     let key = TopicKey::User(topic.id);
-    let _online = client::producing(&call, &scope, key, &born_host);
+    let _online = client::producing(&call, &scope, key, &born_host)?;
     let held = ops::begin(call.services(), &scope, &topic, begin, &born_host).await?;
     answer::ok(&Begun {
         transaction_id: ops::id_of(call.services(), &scope, &held.place),
@@ -124,7 +124,7 @@ pub(super) async fn checks(mut call: Call) -> Answer {
     };
     let services = call.services();
     let key = TopicKey::User(topic.id);
-    let _online = client::producing(&call, &scope, key, &call.peer());
+    let _online = client::producing(&call, &scope, key, &call.peer())?;
     let halves = ops::checks(services, &scope, wanted).await?;
     answer::ok(&ChecksAnswer::new(services, &scope, &topic.name, &halves))
 }

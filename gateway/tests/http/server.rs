@@ -13,8 +13,8 @@ use tokio::net::TcpStream;
 
 use crate::world::*;
 
-struct Server {
-    world: World,
+pub(crate) struct Server {
+    pub(crate) world: World,
     http: SocketAddr,
     ops: SocketAddr,
     stop: Stop,
@@ -22,7 +22,7 @@ struct Server {
 }
 
 impl Server {
-    async fn start() -> Self {
+    pub(crate) async fn start() -> Self {
         let config = GatewayConfig {
             http_listen: ([127, 0, 0, 1], 0).into(),
             ops_listen: ([127, 0, 0, 1], 0).into(),
@@ -48,20 +48,20 @@ impl Server {
         }
     }
 
-    async fn connect(&self, head: &str) -> TcpStream {
+    pub(crate) async fn connect(&self, head: &str) -> TcpStream {
         let mut socket = TcpStream::connect(self.http).await.expect("listening");
         socket.write_all(head.as_bytes()).await.expect("open");
         socket
     }
 
-    async fn ops(&self, path: &str) -> String {
+    pub(crate) async fn ops(&self, path: &str) -> String {
         let mut socket = TcpStream::connect(self.ops).await.expect("listening");
         let head = format!("GET {path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n");
         socket.write_all(head.as_bytes()).await.expect("open");
         read_all(&mut socket).await
     }
 
-    async fn end(self) {
+    pub(crate) async fn end(self) {
         self.tasks.join(Duration::from_secs(20)).await;
     }
 }

@@ -4,6 +4,7 @@
 pub mod admin;
 pub mod billing;
 pub mod hold;
+pub mod shares;
 pub mod storage;
 pub mod tenant;
 pub mod usage;
