@@ -76,7 +76,8 @@ fn wanted(filter: &AuditFilter) -> Result<Statement<'_>, StoreError> {
         .bind(text(&filter.object))
         .bind(write::int(filter.max as u64)?);
     Ok(match filter.tenant {
-        Some(tenant) => statement.bind(write::int(tenant.0)?),
+        // No tenant has a number that no column can hold.
+        Some(tenant) => statement.bind(i64::try_from(tenant.0).unwrap_or(i64::MAX)),
         None => statement,
     })
 }
