@@ -16,6 +16,8 @@ mod bench;
 mod billing;
 #[path = "http/consume.rs"]
 mod consume;
+#[path = "http/description.rs"]
+mod description;
 #[path = "http/fake_billing.rs"]
 mod fake_billing;
 #[path = "http/fake_books.rs"]
