@@ -6,7 +6,7 @@ SHELL := bash
 
 TARGET := $(or $(CARGO_TARGET_DIR),target)
 
-.PHONY: help run test nightly check bench tier waiting flood sim fmt clean setup
+.PHONY: help run test nightly check bench tier waiting flood sim fuzz fmt clean setup
 
 help: ## Show the targets
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/'
@@ -17,12 +17,18 @@ run: setup ## Build and start the service with the demo tenant, in the foregroun
 
 test: check ## Run every check and every test
 	cargo test --workspace --locked
+	infra/fuzz-api.sh $(TARGET)/debug/firn $(TARGET)/schemathesis
+
+fuzz: setup ## Fuzz the HTTP API longer: make fuzz EXAMPLES=200 SEED=1
+	cargo build --locked --package firn
+	infra/fuzz-api.sh $(TARGET)/debug/firn $(TARGET)/schemathesis $(or $(EXAMPLES),200) $(or $(SEED),$$RANDOM)
 
 sim: setup ## Simulate many seeds: make sim SEEDS=1000
 	FIRN_SIM_SEEDS=$(or $(SEEDS),1000) cargo test --release --locked --package firn --test e2e sim:: -- --nocapture
 
 nightly: setup ## Run the tests that take minutes, too
 	FIRN_SEEDS=10 cargo test --workspace --locked -- --include-ignored
+	$(MAKE) fuzz
 
 check: setup ## Format, lints and documentation, warnings being errors
 	cargo fmt --all --check

@@ -18,6 +18,8 @@ mod billing;
 mod connections;
 #[path = "http/consume.rs"]
 mod consume;
+#[path = "http/description.rs"]
+mod description;
 #[path = "http/fake_billing.rs"]
 mod fake_billing;
 #[path = "http/fake_books.rs"]

@@ -9,6 +9,10 @@ pub enum LogFormat {
     Json,
 }
 
+/// The HTTP server logs an error for each request that is not HTTP. Anybody can send
+/// such a thing, and it is answered; nobody has to look at it.
+const NOT_OURS: &str = "actix_http::h1::dispatcher=off";
+
 /// Starts logging to standard error; `filter` is a `tracing` directive list.
 /// A second call in one process (tests) changes nothing.
 pub fn start_logs(format: LogFormat, filter: &str) {
@@ -44,7 +48,9 @@ fn parse(filter: &str) -> Result<EnvFilter, String> {
     if !filter.bytes().all(|byte| matches!(byte, b' '..=b'~')) {
         return Err("expected levels and directives in plain ASCII".to_owned());
     }
-    EnvFilter::try_new(filter).map_err(|error| error.to_string())
+    // A directive of the caller's for the same target counts, being the later one.
+    let ours = if filter.is_empty() { "" } else { NOT_OURS };
+    EnvFilter::try_new(format!("{ours},{filter}")).map_err(|error| error.to_string())
 }
 
 #[cfg(test)]

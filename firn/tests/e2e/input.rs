@@ -7,8 +7,11 @@ use std::io::Write as _;
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
 use serde_json::{Value, json};
+use tempfile::TempDir;
 
 use crate::http::{Answer, Http};
+use crate::machine::demo_file;
+use crate::process::{Process, log_of};
 use crate::stack::{ACME, Stack, receive, send};
 
 fn post(http: &mut Http, path: &str, body: &[u8]) -> Answer {
@@ -82,6 +85,51 @@ fn a_body_has_its_bound_to_the_byte() {
     let got = receive(&mut http, "workers", "single", &json!({}));
     assert_eq!(got.len(), 2);
     assert_eq!(got[0]["body"].as_str().map(str::len), Some(524_288));
+}
+
+#[test]
+fn what_is_not_http_is_answered_and_is_no_error_in_the_log() {
+    let dir = TempDir::new().expect("temporary directory");
+    let process = Process::start(dir.path(), &demo_file(), &[]);
+    for bytes in [
+        &b"GET /\xff HTTP/1.1\r\nhost: x\r\n\r\n"[..],
+        b"GET / HTTP/1.1\r\nhost: x\r\na\x01: b\r\n\r\n",
+        b"\x16\x03\x01\x02\x00\x01\r\n\r\n",
+    ] {
+        let mut http = Http::new(process.http);
+        http.say(bytes).expect("a connection");
+        assert_eq!(http.answer().expect("an answer").status, 400);
+    }
+    process.terminate();
+    assert_eq!(process.wait().code(), Some(0));
+    let log = log_of(dir.path());
+    assert!(log.contains("INFO"), "{log}");
+    assert!(!log.contains("ERROR"), "{log}");
+}
+
+#[test]
+fn a_form_is_an_object() {
+    let stack = Stack::start();
+    let mut http = stack.demo();
+    send(&mut http, "orders", &json!([{"body": "stays"}]));
+    // The fields in their order, which no description tells.
+    for (path, form) in [
+        ("topics/orders/purge", json!([null])),
+        ("topics/orders/messages", json!([[{"body": "x"}]])),
+        (
+            "groups/workers/topics/orders/receive",
+            json!({"filter": ["TAG", "*"]}),
+        ),
+        (
+            "groups/workers/topics/orders/seek",
+            json!({"offsets": [["a", 0, 0]]}),
+        ),
+    ] {
+        http.post(&format!("{ACME}/{path}"), &form)
+            .error(400, "BAD_REQUEST");
+    }
+    let got = receive(&mut http, "workers", "orders", &json!({}));
+    assert_eq!(got.len(), 1, "{got:?}");
 }
 
 #[test]

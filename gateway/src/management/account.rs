@@ -10,9 +10,9 @@ use serde_json::json;
 use utoipa::ToSchema;
 
 use super::enter::tenant_id;
-use super::envelope::{self, Data, Envelope};
+use super::envelope::{self, Data, Envelope, Failure};
 use super::params::Params;
-use super::shapes::parameters::Auth;
+use super::shapes::parameters::Named;
 use crate::auth::{Action, Identity, address, unauthenticated};
 use crate::native::answer::Answer;
 use crate::native::call::Call;
@@ -45,8 +45,11 @@ pub(super) struct Account {
 /// token, or where the deployment opens this call.
 #[utoipa::path(
     get, path = "/api/access/account", tag = "management", operation_id = "management_a1",
-    params(Auth), security((), ("bearer" = [])),
-    responses((status = "default", description = "The user", body = Envelope<Data<Account>>)),
+    params(Named), security((), ("bearer" = [])),
+    responses(
+        (status = 200, description = "The user", body = Envelope<Data<Account>>),
+        (status = "default", description = "An error", body = Failure),
+    ),
 )]
 pub(super) async fn show(call: Call) -> Answer {
     let params = Params::read(call.raw_query())?;

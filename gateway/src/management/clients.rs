@@ -7,7 +7,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::enter::{self, Entered};
-use super::envelope::{self, Envelope, Rows};
+use super::envelope::{self, Envelope, Failure, Rows};
 use super::shapes::parameters::{AuthQuery, GroupPath, Page, TopicPath};
 use crate::auth::Action;
 use crate::native::answer::Answer;
@@ -54,7 +54,10 @@ pub(super) struct ConsumerRow {
 #[utoipa::path(
     get, path = "/api/manager/topics/{clusterName}/{topicName}/producers", tag = "management",
     operation_id = "management_t9", params(AuthQuery, TopicPath, Page),
-    responses((status = "default", description = "A page of names", body = Envelope<Rows<String>>)),
+    responses(
+        (status = 200, description = "A page of names", body = Envelope<Rows<String>>),
+        (status = "default", description = "An error", body = Failure),
+    ),
 )]
 pub(super) async fn producers(call: Call) -> Answer {
     groups_of_topic(&call, ClientKind::Producer)
@@ -64,7 +67,10 @@ pub(super) async fn producers(call: Call) -> Answer {
 #[utoipa::path(
     get, path = "/api/manager/topics/{clusterName}/{topicName}/consumers", tag = "management",
     operation_id = "management_t10", params(AuthQuery, TopicPath, Page),
-    responses((status = "default", description = "A page of names", body = Envelope<Rows<String>>)),
+    responses(
+        (status = 200, description = "A page of names", body = Envelope<Rows<String>>),
+        (status = "default", description = "An error", body = Failure),
+    ),
 )]
 pub(super) async fn consumers(call: Call) -> Answer {
     groups_of_topic(&call, ClientKind::Consumer)
@@ -125,7 +131,10 @@ fn topic_wanted(entered: &Entered, services: &Services) -> ApiResult<Option<Topi
     get, path = "/api/manager/producers/{clusterName}/{groupName}/instances", tag = "management",
     operation_id = "management_p1",
     params(AuthQuery, GroupPath, Page, ("topicName" = Option<String>, Query, description = "Only those of this topic")),
-    responses((status = "default", description = "A page", body = Envelope<Rows<ProducerRow>>)),
+    responses(
+        (status = 200, description = "A page", body = Envelope<Rows<ProducerRow>>),
+        (status = "default", description = "An error", body = Failure),
+    ),
 )]
 pub(super) async fn producer_instances(call: Call) -> Answer {
     let mut entered = Entered::with_right(&call, Action::ReadManaged)?;
@@ -157,7 +166,10 @@ pub(super) async fn producer_instances(call: Call) -> Answer {
     get, path = "/api/manager/subscriptions/{clusterName}/{groupName}/instances", tag = "management",
     operation_id = "management_g8",
     params(AuthQuery, GroupPath, Page, ("topicName" = Option<String>, Query, description = "Only those of this topic")),
-    responses((status = "default", description = "A page", body = Envelope<Rows<ConsumerRow>>)),
+    responses(
+        (status = 200, description = "A page", body = Envelope<Rows<ConsumerRow>>),
+        (status = "default", description = "An error", body = Failure),
+    ),
 )]
 pub(super) async fn consumer_instances(call: Call) -> Answer {
     let mut entered = Entered::of(&call)?;

@@ -11,7 +11,7 @@ use futures_util::future::try_join_all;
 use super::clients::group_names;
 use super::depth::note_books;
 use super::enter::Entered;
-use super::envelope::{self, Data, Envelope};
+use super::envelope::{self, Data, Envelope, Failure};
 use super::runtime::{Traffic, runtime};
 use super::shapes::cluster::{Base, Brokers, Detail};
 use super::shapes::parameters::Auth;
@@ -24,7 +24,10 @@ use crate::ops::{Scope, Services};
 #[utoipa::path(
     get, path = "/api/manager/cluster/base", tag = "management", operation_id = "management_c1",
     params(Auth),
-    responses((status = "default", description = "A list of one", body = Envelope<Data<Vec<Base>>>)),
+    responses(
+        (status = 200, description = "A list of one", body = Envelope<Data<Vec<Base>>>),
+        (status = "default", description = "An error", body = Failure),
+    ),
 )]
 pub(super) async fn base(call: Call) -> Answer {
     let mut entered = Entered::with_right(&call, Action::ReadManaged)?;
@@ -49,7 +52,10 @@ pub(super) async fn base(call: Call) -> Answer {
 #[utoipa::path(
     get, path = "/api/manager/cluster/detail", tag = "management", operation_id = "management_c2",
     params(Auth),
-    responses((status = "default", description = "The brokers", body = Envelope<Data<Detail>>)),
+    responses(
+        (status = 200, description = "The brokers", body = Envelope<Data<Detail>>),
+        (status = "default", description = "An error", body = Failure),
+    ),
 )]
 pub(super) async fn detail(call: Call) -> Answer {
     let mut entered = Entered::with_right(&call, Action::ReadManaged)?;

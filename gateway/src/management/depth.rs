@@ -4,7 +4,7 @@ use firn_protocol::catalogue::StartPosition;
 use firn_protocol::{ApiResult, BrokerId, Timestamp, TopicKey};
 
 use super::enter::{self, Entered};
-use super::envelope::{self, Envelope, Rows};
+use super::envelope::{self, Envelope, Failure, Rows};
 use super::shapes::parameters::{AuthQuery, GroupPath, Page, TopicPath};
 use super::shapes::progress::{DepthRow, GroupQueues, QueueStat};
 use crate::auth::Action;
@@ -23,7 +23,10 @@ pub(super) const NO_BOOKS: &str = "no statistics of traffic are kept";
     get, path = "/api/manager/topics/{clusterName}/{topicName}/queues", tag = "management",
     operation_id = "management_t7",
     params(AuthQuery, TopicPath, ("groupName" = Option<String>, Query, description = "Only this group")),
-    responses((status = "default", description = "One row for each group", body = Envelope<Rows<GroupQueues>>)),
+    responses(
+        (status = 200, description = "One row for each group", body = Envelope<Rows<GroupQueues>>),
+        (status = "default", description = "An error", body = Failure),
+    ),
 )]
 pub(super) async fn queues(call: Call) -> Answer {
     let mut entered = Entered::of(&call)?;
@@ -111,7 +114,10 @@ fn summed(topic: &Target, consumer_group: String, queues: Vec<QueueStat>) -> Gro
 #[utoipa::path(
     get, path = "/api/manager/topics/{clusterName}/{topicName}/depth", tag = "management",
     operation_id = "management_t8", params(AuthQuery, TopicPath, Page),
-    responses((status = "default", description = "A page", body = Envelope<Rows<DepthRow<String>>>)),
+    responses(
+        (status = 200, description = "A page", body = Envelope<Rows<DepthRow<String>>>),
+        (status = "default", description = "An error", body = Failure),
+    ),
 )]
 pub(super) async fn of_topic(call: Call) -> Answer {
     let mut entered = Entered::of(&call)?;
@@ -153,7 +159,10 @@ pub(super) async fn of_topic(call: Call) -> Answer {
     get, path = "/api/manager/subscriptions/{clusterName}/{groupName}/depth", tag = "management",
     operation_id = "management_g7",
     params(AuthQuery, GroupPath, ("topicName" = String, Query, description = "Name of the topic")),
-    responses((status = "default", description = "The topic, then the group's retries", body = Envelope<Rows<DepthRow<Vec<String>>>>)),
+    responses(
+        (status = 200, description = "The topic, then the group's retries", body = Envelope<Rows<DepthRow<Vec<String>>>>),
+        (status = "default", description = "An error", body = Failure),
+    ),
 )]
 pub(super) async fn of_group(call: Call) -> Answer {
     let mut entered = Entered::of(&call)?;

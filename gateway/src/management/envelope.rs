@@ -97,7 +97,7 @@ pub(crate) fn finish(answer: Answer, request_id: &str, always_200: bool) -> Http
 fn of_error(error: &ApiError, request_id: &str, always_200: bool) -> HttpResponse {
     answer::log(error, request_id);
     let code = code(error.code);
-    let body = Failure { code, error };
+    let body = Failed { code, error };
     let status = if always_200 { 200 } else { code };
     let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     let bytes = answer::encode(&body, 256).unwrap_or_default();
@@ -111,12 +111,25 @@ fn code(code: ErrorCode) -> u16 {
     code.http_status()
 }
 
-struct Failure<'a> {
+/// What a call that failed answers.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "describes a shape; `Failed` is written")]
+pub(super) struct Failure {
+    /// That of HTTP.
+    code: u16,
+    /// What was wrong.
+    message: String,
+    /// Facts by name, if there are any.
+    #[schema(value_type = Object)]
+    result: (),
+}
+
+struct Failed<'a> {
     code: u16,
     error: &'a ApiError,
 }
 
-impl Serialize for Failure<'_> {
+impl Serialize for Failed<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut map = serializer.serialize_map(None)?;
         map.serialize_entry("code", &self.code)?;

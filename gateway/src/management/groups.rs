@@ -9,7 +9,7 @@ use firn_protocol::{ApiError, ApiResult, names};
 
 use super::body::{self, Fields};
 use super::enter::{self, Entered};
-use super::envelope::{self, Data, Done, Envelope, Rows};
+use super::envelope::{self, Data, Done, Envelope, Failure, Rows};
 use super::params::missing;
 use super::shapes::bodies::GroupBody;
 use super::shapes::group::{GroupConfig, GroupDetail, GroupRow, Switched};
@@ -28,7 +28,10 @@ const CONFIG: &str = "subscriptionGroupConfig";
 #[utoipa::path(
     post, path = "/api/manager/subscriptions/{clusterName}", tag = "management",
     operation_id = "management_g1", params(AuthQuery, ClusterPath), request_body = GroupBody,
-    responses((status = "default", description = "Made, or why not", body = Envelope<Done>)),
+    responses(
+        (status = 200, description = "Made", body = Envelope<Done>),
+        (status = "default", description = "An error", body = Failure),
+    ),
 )]
 pub(super) async fn create(mut call: Call) -> Answer {
     let body = call.body().await?;
@@ -51,7 +54,10 @@ pub(super) async fn create(mut call: Call) -> Answer {
 #[utoipa::path(
     post, path = "/api/manager/subscriptions/{clusterName}/{groupName}", tag = "management",
     operation_id = "management_g2", params(AuthQuery, GroupPath), request_body = GroupBody,
-    responses((status = "default", description = "Changed, or why not", body = Envelope<Done>)),
+    responses(
+        (status = 200, description = "Changed", body = Envelope<Done>),
+        (status = "default", description = "An error", body = Failure),
+    ),
 )]
 pub(super) async fn change(mut call: Call) -> Answer {
     let body = call.body().await?;
@@ -180,7 +186,10 @@ fn note_brokers(field: &str, listed: &[String], scope: &Scope, warnings: &mut Ve
 #[utoipa::path(
     delete, path = "/api/manager/subscriptions/{clusterName}/{groupName}", tag = "management",
     operation_id = "management_g3", params(AuthQuery, GroupPath),
-    responses((status = "default", description = "Removed, or why not", body = Envelope<Done>)),
+    responses(
+        (status = 200, description = "Removed", body = Envelope<Done>),
+        (status = "default", description = "An error", body = Failure),
+    ),
 )]
 pub(super) async fn remove(call: Call) -> Answer {
     let mut entered = Entered::of(&call)?;
@@ -196,7 +205,10 @@ pub(super) async fn remove(call: Call) -> Answer {
 #[utoipa::path(
     get, path = "/api/manager/subscriptions/{clusterName}/{groupName}/detail", tag = "management",
     operation_id = "management_g4", params(AuthQuery, GroupPath),
-    responses((status = "default", description = "The group", body = Envelope<Data<GroupDetail>>)),
+    responses(
+        (status = 200, description = "The group", body = Envelope<Data<GroupDetail>>),
+        (status = "default", description = "An error", body = Failure),
+    ),
 )]
 pub(super) async fn detail(call: Call) -> Answer {
     let mut entered = Entered::of(&call)?;
@@ -219,7 +231,10 @@ pub(super) async fn detail(call: Call) -> Answer {
 #[utoipa::path(
     get, path = "/api/manager/subscriptions/{clusterName}/basedatas", tag = "management",
     operation_id = "management_g5", params(AuthQuery, ClusterPath, Page),
-    responses((status = "default", description = "A page", body = Envelope<Rows<GroupRow>>)),
+    responses(
+        (status = 200, description = "A page", body = Envelope<Rows<GroupRow>>),
+        (status = "default", description = "An error", body = Failure),
+    ),
 )]
 pub(super) async fn all(call: Call) -> Answer {
     let mut entered = Entered::with_right(&call, Action::ReadManaged)?;
@@ -250,7 +265,10 @@ pub(super) async fn all(call: Call) -> Answer {
         ("brokerNames" = String, Query, description = "Joined by commas, or a JSON array; empty is all"),
         ("isOpen" = u8, Query, description = "0 is on, 1 is off"),
     ),
-    responses((status = "default", description = "Switched, or why not", body = Envelope<Switched>)),
+    responses(
+        (status = 200, description = "Switched", body = Envelope<Switched>),
+        (status = "default", description = "An error", body = Failure),
+    ),
 )]
 pub(super) async fn switch(call: Call) -> Answer {
     let mut entered = Entered::of(&call)?;

@@ -8,7 +8,7 @@ use firn_protocol::message::Message;
 use firn_protocol::{ApiError, ApiResult, Offset, QueueId, Timestamp};
 
 use super::enter::{self, Entered};
-use super::envelope::{self, Data, Envelope, Rows};
+use super::envelope::{self, Data, Envelope, Failure, Rows};
 use super::shapes::message::MessageRow;
 use super::shapes::parameters::{Auth, MessagePath, Page};
 use crate::auth::Action;
@@ -32,7 +32,10 @@ const WINDOW_MS: u64 = 3600 * 1000;
         ("topicName" = Option<String>, Query, description = "The message's topic, if it is given"),
         ("groupName" = Option<String>, Query, description = "Adds what this group did with it"),
     ),
-    responses((status = "default", description = "The message", body = Envelope<Data<MessageRow>>)),
+    responses(
+        (status = 200, description = "The message", body = Envelope<Data<MessageRow>>),
+        (status = "default", description = "An error", body = Failure),
+    ),
 )]
 pub(super) async fn by_id(call: Call) -> Answer {
     let mut entered = Entered::of(&call)?;
@@ -47,7 +50,10 @@ pub(super) async fn by_id(call: Call) -> Answer {
 #[utoipa::path(
     get, path = "/api/manager/messages/{msgId}/body", tag = "management",
     operation_id = "management_body", params(Auth, MessagePath),
-    responses((status = 200, description = "The bytes", content_type = "application/octet-stream")),
+    responses(
+        (status = 200, description = "The bytes", body = Vec<u8>, content_type = "application/octet-stream"),
+        (status = "default", description = "An error", body = Failure),
+    ),
 )]
 pub(super) async fn body(call: Call) -> Answer {
     let entered = Entered::of(&call)?;
@@ -99,7 +105,10 @@ fn readable_id(id: &str) -> ApiResult<String> {
         ("queueOffset" = u64, Query, description = "Place in that queue"),
         ("groupName" = Option<String>, Query, description = "Adds what this group did with it"),
     ),
-    responses((status = "default", description = "The message", body = Envelope<Data<MessageRow>>)),
+    responses(
+        (status = 200, description = "The message", body = Envelope<Data<MessageRow>>),
+        (status = "default", description = "An error", body = Failure),
+    ),
 )]
 pub(super) async fn by_offset(call: Call) -> Answer {
     let mut entered = Entered::of(&call)?;
@@ -134,7 +143,10 @@ pub(super) async fn by_offset(call: Call) -> Answer {
         ("brokerName" = Option<String>, Query, description = "Only on this broker"),
         ("groupName" = Option<String>, Query, description = "Adds what this group did with them"),
     ),
-    responses((status = "default", description = "A page", body = Envelope<Rows<MessageRow>>)),
+    responses(
+        (status = 200, description = "A page", body = Envelope<Rows<MessageRow>>),
+        (status = "default", description = "An error", body = Failure),
+    ),
 )]
 pub(super) async fn by_key(call: Call) -> Answer {
     let entered = Entered::of(&call)?;
@@ -160,7 +172,10 @@ pub(super) async fn by_key(call: Call) -> Answer {
         ("tag" = Option<String>, Query, description = "Only messages with this tag"),
         ("groupName" = Option<String>, Query, description = "Adds what this group did with them"),
     ),
-    responses((status = "default", description = "A page", body = Envelope<Rows<MessageRow>>)),
+    responses(
+        (status = 200, description = "A page", body = Envelope<Rows<MessageRow>>),
+        (status = "default", description = "An error", body = Failure),
+    ),
 )]
 pub(super) async fn in_topic(call: Call) -> Answer {
     let entered = Entered::of(&call)?;

@@ -8,7 +8,7 @@ use firn_protocol::{ApiError, ApiResult, BrokerId, ErrorCode, Timestamp};
 
 use super::body::Fields;
 use super::enter::{self, Entered};
-use super::envelope::{self, Envelope};
+use super::envelope::{self, Envelope, Failure};
 use super::params::{Paging, missing};
 use super::shapes::bodies::ResetBody;
 use super::shapes::parameters::Auth;
@@ -36,7 +36,10 @@ struct Wanted {
 #[utoipa::path(
     post, path = "/api/manager/topics/consumeOffset", tag = "management",
     operation_id = "management_t12", params(Auth), request_body = ResetBody,
-    responses((status = "default", description = "A page of queues, or why not", body = Envelope<Reset>)),
+    responses(
+        (status = 200, description = "A page of queues", body = Envelope<Reset>),
+        (status = "default", description = "An error", body = Failure),
+    ),
 )]
 pub(super) async fn reset(mut call: Call) -> Answer {
     let body = call.body().await?;

@@ -2,7 +2,7 @@
 
 use super::depth::note_books;
 use super::enter::{self, Entered};
-use super::envelope::{self, Data, Envelope, Rows};
+use super::envelope::{self, Data, Envelope, Failure, Rows};
 use super::shapes::parameters::{AuthQuery, ClusterPath, Page, TopicPath};
 use super::shapes::topic::{TopicRow, TopicStats};
 use super::topics::broker_names;
@@ -17,7 +17,10 @@ use crate::ops::depth;
 #[utoipa::path(
     get, path = "/api/manager/topics/{clusterName}/basedata/{topicName}", tag = "management",
     operation_id = "management_t4", params(AuthQuery, TopicPath),
-    responses((status = "default", description = "The topic", body = Envelope<Data<TopicRow>>)),
+    responses(
+        (status = 200, description = "The topic", body = Envelope<Data<TopicRow>>),
+        (status = "default", description = "An error", body = Failure),
+    ),
 )]
 pub(super) async fn one(call: Call) -> Answer {
     let mut entered = Entered::of(&call)?;
@@ -37,7 +40,10 @@ pub(super) async fn one(call: Call) -> Answer {
         ("topicName" = Option<String>, Query, description = "Part of the topic's name"),
         ("brokerName" = Option<String>, Query, description = "Only rows of this broker"),
     ),
-    responses((status = "default", description = "A page", body = Envelope<Rows<TopicRow>>)),
+    responses(
+        (status = 200, description = "A page", body = Envelope<Rows<TopicRow>>),
+        (status = "default", description = "An error", body = Failure),
+    ),
 )]
 pub(super) async fn all(call: Call) -> Answer {
     let mut entered = Entered::with_right(&call, Action::ReadManaged)?;
@@ -69,7 +75,10 @@ pub(super) async fn all(call: Call) -> Answer {
     get, path = "/api/manager/topics/{clusterName}/{topicName}/stats", tag = "management",
     operation_id = "management_t6",
     params(AuthQuery, TopicPath, ("brokerName" = Option<String>, Query, description = "Only on this broker")),
-    responses((status = "default", description = "The counts", body = Envelope<Data<TopicStats>>)),
+    responses(
+        (status = 200, description = "The counts", body = Envelope<Data<TopicStats>>),
+        (status = "default", description = "An error", body = Failure),
+    ),
 )]
 pub(super) async fn stats(call: Call) -> Answer {
     let mut entered = Entered::of(&call)?;

@@ -7,7 +7,7 @@ use firn_protocol::{ApiError, ApiResult, names};
 
 use super::body::{self, Fields};
 use super::enter::{self, Entered};
-use super::envelope::{self, Done, Envelope};
+use super::envelope::{self, Done, Envelope, Failure};
 use super::params::missing;
 use super::shapes::bodies::TopicBody;
 use super::shapes::parameters::{Auth, AuthQuery, TopicPath};
@@ -25,7 +25,10 @@ const ALLOWED: [&str; 2] = ["allowdConsumerGroups", "allowedConsumerGroups"];
 #[utoipa::path(
     post, path = "/api/manager/topics", tag = "management", operation_id = "management_t1",
     params(Auth), request_body = TopicBody,
-    responses((status = "default", description = "Made, or why not", body = Envelope<Done>)),
+    responses(
+        (status = 200, description = "Made", body = Envelope<Done>),
+        (status = "default", description = "An error", body = Failure),
+    ),
 )]
 pub(super) async fn create(mut call: Call) -> Answer {
     let body = call.body().await?;
@@ -53,7 +56,10 @@ pub(super) async fn create(mut call: Call) -> Answer {
 #[utoipa::path(
     delete, path = "/api/manager/topics/{clusterName}/{topicName}", tag = "management",
     operation_id = "management_t2", params(AuthQuery, TopicPath),
-    responses((status = "default", description = "Removed, or why not", body = Envelope<Done>)),
+    responses(
+        (status = 200, description = "Removed", body = Envelope<Done>),
+        (status = "default", description = "An error", body = Failure),
+    ),
 )]
 pub(super) async fn remove(call: Call) -> Answer {
     let mut entered = Entered::of(&call)?;
@@ -69,7 +75,10 @@ pub(super) async fn remove(call: Call) -> Answer {
 #[utoipa::path(
     post, path = "/api/manager/topics/{clusterName}/{topicName}", tag = "management",
     operation_id = "management_t3", params(AuthQuery, TopicPath), request_body = TopicBody,
-    responses((status = "default", description = "Changed, or why not", body = Envelope<Done>)),
+    responses(
+        (status = 200, description = "Changed", body = Envelope<Done>),
+        (status = "default", description = "An error", body = Failure),
+    ),
 )]
 pub(super) async fn change(mut call: Call) -> Answer {
     let body = call.body().await?;

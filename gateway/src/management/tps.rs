@@ -8,7 +8,7 @@ use firn_protocol::{ApiResult, BrokerId};
 
 use super::depth::note_books;
 use super::enter::{self, Entered};
-use super::envelope::{self, Envelope, Rows};
+use super::envelope::{self, Envelope, Failure, Rows};
 use super::shapes::parameters::{AuthQuery, ClusterPath, TopicPath};
 use super::shapes::progress::{TpsLists, TpsPoint};
 use crate::auth::Action;
@@ -21,7 +21,10 @@ use crate::ops::curves::{self, Of, STEPS, per_second};
 #[utoipa::path(
     get, path = "/api/manager/cluster/{clusterName}/tps", tag = "management",
     operation_id = "management_c3", params(AuthQuery, ClusterPath),
-    responses((status = "default", description = "Oldest first", body = Envelope<Rows<TpsPoint>>)),
+    responses(
+        (status = 200, description = "Oldest first", body = Envelope<Rows<TpsPoint>>),
+        (status = "default", description = "An error", body = Failure),
+    ),
 )]
 pub(super) async fn of_cluster(call: Call) -> Answer {
     let mut entered = Entered::with_right(&call, Action::ReadManaged)?;
@@ -61,7 +64,10 @@ pub(super) async fn of_cluster(call: Call) -> Answer {
         ("brokerName" = String, Query, description = "One broker; empty or `*` is all of them"),
         ("groupName" = String, Query, description = "May be empty: then what is sent alone"),
     ),
-    responses((status = "default", description = "Points with traffic, oldest first", body = Envelope<TpsLists>)),
+    responses(
+        (status = 200, description = "Points with traffic, oldest first", body = Envelope<TpsLists>),
+        (status = "default", description = "An error", body = Failure),
+    ),
 )]
 pub(super) async fn of_topic(call: Call) -> Answer {
     let mut entered = Entered::of(&call)?;

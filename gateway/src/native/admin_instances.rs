@@ -25,7 +25,7 @@ pub(super) fn visible(call: &Call, identity: &Identity) -> Vec<Arc<Instance>> {
 /// Instances that the caller can see; all for the operator.
 #[utoipa::path(
     get, path = "/v1/instances", tag = "instances",
-    params(("max" = Option<u64>, Query), ("cursor" = Option<String>, Query)),
+    params(("max" = Option<u64>, Query, minimum = 1, maximum = 1000), ("cursor" = Option<String>, Query)),
     responses(
         (status = 200, description = "A page", body = List<InstanceJson>),
         (status = "default", description = "An error", body = ErrorAnswer),

@@ -16,7 +16,7 @@ use crate::ops::not_found;
 /// Tenants that the caller can see.
 #[utoipa::path(
     get, path = "/v1/tenants", tag = "tenants",
-    params(("max" = Option<u64>, Query), ("cursor" = Option<String>, Query)),
+    params(("max" = Option<u64>, Query, minimum = 1, maximum = 1000), ("cursor" = Option<String>, Query)),
     responses(
         (status = 200, description = "A page", body = List<TenantJson>),
         (status = "default", description = "An error", body = ErrorAnswer),
@@ -136,7 +136,7 @@ pub(super) fn named(call: &Call, identity: &Identity) -> ApiResult<std::sync::Ar
 /// Plans that the caller's instances can have.
 #[utoipa::path(
     get, path = "/v1/plans", tag = "plans",
-    params(("max" = Option<u64>, Query), ("cursor" = Option<String>, Query)),
+    params(("max" = Option<u64>, Query, minimum = 1, maximum = 1000), ("cursor" = Option<String>, Query)),
     responses(
         (status = 200, description = "A page", body = List<PlanJson>),
         (status = "default", description = "An error", body = ErrorAnswer),

@@ -18,7 +18,7 @@ use crate::ops::not_found;
 /// Tokens of an instance, without what proves them.
 #[utoipa::path(
     get, path = "/v1/instances/{instance}/tokens", tag = "tokens",
-    params(InstancePath, ("max" = Option<u64>, Query), ("cursor" = Option<String>, Query)),
+    params(InstancePath, ("max" = Option<u64>, Query, minimum = 1, maximum = 1000), ("cursor" = Option<String>, Query)),
     responses(
         (status = 200, description = "A page", body = List<ApiTokenJson>),
         (status = "default", description = "An error", body = ErrorAnswer),

@@ -14,7 +14,7 @@ use crate::ops::remove::InUse;
 /// Topics of an instance.
 #[utoipa::path(
     get, path = "/v1/instances/{instance}/topics", tag = "topics",
-    params(InstancePath, ("max" = Option<u64>, Query), ("cursor" = Option<String>, Query)),
+    params(InstancePath, ("max" = Option<u64>, Query, minimum = 1, maximum = 1000), ("cursor" = Option<String>, Query)),
     responses(
         (status = 200, description = "A page", body = List<TopicJson>),
         (status = "default", description = "An error", body = ErrorAnswer),

@@ -19,7 +19,7 @@ use crate::ops::{Scope, not_found};
 /// Users of an instance, without their secrets.
 #[utoipa::path(
     get, path = "/v1/instances/{instance}/users", tag = "users",
-    params(InstancePath, ("max" = Option<u64>, Query), ("cursor" = Option<String>, Query)),
+    params(InstancePath, ("max" = Option<u64>, Query, minimum = 1, maximum = 1000), ("cursor" = Option<String>, Query)),
     responses(
         (status = 200, description = "A page", body = List<UserJson>),
         (status = "default", description = "An error", body = ErrorAnswer),

@@ -40,15 +40,17 @@ enum Form {
     params(
         ("from" = Option<u64>, Query, description = "ms since 1970, inclusive"),
         ("to" = Option<u64>, Query, description = "ms since 1970, inclusive"),
-        ("action" = Option<String>, Query, description = "Such as `topic.create` or `denied`"),
-        ("caller" = Option<String>, Query, description = "Such as `user:demo`"),
-        ("object" = Option<String>, Query, description = "How the object begins"),
+        ("action" = Option<String>, Query, pattern = r"^[^\u0000]*$", description = "Such as `topic.create` or `denied`"),
+        ("caller" = Option<String>, Query, pattern = r"^[^\u0000]*$", description = "Such as `user:demo`"),
+        ("object" = Option<String>, Query, pattern = r"^[^\u0000]*$", description = "How the object begins"),
         ("tenant" = Option<u64>, Query, description = "For the operator: of this tenant alone"),
-        ("max" = Option<u64>, Query, description = "1 to 500, 100 by default"),
+        ("max" = Option<u64>, Query, minimum = 1, maximum = 500, description = "1 to 500, 100 by default"),
         ("cursor" = Option<String>, Query),
     ),
     responses(
-        (status = 200, description = "A page", body = AuditList),
+        (status = 200, description = "A page", content(
+            (AuditList = "application/json"), (String = "text/csv"), (String = "application/x-ndjson"),
+        )),
         (status = "default", description = "An error", body = ErrorAnswer),
     )
 )]

@@ -46,7 +46,9 @@ pub(super) async fn list(call: Call) -> Answer {
 #[utoipa::path(
     get, path = "/v1/tenants/{tenant}/bills/{month}", tag = "billing", params(BillPath),
     responses(
-        (status = 200, description = "The bill", body = BillJson),
+        (status = 200, description = "The bill", content(
+            (BillJson = "application/json"), (String = "text/csv"), (String = "text/html"),
+        )),
         (status = "default", description = "An error", body = ErrorAnswer),
     )
 )]
@@ -63,7 +65,7 @@ pub(super) async fn show(call: Call) -> Answer {
 /// Works a bill out anew from the events of its hours, as far as these are kept (40
 /// days), and tells every difference.
 #[utoipa::path(
-    post, path = "/v1/tenants/{tenant}/bills/{month}/verify", tag = "billing", params(BillPath),
+    post, path = "/v1/tenants/{tenant}/bills/{month}/verify", tag = "billing", params(BillPath), request_body = Empty,
     responses(
         (status = 200, description = "What was found", body = VerificationJson),
         (status = "default", description = "An error", body = ErrorAnswer),
@@ -88,7 +90,7 @@ pub(super) async fn verify(mut call: Call) -> Answer {
 /// Price lists of the caller's plans; all for the operator.
 #[utoipa::path(
     get, path = "/v1/price-lists", tag = "billing",
-    params(("max" = Option<u64>, Query), ("cursor" = Option<String>, Query)),
+    params(("max" = Option<u64>, Query, minimum = 1, maximum = 1000), ("cursor" = Option<String>, Query)),
     responses(
         (status = 200, description = "A page", body = List<PriceListJson>),
         (status = "default", description = "An error", body = ErrorAnswer),

@@ -1,12 +1,15 @@
 //! The API's description, generated from the handlers, and pages made of it.
 
+mod complete;
+mod forms;
+
 use std::fmt::Write as _;
 use std::sync::LazyLock;
 
 use actix_web::HttpResponse;
 use serde_json::Value;
 use utoipa::OpenApi;
-use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
+use utoipa::openapi::security::{ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityScheme};
 
 use super::answer::Answer;
 use super::call::Call;
@@ -61,17 +64,22 @@ impl utoipa::Modify for Credentials {
         let scheme = |scheme| SecurityScheme::Http(HttpBuilder::new().scheme(scheme).build());
         components.add_security_scheme("basic", scheme(HttpAuthScheme::Basic));
         components.add_security_scheme("bearer", scheme(HttpAuthScheme::Bearer));
+        for name in ["accessKey", "secretKey"] {
+            let key = ApiKey::Query(ApiKeyValue::new(name));
+            components.add_security_scheme(name, SecurityScheme::ApiKey(key));
+        }
     }
 }
 
-static JSON: LazyLock<String> =
-    LazyLock::new(|| serde_json::to_string(&described()).unwrap_or_default());
+static JSON: LazyLock<String> = LazyLock::new(|| described().to_string());
 static PAGE: LazyLock<String> = LazyLock::new(render);
 
-fn described() -> utoipa::openapi::OpenApi {
+fn described() -> Value {
     let mut api = Api::openapi();
     api.merge(crate::management::description());
-    api
+    let mut document = serde_json::to_value(&api).unwrap_or_default();
+    complete::complete(&mut document);
+    document
 }
 
 pub(super) fn openapi_json() -> String {
@@ -157,7 +165,7 @@ fn render() -> String {
                 // Writing to a string cannot fail.
                 let _ = write!(page, "<h2>{}</h2>", escaped(tag));
             }
-            render_operation(&mut page, method, path, operation);
+            render_operation(&mut page, &api, (method, path), operation);
         }
     }
     page.push_str("<h1>Shapes</h1>");
@@ -178,7 +186,12 @@ fn render() -> String {
     page
 }
 
-fn render_operation(page: &mut String, method: &str, path: &str, operation: &Value) {
+fn render_operation(
+    page: &mut String,
+    api: &Value,
+    (method, path): (&str, &str),
+    operation: &Value,
+) {
     let _ = write!(
         page,
         "<details><summary><b class=\"m\">{}</b> <code>{}</code></summary><p>{} {}</p>",
@@ -204,6 +217,9 @@ fn render_operation(page: &mut String, method: &str, path: &str, operation: &Val
         let _ = write!(page, "<p>Body: <a href=\"#{0}\">{0}</a></p>", escaped(name));
     }
     for (status, response) in operation["responses"].as_object().into_iter().flatten() {
+        let pointer = text(&response["$ref"]).trim_start_matches('#');
+        let shared = api.pointer(pointer).filter(|_| !pointer.is_empty());
+        let response = shared.unwrap_or(response);
         let _ = write!(
             page,
             "<p>{}: {}",

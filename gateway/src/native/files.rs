@@ -13,8 +13,9 @@ use super::answer::{self, Answer};
 use super::call::Call;
 use super::query::Query;
 use super::shapes::error::ErrorAnswer;
-use super::shapes::import::ImportJson;
+use super::shapes::import::{FileForm, ImportJson};
 use super::shapes::paths::InstancePath;
+use super::shapes::words::{ColumnsWord, FormatWord};
 use super::{admin_groups, admin_topics, upload};
 use crate::auth::{Action, Identity};
 use crate::files::{Format, Listing, Selection, groups, topics};
@@ -26,13 +27,16 @@ use crate::ops::import::{self, Importable, Wish};
     get, path = "/v1/instances/{instance}/topics/export", tag = "topics",
     params(
         InstancePath,
-        ("format" = String, Query, description = "`csv` or `xlsx`"),
+        ("format" = inline(FormatWord), Query),
         ("names" = Option<String>, Query, description = "Topics, separated by commas; default all"),
         ("brokers" = Option<String>, Query, description = "Lines of these brokers alone, separated by commas"),
-        ("columns" = Option<String>, Query, description = "`all`: further columns for what the others cannot say"),
+        ("columns" = inline(Option<ColumnsWord>), Query, description = "`all`: further columns for what the others cannot say"),
     ),
     responses(
-        (status = 200, description = "The file", body = String, content_type = "text/csv"),
+        (status = 200, description = "The file", content(
+            (String = "text/csv"),
+            (Vec<u8> = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"),
+        )),
         (status = "default", description = "An error", body = ErrorAnswer),
     )
 )]
@@ -53,9 +57,12 @@ pub(super) async fn export_topics(call: Call) -> Answer {
 /// An empty list of topics to fill in, with two samples.
 #[utoipa::path(
     get, path = "/v1/instances/{instance}/topics/template", tag = "topics",
-    params(InstancePath, ("format" = String, Query, description = "`csv` or `xlsx`")),
+    params(InstancePath, ("format" = inline(FormatWord), Query)),
     responses(
-        (status = 200, description = "The file", body = String, content_type = "text/csv"),
+        (status = 200, description = "The file", content(
+            (String = "text/csv"),
+            (Vec<u8> = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"),
+        )),
         (status = "default", description = "An error", body = ErrorAnswer),
     )
 )]
@@ -82,7 +89,11 @@ pub(super) async fn topics_template(call: Call) -> Answer {
         ("dryRun" = Option<bool>, Query, description = "`true`: say what would come of it, and make nothing"),
         ("brokers" = Option<String>, Query, description = "Brokers for lines that name none, separated by commas; default all"),
     ),
-    request_body(content = String, content_type = "text/csv", description = "Or an xlsx, or a form with one file"),
+    request_body(content(
+        (String = "text/csv"),
+        (Vec<u8> = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"),
+        (FileForm = "multipart/form-data"),
+    )),
     responses(
         (status = 200, description = "What came of it", body = ImportJson),
         (status = "default", description = "An error", body = ErrorAnswer),
@@ -97,13 +108,16 @@ pub(super) async fn import_topics(call: Call) -> Answer {
     get, path = "/v1/instances/{instance}/groups/export", tag = "groups",
     params(
         InstancePath,
-        ("format" = String, Query, description = "`csv` or `xlsx`"),
+        ("format" = inline(FormatWord), Query),
         ("names" = Option<String>, Query, description = "Groups, separated by commas; default all"),
         ("brokers" = Option<String>, Query, description = "Lines of these brokers alone, separated by commas"),
-        ("columns" = Option<String>, Query, description = "`all`: further columns for what the others cannot say"),
+        ("columns" = inline(Option<ColumnsWord>), Query, description = "`all`: further columns for what the others cannot say"),
     ),
     responses(
-        (status = 200, description = "The file", body = String, content_type = "text/csv"),
+        (status = 200, description = "The file", content(
+            (String = "text/csv"),
+            (Vec<u8> = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"),
+        )),
         (status = "default", description = "An error", body = ErrorAnswer),
     )
 )]
@@ -124,9 +138,12 @@ pub(super) async fn export_groups(call: Call) -> Answer {
 /// An empty list of groups to fill in, with two samples.
 #[utoipa::path(
     get, path = "/v1/instances/{instance}/groups/template", tag = "groups",
-    params(InstancePath, ("format" = String, Query, description = "`csv` or `xlsx`")),
+    params(InstancePath, ("format" = inline(FormatWord), Query)),
     responses(
-        (status = 200, description = "The file", body = String, content_type = "text/csv"),
+        (status = 200, description = "The file", content(
+            (String = "text/csv"),
+            (Vec<u8> = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"),
+        )),
         (status = "default", description = "An error", body = ErrorAnswer),
     )
 )]
@@ -152,7 +169,11 @@ pub(super) async fn groups_template(call: Call) -> Answer {
         InstancePath,
         ("dryRun" = Option<bool>, Query, description = "`true`: say what would come of it, and make nothing"),
     ),
-    request_body(content = String, content_type = "text/csv", description = "Or an xlsx, or a form with one file"),
+    request_body(content(
+        (String = "text/csv"),
+        (Vec<u8> = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"),
+        (FileForm = "multipart/form-data"),
+    )),
     responses(
         (status = 200, description = "What came of it", body = ImportJson),
         (status = "default", description = "An error", body = ErrorAnswer),

@@ -2,9 +2,13 @@
 //! is JSON at all is told before anything else, what is wrong with a field
 //! only to callers who may call.
 
+mod objects;
+
 use firn_protocol::{ApiError, ApiResult, ErrorCode};
 use serde::Deserialize;
 use serde::de::IgnoredAny;
+
+use objects::Objects;
 
 /// Longest error text; a wrong value is echoed no further.
 const TEXT_BYTES_MAX: usize = 400;
@@ -27,7 +31,12 @@ pub(crate) fn read<'a, T: Deserialize<'a>>(body: &'a [u8]) -> ApiResult<Fields<T
         )
     })?;
     let text = if text.is_empty() { "{}" } else { text };
-    match serde_json::from_str(text) {
+    let mut reader = serde_json::Deserializer::from_str(text);
+    let form = T::deserialize(Objects(&mut reader)).and_then(|form| {
+        reader.end()?;
+        Ok(form)
+    });
+    match form {
         Ok(form) => Ok(Ok(form)),
         Err(error) if error.is_data() => {
             // The rest of the text was not looked at yet.
@@ -48,7 +57,7 @@ fn broken(error: &serde_json::Error) -> ApiError {
 /// Reads once more, now keeping track of where.
 fn wrong_field<'a, T: Deserialize<'a>>(text: &'a str) -> ApiError {
     let mut reader = serde_json::Deserializer::from_str(text);
-    let result: Result<T, _> = serde_path_to_error::deserialize(&mut reader);
+    let result: Result<T, _> = serde_path_to_error::deserialize(Objects(&mut reader));
     let message = match result {
         Err(error) => {
             let is_whole = error.path().iter().next().is_none();
@@ -74,4 +83,58 @@ fn shortened(mut text: String) -> String {
         text.push('…');
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(Debug, Deserialize)]
+    #[serde(deny_unknown_fields)]
+    #[expect(dead_code, reason = "read, and looked at by its form alone")]
+    struct Outer {
+        inner: Option<Inner>,
+        #[serde(default)]
+        list: Vec<Inner>,
+    }
+
+    #[derive(Debug, Deserialize)]
+    #[serde(deny_unknown_fields)]
+    #[expect(dead_code, reason = "read, and looked at by its form alone")]
+    struct Inner {
+        a: u64,
+    }
+
+    #[test]
+    fn a_struct_is_an_object_on_every_level() {
+        for good in [
+            r#"{}"#,
+            "",
+            r#"{"inner":{"a":1},"list":[{"a":2}]}"#,
+            r#"{"inner":null}"#,
+        ] {
+            let form = read::<Outer>(good.as_bytes());
+            assert!(matches!(form, Ok(Ok(_))), "{good}: {form:?}");
+        }
+        for (bad, name) in [
+            ("[]", "body"),
+            ("[null,[]]", "body"),
+            (r#"{"inner":[1]}"#, "inner"),
+            (r#"{"list":[{"a":1},[2]]}"#, "list[1]"),
+        ] {
+            let form = read::<Outer>(bad.as_bytes()).expect("it is JSON");
+            let error = form.expect_err(bad);
+            assert!(
+                error.message.starts_with(&format!("{name}: ")),
+                "{bad}: {error:?}"
+            );
+        }
+        for broken in ["{", "{} x", "[[", "nul"] {
+            let error = read::<Outer>(broken.as_bytes()).expect_err(broken);
+            assert!(
+                error.message.starts_with("body: not JSON"),
+                "{broken}: {error:?}"
+            );
+        }
+    }
 }

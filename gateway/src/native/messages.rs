@@ -31,7 +31,8 @@ const PROPERTY_PREFIX: &str = "firn-property-";
 /// Messages over a limit of messages a second: `RATE_LIMITED`; all of them: 429.
 #[utoipa::path(
     post, path = "/v1/instances/{instance}/topics/{topic}/messages", tag = "messages",
-    params(TopicPath), request_body = SendForm,
+    params(TopicPath),
+    request_body(content((SendForm = "application/json"), (Vec<u8> = "application/octet-stream"), (String = "text/plain"))),
     responses(
         (status = 200, description = "One result for each message", body = SendAnswer),
         (status = "default", description = "An error", body = ErrorAnswer),

@@ -38,6 +38,7 @@ pub(super) struct ParkedJson<'a> {
 pub(super) struct ReleaseForm {
     topic: String,
     broker: String,
+    #[schema(maximum = 65535)]
     queue_id: u16,
     queue_offset: u64,
     how: ReleaseWord,

@@ -10,6 +10,7 @@ use super::shapes::consume::filter;
 use super::shapes::error::ErrorAnswer;
 use super::shapes::message::{MessageJson, QueryAnswer};
 use super::shapes::paths::TopicPath;
+use super::shapes::words::FilterWord;
 use crate::auth::Action;
 use crate::ops::find;
 use crate::ops::peek::{self as ops, Peek, Start};
@@ -23,10 +24,10 @@ use crate::ops::peek::{self as ops, Peek, Start};
     params(
         TopicPath,
         ("filter" = Option<String>, Query, description = "An expression of the type: `*` (default) or `a || b`, or a condition on properties"),
-        ("filterType" = Option<String>, Query, description = "`TAG` (default) or `SQL92`"),
+        ("filterType" = inline(Option<FilterWord>), Query, description = "Default `TAG`"),
         ("from" = Option<String>, Query, description = "`earliest` (default), `latest` (the newest `max` of each queue), or a store time in ms since 1970"),
         ("group" = Option<String>, Query, description = "Adds what this group did with them; without `from`, begins at what it has not finished"),
-        ("max" = Option<u64>, Query, description = "1 to 1000, default 32"),
+        ("max" = Option<u64>, Query, minimum = 1, maximum = 1000, description = "1 to 1000, default 32"),
         ("cursor" = Option<String>, Query, description = "From the answer before"),
     ),
     responses(

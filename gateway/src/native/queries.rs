@@ -69,7 +69,7 @@ pub(super) async fn by_id(call: Call) -> Answer {
         ("offset" = Option<u64>, Query, description = "First offset of that queue"),
         ("from" = Option<u64>, Query, description = "Stored at or after, ms since 1970"),
         ("to" = Option<u64>, Query, description = "Stored at or before, ms since 1970"),
-        ("max" = Option<u64>, Query, description = "1 to 1000, default 32"),
+        ("max" = Option<u64>, Query, minimum = 1, maximum = 1000, description = "1 to 1000, default 32"),
         ("cursor" = Option<String>, Query, description = "From the answer before"),
         ("group" = Option<String>, Query, description = "Adds what this group did with them"),
     ),

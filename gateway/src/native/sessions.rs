@@ -10,18 +10,20 @@ use super::shapes::admin::List;
 use super::shapes::error::ErrorAnswer;
 use super::shapes::paths::InstancePath;
 use super::shapes::session::SessionJson;
+use super::shapes::words::KindWord;
 use crate::auth::Action;
 
 /// Clients of an instance that are online at this gateway. A client is online
 /// until 30 s after the end of its last send, receive or stream.
 #[utoipa::path(
     get, path = "/v1/instances/{instance}/sessions", tag = "instances",
+    operation_id = "sessions",
     params(
         InstancePath,
         ("group" = Option<String>, Query, description = "Only members of this group"),
         ("topic" = Option<String>, Query, description = "Only clients of this topic"),
-        ("kind" = Option<String>, Query, description = "Only `consumer` or `producer`"),
-        ("max" = Option<u64>, Query), ("cursor" = Option<String>, Query),
+        ("kind" = inline(Option<KindWord>), Query, description = "Only these"),
+        ("max" = Option<u64>, Query, minimum = 1, maximum = 1000), ("cursor" = Option<String>, Query),
     ),
     responses(
         (status = 200, description = "A page", body = List<SessionJson>),

@@ -16,3 +16,5 @@ pub(super) mod session;
 pub(super) mod text;
 pub(super) mod token;
 pub(super) mod transaction;
+pub(super) mod values;
+pub(super) mod words;

@@ -16,6 +16,7 @@ use super::shapes::consume::filter;
 use super::shapes::error::ErrorAnswer;
 use super::shapes::message::MessageJson;
 use super::shapes::paths::ConsumePath;
+use super::shapes::words::{FilterWord, ModeWord};
 use crate::ops::receive::{self, Consumer};
 use crate::ops::stream::{Event, MessageStream};
 
@@ -29,11 +30,11 @@ const WINDOW_DEFAULT: u64 = 64;
     get, path = "/v1/instances/{instance}/groups/{group}/topics/{topic}/stream", tag = "consume",
     params(
         ConsumePath,
-        ("max" = Option<u64>, Query, description = "Unacknowledged messages at most, 1 to 256, default 64"),
-        ("invisibleSeconds" = Option<u64>, Query, description = "1 to 43200, default 30"),
+        ("max" = Option<u64>, Query, minimum = 1, maximum = 256, description = "Unacknowledged messages at most, 1 to 256, default 64"),
+        ("invisibleSeconds" = Option<u64>, Query, minimum = 1, maximum = 43200, description = "1 to 43200, default 30"),
         ("filter" = Option<String>, Query, description = "An expression of the type: `*` or `a || b`, or a condition on properties"),
-        ("filterType" = Option<String>, Query, description = "`TAG` (default) or `SQL92`"),
-        ("mode" = Option<String>, Query, description = "`clustering` (default) or `broadcasting`"),
+        ("filterType" = inline(Option<FilterWord>), Query, description = "Default `TAG`"),
+        ("mode" = inline(Option<ModeWord>), Query, description = "Default `clustering`"),
         ("consumerId" = Option<String>, Query, description = "Default: derived from the connection"),
     ),
     responses(

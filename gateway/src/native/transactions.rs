@@ -7,12 +7,14 @@ use super::call::Call;
 use super::client;
 use super::consume::wait_ms;
 use super::json;
+use super::shapes::admin::Empty;
 use super::shapes::error::ErrorAnswer;
 use super::shapes::paths::{TopicPath, TransactionPath};
 use super::shapes::send::Done;
 use super::shapes::transaction::{
     BeginForm, Begun, ChecksAnswer, ChecksForm, TransactionJson, TransactionsAnswer,
 };
+use super::shapes::words::StateWord;
 use crate::auth::{Action, Identity};
 use crate::ops::transaction::{self as ops, Checks};
 
@@ -50,7 +52,7 @@ pub(super) async fn begin(mut call: Call) -> Answer {
 /// Commit: the message becomes visible.
 #[utoipa::path(
     post, path = "/v1/instances/{instance}/topics/{topic}/transactions/{transaction}/commit",
-    tag = "transactions", params(TransactionPath),
+    tag = "transactions", params(TransactionPath), request_body = Empty,
     responses(
         (status = 200, description = "Committed", body = Done),
         (status = "default", description = "An error", body = ErrorAnswer),
@@ -63,7 +65,7 @@ pub(super) async fn commit(call: Call) -> Answer {
 /// Roll back: nobody will ever see the message.
 #[utoipa::path(
     post, path = "/v1/instances/{instance}/topics/{topic}/transactions/{transaction}/rollback",
-    tag = "transactions", params(TransactionPath),
+    tag = "transactions", params(TransactionPath), request_body = Empty,
     responses(
         (status = 200, description = "Rolled back", body = Done),
         (status = "default", description = "An error", body = ErrorAnswer),
@@ -75,7 +77,7 @@ pub(super) async fn rollback(call: Call) -> Answer {
 
 async fn decide(mut call: Call, commit: bool) -> Answer {
     let body = call.json_body().await?;
-    let form = json::read::<super::shapes::transaction::Nothing>(&body)?;
+    let form = json::read::<Empty>(&body)?;
     let identity = call.identity()?;
     let scope = call.scope(&identity)?;
     let topic = call.topic(&scope)?;
@@ -134,8 +136,8 @@ pub(super) async fn checks(mut call: Call) -> Answer {
     get, path = "/v1/instances/{instance}/topics/{topic}/transactions", tag = "transactions",
     params(
         TopicPath,
-        ("state" = Option<String>, Query, description = "`open` or `givenUp`; both if absent"),
-        ("max" = Option<u64>, Query, description = "1 to 256, default 32"),
+        ("state" = inline(Option<StateWord>), Query, description = "Both if absent"),
+        ("max" = Option<u64>, Query, minimum = 1, maximum = 256, description = "1 to 256, default 32"),
         ("cursor" = Option<String>, Query, description = "From the answer before"),
     ),
     responses(

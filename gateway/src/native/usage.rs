@@ -8,6 +8,7 @@ use super::call::Call;
 use super::shapes::billing::{UsageAnswer, UsageJson};
 use super::shapes::error::ErrorAnswer;
 use super::shapes::paths::InstancePath;
+use super::shapes::words::ByWord;
 use crate::auth::Action;
 use crate::ops::{Scope, Services, Target};
 
@@ -23,7 +24,7 @@ const HOURS_MAX: u64 = 366 * 24;
         InstancePath,
         ("from" = Option<u64>, Query, description = "The first hour has it; default 24 h ago"),
         ("to" = Option<u64>, Query, description = "The last hour has it; default now"),
-        ("by" = Option<String>, Query, description = "`hour` (default), `day` or `topic`"),
+        ("by" = inline(Option<ByWord>), Query, description = "Default `hour`"),
     ),
     responses(
         (status = 200, description = "Usage", body = UsageAnswer),

@@ -123,7 +123,8 @@ fn bound<'a>(
         .bind(text(&filter.object))
         .bind(int(max)?);
     Ok(match filter.tenant {
-        Some(tenant) => statement.bind(int(tenant.0)?),
+        // No tenant has a number that no column can hold.
+        Some(tenant) => statement.bind(i64::try_from(tenant.0).unwrap_or(i64::MAX)),
         None => statement,
     })
 }

@@ -31,7 +31,8 @@ pub(in crate::management) struct TopicBody {
 #[schema(rename_all = "camelCase")]
 #[expect(dead_code, reason = "describes a shape; never built")]
 pub(in crate::management) struct GroupBody {
-    subscription_group_config: GroupConfigBody,
+    /// Required to make one.
+    subscription_group_config: Option<GroupConfigBody>,
     broker_name_list: Option<Vec<String>>,
     cluster_name_list: Option<Vec<String>>,
     remark: Option<String>,

@@ -13,24 +13,27 @@ macro_rules! parameters {
     };
 }
 
+// `accessKey` and `secretKey` are among the ways to send credentials, see `native::docs`.
 parameters!(Query Auth {
     /// Number of the tenant.
     tenant_id: String,
     /// Name of the instance.
     cluster_name: String,
-    /// Without an `Authorization` header: name of the application user.
-    access_key: Option<String>,
-    /// Without an `Authorization` header: its secret.
-    secret_key: Option<String>,
 });
 parameters!(Query AuthQuery {
     /// Number of the tenant.
     tenant_id: String,
     /// As in the path, if it is given.
     cluster_name: Option<String>,
-    /// Without an `Authorization` header: name of the application user.
-    access_key: Option<String>,
-    /// Without an `Authorization` header: its secret.
+});
+parameters!(Query Named {
+    /// Number of the tenant.
+    tenant_id: String,
+    /// Name of the instance.
+    cluster_name: String,
+    /// Name of the application user.
+    access_key: String,
+    /// Its secret, which is then shown.
     secret_key: Option<String>,
 });
 parameters!(Query Page {

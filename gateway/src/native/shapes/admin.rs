@@ -14,6 +14,11 @@ use firn_protocol::{ApiError, ApiResult, BrokerId, TenantId, Timestamp};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use super::values::{BrokerNames, Name, Names, Remark, SecretKey, Start, TimeZone};
+use super::words::{
+    DiskPolicyWord, DurabilityWord, InstanceStatusWord, OnPoisonWord, PermissionWord, TopicTypeWord,
+};
+
 /// A page of a list; `cursor` when there is more.
 #[derive(Serialize, ToSchema)]
 pub(in crate::native) struct List<T> {
@@ -42,13 +47,16 @@ impl From<&Tenant> for TenantJson {
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(in crate::native) struct NewTenantForm {
+    #[schema(minimum = 1, maximum = 9007199254740991_i64)]
     pub(in crate::native) id: u64,
+    #[schema(value_type = Name)]
     pub(in crate::native) name: String,
 }
 
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(in crate::native) struct TenantForm {
+    #[schema(value_type = Name)]
     pub(in crate::native) name: String,
 }
 
@@ -93,28 +101,40 @@ impl From<&Plan> for PlanJson {
 #[derive(Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(in crate::native) struct PlanForm {
+    #[schema(value_type = Name)]
     name: String,
     #[serde(default)]
+    #[schema(maximum = 9007199254740991_i64)]
     tps: u64,
     #[serde(default)]
+    #[schema(maximum = 9007199254740991_i64)]
     topic_tps: u64,
     #[serde(default = "burst_seconds")]
+    #[schema(minimum = 0, maximum = 60)]
     burst_seconds: f64,
     #[serde(default)]
+    #[schema(maximum = 9007199254740991_i64)]
     topics: u64,
     #[serde(default)]
+    #[schema(maximum = 9007199254740991_i64)]
     groups: u64,
     #[serde(default)]
+    #[schema(maximum = 9007199254740991_i64)]
     brokers: u64,
     #[serde(default)]
+    #[schema(maximum = 9007199254740991_i64)]
     storage_gib: u64,
     #[serde(default = "retention_hours")]
+    #[schema(minimum = 1, maximum = 87600)]
     retention_hours: u32,
     #[serde(default = "message_bytes")]
+    #[schema(minimum = 1, maximum = 4194304)]
     message_bytes: u64,
     #[serde(default)]
+    #[schema(maximum = 9007199254740991_i64)]
     connections: u64,
     #[serde(default = "price_list")]
+    #[schema(value_type = Name)]
     price_list: String,
 }
 
@@ -162,13 +182,13 @@ pub(in crate::native) struct InstanceJson {
     name: String,
     plan: String,
     brokers: Vec<String>,
-    #[schema(value_type = String)]
+    #[schema(value_type = DurabilityWord)]
     durability: Durability,
     retention_hours: u32,
-    #[schema(value_type = String)]
+    #[schema(value_type = DiskPolicyWord)]
     disk_policy: DiskPolicy,
     remark: String,
-    #[schema(value_type = String)]
+    #[schema(value_type = InstanceStatusWord)]
     status: InstanceStatus,
     created_at: u64,
     expires_at: Option<u64>,
@@ -204,21 +224,29 @@ impl From<&Instance> for InstanceJson {
 #[derive(Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(in crate::native) struct InstanceForm {
+    #[schema(maximum = 9007199254740991_i64)]
     tenant_id: Option<u64>,
+    #[schema(value_type = Option<Name>)]
     name: Option<String>,
+    #[schema(value_type = Option<Name>)]
     plan: Option<String>,
+    #[schema(value_type = Option<BrokerNames>)]
     brokers: Option<Vec<String>>,
-    #[schema(value_type = Option<String>)]
+    #[schema(value_type = Option<DurabilityWord>)]
     durability: Option<Durability>,
+    #[schema(minimum = 1, maximum = 87600)]
     retention_hours: Option<u32>,
-    #[schema(value_type = Option<String>)]
+    #[schema(value_type = Option<DiskPolicyWord>)]
     disk_policy: Option<DiskPolicy>,
+    #[schema(value_type = Option<Remark>)]
     remark: Option<String>,
+    #[schema(value_type = Option<TimeZone>)]
     time_zone: Option<String>,
     /// When it is frozen; a week later it is removed with its data.
+    #[schema(maximum = 9007199254740991_i64)]
     expires_at: Option<u64>,
     /// Of a change: `frozen` or `running`.
-    #[schema(value_type = Option<String>)]
+    #[schema(value_type = Option<InstanceStatusWord>)]
     status: Option<InstanceStatus>,
 }
 
@@ -263,10 +291,10 @@ impl InstanceForm {
 pub(in crate::native) struct TopicJson {
     name: String,
     #[serde(rename = "type")]
-    #[schema(value_type = String)]
+    #[schema(value_type = TopicTypeWord)]
     topic_type: TopicType,
     queues: u16,
-    #[schema(value_type = String)]
+    #[schema(value_type = PermissionWord)]
     permission: Permission,
     ordered: bool,
     remark: String,
@@ -301,18 +329,26 @@ impl TopicJson {
 #[derive(Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(in crate::native) struct TopicForm {
+    #[schema(value_type = Option<Name>)]
     name: Option<String>,
     #[serde(rename = "type")]
-    #[schema(value_type = Option<String>)]
+    #[schema(value_type = Option<TopicTypeWord>)]
     topic_type: Option<TopicType>,
+    #[schema(minimum = 1, maximum = 1024)]
     queues: Option<u16>,
-    #[schema(value_type = Option<String>)]
+    #[schema(value_type = Option<PermissionWord>)]
     permission: Option<Permission>,
     ordered: Option<bool>,
+    #[schema(value_type = Option<Remark>)]
     remark: Option<String>,
+    #[schema(value_type = Option<BrokerNames>)]
     brokers: Option<Vec<String>>,
+    /// 0 is as the instance has it.
+    #[schema(maximum = 87600)]
     retention_hours: Option<u32>,
+    #[schema(maximum = 9007199254740991_i64)]
     tps: Option<u64>,
+    #[schema(value_type = Option<Names>)]
     allowed_groups: Option<Vec<String>>,
 }
 
@@ -350,6 +386,7 @@ impl TopicForm {
 pub(in crate::native) struct SubscriptionJson {
     /// 0 means no limit.
     #[serde(default)]
+    #[schema(maximum = 9007199254740991_i64)]
     tps: u64,
 }
 
@@ -358,12 +395,12 @@ pub(in crate::native) struct SubscriptionJson {
 pub(in crate::native) struct GroupJson {
     name: String,
     ordered: bool,
-    #[schema(value_type = String)]
+    #[schema(value_type = OnPoisonWord)]
     on_poison: OnPoison,
     max_retries: u32,
     enabled: bool,
     /// `earliest`, `latest` or a time in ms.
-    #[schema(value_type = String)]
+    #[schema(value_type = Start)]
     start: StartPosition,
     subscriptions: BTreeMap<String, SubscriptionJson>,
     remark: String,
@@ -405,15 +442,19 @@ impl From<&Group> for GroupJson {
 #[derive(Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(in crate::native) struct GroupForm {
+    #[schema(value_type = Option<Name>)]
     name: Option<String>,
     ordered: Option<bool>,
-    #[schema(value_type = Option<String>)]
+    #[schema(value_type = Option<OnPoisonWord>)]
     on_poison: Option<OnPoison>,
+    #[schema(maximum = 1000)]
     max_retries: Option<u32>,
     enabled: Option<bool>,
-    #[schema(value_type = Option<String>)]
+    #[schema(value_type = Option<Start>)]
     start: Option<StartPosition>,
+    #[schema(value_type = Option<BTreeMap<Name, SubscriptionJson>>)]
     subscriptions: Option<BTreeMap<String, SubscriptionJson>>,
+    #[schema(value_type = Option<Remark>)]
     remark: Option<String>,
 }
 
@@ -490,6 +531,7 @@ impl UserJson {
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(in crate::native) struct RotateForm {
     /// How long the secret of before stays valid, 0 to 604800; a day by default.
+    #[schema(maximum = 604800)]
     pub(in crate::native) grace_seconds: Option<u64>,
 }
 
@@ -498,10 +540,15 @@ pub(in crate::native) struct RotateForm {
 #[derive(Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(in crate::native) struct UserForm {
+    #[schema(value_type = Option<Name>)]
     access_key: Option<String>,
+    #[schema(value_type = Option<SecretKey>)]
     secret_key: Option<String>,
+    #[schema(value_type = Option<Names>)]
     topics: Option<Vec<String>>,
+    #[schema(value_type = Option<Remark>)]
     description: Option<String>,
+    #[schema(max_items = 64)]
     ip_allow: Option<Vec<String>>,
 }
 

@@ -5,6 +5,8 @@ use firn_protocol::api::billing::{Bill, BillLine, Price, PriceList, UsageSums, V
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use super::values::Name;
+
 const HOUR_SECS: i64 = 3600;
 
 /// Usage of an hour, a day, a topic, or all; bytes are those of contents.
@@ -207,6 +209,7 @@ impl From<&PriceList> for PriceListJson {
 #[derive(Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(in crate::native) struct PriceListForm {
+    #[schema(value_type = Name)]
     name: String,
     /// Optional: refused unless it is the next one.
     version: Option<u32>,

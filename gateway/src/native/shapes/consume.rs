@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::text::Text;
+use super::words::{BodyWord, FilterWord, ModeWord};
 use crate::ops::Scope;
 use crate::ops::lag::TopicLag;
 
@@ -14,22 +15,30 @@ use crate::ops::lag::TopicLag;
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(in crate::native) struct ReceiveForm {
     /// 1 to 256, default 16.
+    #[schema(minimum = 1, maximum = 256)]
     pub(in crate::native) max: Option<u64>,
     /// 0 to 30, larger counts as 30; default 0.
+    #[schema(minimum = 0)]
     pub(in crate::native) wait_seconds: Option<f64>,
     /// 1 to 43200, default 30.
+    #[schema(minimum = 1, maximum = 43200)]
     pub(in crate::native) invisible_seconds: Option<u64>,
     pub(in crate::native) filter: Option<FilterForm>,
     /// Default: derived from the connection.
+    #[schema(min_length = 1, max_length = 255)]
     pub(in crate::native) consumer_id: Option<String>,
     /// `base64` forces `bodyBase64`.
+    #[schema(value_type = Option<BodyWord>)]
     pub(in crate::native) body_encoding: Option<String>,
     /// Ordered groups: how many messages of one message group at most; 1 to 256, default 1.
+    #[schema(minimum = 1, maximum = 256)]
     pub(in crate::native) run_max: Option<u64>,
     /// `clustering` (default) or `broadcasting`.
+    #[schema(value_type = Option<ModeWord>)]
     pub(in crate::native) mode: Option<String>,
     /// A call that is made again because its answer was not seen repeats this, and is
     /// given the same messages as long as they are leased; 1 to 128 bytes.
+    #[schema(min_length = 1, max_length = 128)]
     pub(in crate::native) attempt_id: Option<String>,
 }
 
@@ -38,6 +47,7 @@ pub(in crate::native) struct ReceiveForm {
 pub(in crate::native) struct FilterForm {
     /// `TAG` (default) or `SQL92`.
     #[serde(rename = "type")]
+    #[schema(value_type = Option<FilterWord>)]
     pub(in crate::native) kind: Option<String>,
     /// `TAG`: `*` or `a || b`. `SQL92`: a condition on properties, like
     /// `size > 10 AND color IN ('red', 'blue')`; `TAGS` is the tag, `KEYS` the keys.
@@ -60,7 +70,7 @@ pub(in crate::native) fn filter(kind: Option<&str>, expression: Option<&str>) ->
 pub(in crate::native) struct AckForm<'a> {
     /// 1 to 1000.
     #[serde(borrow)]
-    #[schema(value_type = Vec<String>)]
+    #[schema(value_type = Vec<String>, min_items = 1, max_items = 1000)]
     pub(in crate::native) receipt_handles: Vec<Text<'a>>,
 }
 
@@ -84,6 +94,7 @@ pub(in crate::native) struct VisibilityForm<'a> {
     #[schema(value_type = String)]
     pub(in crate::native) receipt_handle: Text<'a>,
     /// 0 to 43200; 0 is a failure.
+    #[schema(maximum = 43200)]
     pub(in crate::native) invisible_seconds: u64,
 }
 
@@ -126,6 +137,7 @@ pub(in crate::native) enum SeekWord {
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(in crate::native) struct SeekOffset {
     pub(in crate::native) broker: String,
+    #[schema(maximum = 65535)]
     pub(in crate::native) queue_id: u16,
     pub(in crate::native) offset: u64,
 }
@@ -255,10 +267,12 @@ pub(in crate::native) struct RedriveForm {
     /// Only dead letters that came from this topic.
     pub(in crate::native) topic: Option<String>,
     /// Only these, 1 to 1000.
+    #[schema(min_items = 1, max_items = 1000)]
     pub(in crate::native) message_ids: Option<Vec<String>>,
     /// At most this many; default all.
     pub(in crate::native) max: Option<u64>,
     /// 0.1 to 10000; default: as fast as it goes.
+    #[schema(minimum = 0.1, maximum = 10000)]
     pub(in crate::native) rate_per_second: Option<f64>,
     /// To all groups of the topic; default false.
     pub(in crate::native) to_topic: Option<bool>,

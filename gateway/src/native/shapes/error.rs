@@ -22,6 +22,6 @@ pub(in crate::native) struct ErrorDetail {
     request_id: Option<String>,
     /// Whether the same request may succeed later.
     retryable: bool,
-    #[schema(value_type = Object)]
+    #[schema(value_type = Option<Object>)]
     details: Option<()>,
 }

@@ -55,3 +55,11 @@ impl From<LineError> for LineErrorJson {
         }
     }
 }
+
+/// A form with one file alone, of any field name.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "describes a shape; never built")]
+pub(in crate::native) struct FileForm {
+    #[schema(value_type = String, format = Binary)]
+    file: (),
+}

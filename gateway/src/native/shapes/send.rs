@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::text::{Text, TextMap};
+use super::words::{DurabilityWord, EncodingWord};
 use crate::native::answer::ErrorJson;
 use crate::ops::Scope;
 use crate::ops::draft::{Body, Draft};
@@ -20,6 +21,7 @@ use crate::ops::send::Sent;
 #[serde(deny_unknown_fields)]
 pub(in crate::native) struct SendForm<'a> {
     #[serde(borrow)]
+    #[schema(min_items = 1, max_items = 1000)]
     pub(in crate::native) messages: Vec<SendEntry<'a>>,
 }
 
@@ -33,29 +35,29 @@ pub(in crate::native) struct SendEntry<'a> {
     #[schema(value_type = Option<String>)]
     pub(super) body_base64: Option<Text<'a>>,
     /// `identity` (default), or `gzip`: the body is stored and handed out as it came.
-    #[schema(value_type = Option<String>)]
+    #[schema(value_type = Option<EncodingWord>)]
     pub(super) content_encoding: Option<Text<'a>>,
     /// At most 127 bytes, no `|`.
-    #[schema(value_type = Option<String>)]
+    #[schema(value_type = Option<String>, max_length = 127, pattern = "^[^|]*$")]
     pub(super) tag: Option<Text<'a>>,
     /// At most 16, without blanks.
     #[serde(default)]
-    #[schema(value_type = Vec<String>)]
+    #[schema(value_type = Vec<String>, max_items = 16)]
     pub(super) keys: Vec<Text<'a>>,
     /// At most 128, 16 KiB in all.
     #[serde(default)]
     #[schema(value_type = std::collections::BTreeMap<String, String>)]
     pub(super) properties: TextMap<'a>,
     /// For topics of type fifo and mixed.
-    #[schema(value_type = Option<String>)]
+    #[schema(value_type = Option<String>, max_length = 64)]
     pub(super) message_group: Option<Text<'a>>,
     /// For topics of type delay and mixed, ms since 1970.
     pub(super) deliver_at: Option<u64>,
     pub(super) delay_level: Option<u64>,
-    #[schema(value_type = Option<String>)]
+    #[schema(value_type = Option<String>, max_length = 128)]
     pub(super) dedup_id: Option<Text<'a>>,
     /// 32 or 34 hex digits made by the client.
-    #[schema(value_type = Option<String>)]
+    #[schema(value_type = Option<String>, pattern = "^([0-9A-Fa-f]{32}|[0-9A-Fa-f]{34})?$")]
     pub(super) message_id: Option<Text<'a>>,
 }
 
@@ -122,7 +124,7 @@ pub(in crate::native) struct Stored<'a> {
     /// Null until a delayed message is due.
     queue_offset: Option<u64>,
     store_timestamp: u64,
-    #[schema(value_type = String)]
+    #[schema(value_type = DurabilityWord)]
     durability: Durability,
     /// Of a delayed message: calls it back.
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -6,17 +6,23 @@ use firn_protocol::catalogue::{ApiToken, TokenScope};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use super::values::{Name, Names};
+use super::words::ScopeWord;
+
 #[derive(Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(in crate::native) struct ApiTokenForm {
+    #[schema(value_type = Name)]
     name: String,
     /// `read`, `manage`, `produce`, `consume`
-    #[schema(value_type = Vec<String>)]
+    #[schema(value_type = Vec<ScopeWord>, min_items = 1)]
     scopes: Vec<TokenScope>,
     /// Names it is limited to; empty means all.
     #[serde(default)]
+    #[schema(value_type = Names)]
     topics: Vec<String>,
     #[serde(default)]
+    #[schema(value_type = Names)]
     groups: Vec<String>,
     /// ms since 1970; 90 days from now by default, two years at most.
     expires_at: Option<u64>,
@@ -42,7 +48,7 @@ pub(in crate::native) struct ApiTokenJson {
     #[serde(skip_serializing_if = "Option::is_none")]
     token: Option<String>,
     name: String,
-    #[schema(value_type = Vec<String>)]
+    #[schema(value_type = Vec<ScopeWord>)]
     scopes: Vec<TokenScope>,
     topics: Vec<String>,
     groups: Vec<String>,

@@ -8,6 +8,7 @@ use utoipa::ToSchema;
 use super::message::MessageJson;
 use super::send::{SendEntry, as_text};
 use super::text::{Text, TextMap};
+use super::words::EncodingWord;
 use crate::ops::transaction::Begin;
 use crate::ops::{Scope, Services, transaction};
 
@@ -21,28 +22,29 @@ pub(in crate::native) struct BeginForm<'a> {
     body: Option<Text<'a>>,
     #[schema(value_type = Option<String>)]
     body_base64: Option<Text<'a>>,
-    #[schema(value_type = Option<String>)]
+    #[schema(value_type = Option<EncodingWord>)]
     content_encoding: Option<Text<'a>>,
-    #[schema(value_type = Option<String>)]
+    #[schema(value_type = Option<String>, max_length = 127, pattern = "^[^|]*$")]
     tag: Option<Text<'a>>,
     #[serde(default)]
-    #[schema(value_type = Vec<String>)]
+    #[schema(value_type = Vec<String>, max_items = 16)]
     keys: Vec<Text<'a>>,
     #[serde(default)]
     #[schema(value_type = std::collections::BTreeMap<String, String>)]
     properties: TextMap<'a>,
-    #[schema(value_type = Option<String>)]
+    #[schema(value_type = Option<String>, max_length = 64)]
     message_group: Option<Text<'a>>,
     deliver_at: Option<u64>,
     delay_level: Option<u64>,
     #[schema(value_type = Option<String>)]
     dedup_id: Option<Text<'a>>,
-    #[schema(value_type = Option<String>)]
+    #[schema(value_type = Option<String>, pattern = "^([0-9A-Fa-f]{32}|[0-9A-Fa-f]{34})?$")]
     message_id: Option<Text<'a>>,
     /// The topic's name if absent.
-    #[schema(value_type = Option<String>)]
+    #[schema(value_type = Option<String>, min_length = 1, max_length = 255)]
     producer_group: Option<Text<'a>>,
     /// 1 to 3600, default 6.
+    #[schema(minimum = 1, maximum = 3600)]
     check_after_seconds: Option<u64>,
 }
 
@@ -79,20 +81,22 @@ pub(in crate::native) struct Begun {
     pub(in crate::native) message_id: MessageId,
 }
 
-/// An empty object.
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(in crate::native) struct Nothing {}
-
 /// Whose transactions, how many, how long to wait.
 #[derive(Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(in crate::native) struct ChecksForm {
     /// The topic's name if absent.
+    #[schema(
+        min_length = 1,
+        max_length = 255,
+        pattern = r"^[^\u0000-\u001f\u007f-\u009f]*$"
+    )]
     pub(in crate::native) producer_group: Option<String>,
     /// 0 to 30.
+    #[schema(minimum = 0)]
     pub(in crate::native) wait_seconds: Option<f64>,
     /// 1 to 256, default 16.
+    #[schema(minimum = 1, maximum = 256)]
     pub(in crate::native) max: Option<u64>,
 }
 
