@@ -151,8 +151,9 @@ impl Entrance {
     /// Changes the state; then those have their turn who have room.
     fn change(&self, shared: &Shared, change: impl FnOnce(&mut State)) {
         let mut state = self.state.lock();
+        let somebody_waits = !state.rounds.is_empty();
         change(&mut state);
-        if !state.rounds.is_empty() {
+        if somebody_waits {
             // Asked under the lock: what leaves later finds who waits here.
             state.serve(shared.behind());
             let bytes = state.rounds.waiting_bytes();

@@ -323,7 +323,10 @@ async fn who_goes_away_leaves_its_place() {
         }
         pause().await;
     }
+    let waiting_bytes = |scene: &Scene| scene.bench.gauge("firn_storage_sends_waiting_bytes");
+    assert!(waiting_bytes(&scene) > 0.0);
     scene.sending.clear();
+    assert_eq!(waiting_bytes(&scene), 0.0, "nobody waits");
     let waiting = |scene: &Scene| scene.bench.counter("firn_storage_sends_waited_total");
     let before = waiting(&scene);
     scene.commits.let_through(usize::MAX);
