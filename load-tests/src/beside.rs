@@ -1,7 +1,7 @@
 //! A tenant that sends a little beside what is measured, and how long it takes.
 
 use std::net::SocketAddr;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -60,6 +60,8 @@ impl Caller {
 #[derive(Clone, Default)]
 pub(crate) struct Neighbour {
     latency: Arc<Mutex<Latency>>,
+    /// Sends that the node was too busy for.
+    refused: Arc<AtomicU64>,
     is_over: Arc<AtomicBool>,
 }
 
@@ -104,13 +106,22 @@ impl Neighbour {
         while !self.is_over.load(Ordering::Relaxed) {
             let due = begin + Duration::from_nanos(count * 1_000_000_000 / rate.max(1));
             clock::sleep(due.saturating_duration_since(clock::now())).await;
-            caller
-                .post(bootstrap::NEIGHBOUR, br#"{"messages":[{"body":"hello"}]}"#)
+            count += step;
+            let (status, answer) = caller
+                .ask(bootstrap::NEIGHBOUR, br#"{"messages":[{"body":"hello"}]}"#)
                 .await?;
+            if status == 503 {
+                self.refused.fetch_add(1, Ordering::Relaxed);
+                continue;
+            }
+            let answer = crate::http::Answer {
+                status,
+                body: &answer,
+            };
+            answer.success(bootstrap::NEIGHBOUR)?;
             // From when it should have been sent: a stall counts for all it held up.
             let took = clock::now().saturating_duration_since(due);
             self.latency().record(took);
-            count += step;
         }
         Ok(())
     }
@@ -122,6 +133,12 @@ impl Neighbour {
     /// Forgets what was measured.
     pub(crate) fn start_over(&self) {
         *self.latency() = Latency::default();
+        self.refused.store(0, Ordering::Relaxed);
+    }
+
+    /// Sends that were refused since.
+    pub(crate) fn refused(&self) -> u64 {
+        self.refused.load(Ordering::Relaxed)
     }
 
     /// Ends it.

@@ -249,8 +249,18 @@ impl Waiting {
 #[derive(Args)]
 pub(crate) struct Flood {
     /// Messages a second that the flooding tenant may send; it tries ten times as many.
+    /// 0: no limit, and it sends as fast as it can.
     #[arg(long, default_value_t = 5000)]
     tps: u64,
+    /// Connections of the flood.
+    #[arg(long, default_value_t = 16)]
+    connections: u64,
+    /// Messages of the flood's larger requests.
+    #[arg(long, default_value_t = 100)]
+    batch: u64,
+    /// What makes a send durable.
+    #[arg(long, default_value = "local")]
+    durability: flood::Durability,
     #[arg(long, default_value_t = 256)]
     body_bytes: usize,
     /// Sends a second of another tenant beside it.
@@ -267,10 +277,12 @@ pub(crate) struct Flood {
 
 impl Flood {
     pub(crate) fn plan(&self) -> flood::Plan {
-        let tps = self.tps.max(1);
         flood::Plan {
-            tps,
-            offered: 10 * tps,
+            tps: self.tps,
+            offered: 10 * self.tps,
+            connections: self.connections.max(1),
+            batch: self.batch.max(1),
+            durability: self.durability,
             body_bytes: self.body_bytes,
             neighbour_rate: self.neighbour_rate.max(1),
             phase: Duration::from_secs(self.seconds.max(1)),

@@ -1,6 +1,7 @@
 //! What a tenant's flood does to its neighbour, and how much of it passes (RELIABILITY
 //! R13): one sends ten times what its plan lets pass, in several ways, and another a
-//! little beside it.
+//! little beside it. With a plan that limits nothing, only the node itself stands
+//! between the two.
 
 use std::cell::Cell;
 use std::fs;
@@ -21,19 +22,42 @@ use crate::process::DataFolder;
 
 /// Connections of the neighbour.
 const BESIDE: u64 = 4;
-/// Connections of the flood.
-const CONNECTIONS: u64 = 16;
 
 /// How much of what.
 #[derive(Clone, Copy, Debug, Serialize)]
 pub struct Plan {
-    /// Messages a second that the flooding tenant may send.
+    /// Messages a second that the flooding tenant may send; 0 for no limit.
     pub tps: u64,
-    /// That it tries to send.
+    /// That it tries to send; 0 for as many as it can.
     pub offered: u64,
+    /// Connections of the flood.
+    pub connections: u64,
+    /// Messages of the larger requests.
+    pub batch: u64,
+    /// The durability class of both.
+    pub durability: Durability,
     pub body_bytes: usize,
     pub neighbour_rate: u64,
     pub phase: Duration,
+}
+
+/// What makes a send durable.
+#[derive(Clone, Copy, Debug, Serialize, clap::ValueEnum)]
+#[serde(rename_all = "lowercase")]
+pub enum Durability {
+    /// The node's log.
+    Local,
+    /// The object store.
+    Object,
+}
+
+impl Durability {
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::Local => "local",
+            Self::Object => "object",
+        }
+    }
 }
 
 /// What was found.
@@ -53,6 +77,12 @@ pub struct Phase {
     /// Messages of the flood, a second.
     pub offered: f64,
     pub accepted: f64,
+    /// Requests of the flood that the node was too busy for, a second.
+    pub overloaded: f64,
+    /// Sends of the neighbour that were answered, a second.
+    pub neighbour_rate: f64,
+    /// And that were refused, all together.
+    pub neighbour_refused: u64,
     /// A neighbour's send, microseconds: half of them, and 99 of 100, were faster.
     pub neighbour_micros: [f64; 2],
 }
@@ -66,7 +96,8 @@ pub async fn run(plan: Plan, programs: &Programs, data_root: &Path) -> Result<Re
     let data = DataFolder::create(data_root)?;
     let folder = data.fresh("firn")?;
     let file = folder.join(bootstrap::FILE);
-    fs::write(file, bootstrap::flood(plan.tps)).context("write the bootstrap file")?;
+    fs::write(file, bootstrap::flood(plan.tps, plan.durability.as_str()))
+        .context("write the bootstrap file")?;
     let firn = Starting::spawn(&programs.firn, folder, &Cold::default())?
         .ready()
         .await?;
@@ -79,30 +110,34 @@ pub async fn run(plan: Plan, programs: &Programs, data_root: &Path) -> Result<Re
     for (name, batch) in [
         ("alone", 0),
         ("single sends", 1),
-        ("batches of 100", 100),
+        ("batches", plan.batch),
         ("alone again", 0),
     ] {
         neighbour.start_over();
         let begin = clock::now();
-        let (offered, accepted) = match batch {
+        let flooded = match batch {
             0 => {
                 clock::sleep(plan.phase).await;
-                (0, 0)
+                Flooded::default()
             }
             batch => flood(address, plan, batch).await?,
         };
         let seconds = clock::now().duration_since(begin).as_secs_f64();
         let most = plan.tps as f64 * (seconds + 0.1);
+        let accepted = flooded.accepted;
         ensure!(
-            accepted as f64 <= most,
+            plan.tps == 0 || accepted as f64 <= most,
             "{accepted} passed, at most {most:.0} should"
         );
         let latency = neighbour.latency();
         phases.push(Phase {
             name,
             seconds,
-            offered: offered as f64 / seconds,
+            offered: flooded.offered as f64 / seconds,
             accepted: accepted as f64 / seconds,
+            overloaded: flooded.overloaded as f64 / seconds,
+            neighbour_rate: latency.count() as f64 / seconds,
+            neighbour_refused: neighbour.refused(),
             neighbour_micros: [0.5, 0.99].map(|share| latency.micros_at(share)),
         });
     }
@@ -116,31 +151,44 @@ pub async fn run(plan: Plan, programs: &Programs, data_root: &Path) -> Result<Re
     })
 }
 
-/// Sends as much as is to be offered, or as fast as it goes; what was offered, and what
-/// passed.
-async fn flood(address: SocketAddr, plan: Plan, batch: u64) -> Result<(u64, u64)> {
+/// What became of a flood.
+#[derive(Clone, Copy, Default)]
+struct Flooded {
+    /// Messages.
+    offered: u64,
+    accepted: u64,
+    /// Requests.
+    overloaded: u64,
+}
+
+/// Sends as much as is to be offered, or as fast as it goes.
+async fn flood(address: SocketAddr, plan: Plan, batch: u64) -> Result<Flooded> {
     let entry = format!(r#"{{"body":"{}"}}"#, "x".repeat(plan.body_bytes));
     let entries = vec![entry; usize::try_from(batch)?].join(",");
     let request = format!(r#"{{"messages":[{entries}]}}"#).into_bytes();
     let begin = clock::now();
-    let (turns, offered, accepted) = (Cell::new(0_u64), Cell::new(0), Cell::new(0));
-    let parts = (0..CONNECTIONS).map(|_| async {
+    let (turns, flooded) = (Cell::new(0_u64), Cell::new(Flooded::default()));
+    let parts = (0..plan.connections).map(|_| async {
         let mut caller = Caller::connect(address).await?;
         while clock::now().duration_since(begin) < plan.phase {
             let turn = turns.get();
             turns.set(turn + 1);
-            let after = Duration::from_nanos(turn * batch * 1_000_000_000 / plan.offered.max(1));
-            clock::sleep((begin + after).saturating_duration_since(clock::now())).await;
+            let after = (turn * batch * 1_000_000_000).checked_div(plan.offered);
+            let due = begin + Duration::from_nanos(after.unwrap_or(0));
+            clock::sleep(due.saturating_duration_since(clock::now())).await;
             let (status, answer) = caller.ask(bootstrap::FLOOD, &request).await?;
-            ensure!(matches!(status, 200 | 429), "answered {status}");
+            ensure!(matches!(status, 200 | 429 | 503), "answered {status}");
             let text = std::str::from_utf8(&answer)?;
-            offered.set(offered.get() + batch);
-            accepted.set(accepted.get() + text.matches("\"messageId\"").count() as u64);
+            let mut sum = flooded.get();
+            sum.offered += batch;
+            sum.accepted += text.matches("\"messageId\"").count() as u64;
+            sum.overloaded += u64::from(status == 503);
+            flooded.set(sum);
         }
         Ok(())
     });
     try_join_all(parts).await?;
-    Ok((offered.get(), accepted.get()))
+    Ok(flooded.get())
 }
 
 /// The report as text.
@@ -154,6 +202,9 @@ pub fn render(report: &Report) -> String {
         "took",
         "offered a second",
         "passed a second",
+        "overloaded a second",
+        "neighbour a second",
+        "refused",
         "neighbour p50",
         "neighbour p99",
     ]);
@@ -163,12 +214,21 @@ pub fn render(report: &Report) -> String {
             format!("{:.1} s", phase.seconds),
             format!("{:.0}", phase.offered),
             format!("{:.0}", phase.accepted),
+            format!("{:.0}", phase.overloaded),
+            format!("{:.0}", phase.neighbour_rate),
+            format!("{}", phase.neighbour_refused),
             format!("{:.2} ms", phase.neighbour_micros[0] / 1000.0),
             format!("{:.2} ms", phase.neighbour_micros[1] / 1000.0),
         ]);
     }
     format!(
-        "commit {}, {}: a plan of {} messages a second, {} a second beside it\n{table}\n",
-        report.machine.commit, report.version, report.plan.tps, report.plan.neighbour_rate,
+        "commit {}, {}: {}, {} a second beside it\n{table}\n",
+        report.machine.commit,
+        report.version,
+        match report.plan.tps {
+            0 => "a plan without a limit".to_owned(),
+            tps => format!("a plan of {tps} messages a second"),
+        },
+        report.plan.neighbour_rate,
     )
 }

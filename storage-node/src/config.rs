@@ -8,6 +8,7 @@ use firn_protocol::limits::{KIB, MIB};
 
 use crate::cold::cache::CacheSettings;
 use crate::cold::wal::WalSettings;
+use crate::fair::FairSettings;
 use crate::log::LogConfig;
 use crate::retention::{FixedRules, RetentionRules};
 use crate::segment::Cut;
@@ -22,6 +23,8 @@ pub struct StorageConfig {
     pub tail_bytes_max: u64,
     /// With more bytes than this in the log and not in the hot store, sends wait.
     pub fill_lag_bytes_max: u64,
+    /// How instances share what lies behind sends.
+    pub fair: FairSettings,
     /// Bytes of one volume of the hot store.
     pub volume_bytes: u64,
     /// Bytes of log after which changed broker state is written out.
@@ -175,6 +178,7 @@ impl StorageConfig {
             log: LogConfig::new("log"),
             tail_bytes_max: 128 * MIB,
             fill_lag_bytes_max: 256 * MIB,
+            fair: FairSettings::default(),
             volume_bytes: 128 * MIB,
             checkpoint_bytes: 64 * MIB,
             checkpoint_age: Duration::from_secs(30),

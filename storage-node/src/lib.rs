@@ -7,6 +7,7 @@ pub mod cold;
 pub mod config;
 pub mod consume;
 pub mod disk;
+pub mod fair;
 pub mod hot;
 pub mod log;
 pub mod metrics;

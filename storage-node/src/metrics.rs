@@ -1,5 +1,6 @@
 //! Metrics of the storage node, declared here and nowhere else.
 
+mod fair;
 mod semantics;
 mod wal;
 
@@ -11,6 +12,7 @@ use prometheus::core::{Collector, Desc};
 use prometheus::proto::MetricFamily;
 use prometheus::{Gauge, IntCounter, IntCounterVec, IntGauge, Opts, Registry};
 
+pub use fair::{FairMetrics, Refusal};
 pub use semantics::SemanticMetrics;
 
 use crate::broker::entry::TrimReason;
@@ -26,6 +28,7 @@ pub struct Metrics {
     /// Leases that passed without an ack.
     pub leases_expired: IntCounter,
     pub semantics: SemanticMetrics,
+    pub fair: FairMetrics,
     /// Reads that the hot store should have answered and did not.
     pub hot_misses: IntCounter,
     /// Records found neither in the hot store nor in the log.
@@ -90,6 +93,7 @@ impl Metrics {
                 "Records that were gone before a group had finished them",
             )?,
             semantics: SemanticMetrics::new(registry)?,
+            fair: FairMetrics::new(registry)?,
             leases_expired: counter(
                 "firn_storage_leases_expired_total",
                 "Leases that passed without an ack",

@@ -13,11 +13,11 @@ use firn_runtime::tasks::detach;
 use futures_util::{FutureExt as _, TryFutureExt as _};
 use moka::future::Cache;
 use moka::policy::EvictionPolicy;
-use tokio::sync::Semaphore;
 
 use super::error::{ColdError, Failure, Operation};
 use super::metrics::ColdMetrics;
 use super::paths::ObjectName;
+use super::permits::Permits;
 use super::store::ColdStore;
 
 /// What the cache keeps beside the bytes of a block, roughly.
@@ -35,7 +35,8 @@ pub struct CacheSettings {
     pub ahead_blocks: (u64, u64),
     /// Blocks that one request fetches ahead at most.
     pub span_blocks: u64,
-    /// Requests that fetch ahead at a time, of all readers.
+    /// Requests that fetch ahead at a time, of all readers; one instance alone
+    /// leaves a quarter of them to others.
     pub ahead_at_once: usize,
 }
 
@@ -64,7 +65,7 @@ pub struct BlockCache {
     store: ColdStore,
     blocks: Cache<(ObjectName, u64), Bytes>,
     settings: CacheSettings,
-    ahead: Arc<Semaphore>,
+    ahead: Permits,
 }
 
 impl BlockCache {
@@ -89,7 +90,7 @@ impl BlockCache {
                 span_blocks: settings.span_blocks.max(1),
                 ..settings
             },
-            ahead: Arc::new(Semaphore::new(settings.ahead_at_once)),
+            ahead: Permits::new(settings.ahead_at_once),
         }
     }
 
@@ -146,7 +147,8 @@ impl BlockCache {
             let upto = (at..span_end).find(|index| is_here(*index));
             let span = at..upto.unwrap_or(span_end);
             at = span.end;
-            let Ok(permit) = self.ahead.clone().try_acquire_owned() else {
+            let instance = object.name.broker().map(|broker| broker.instance);
+            let Some(permit) = self.ahead.take(instance) else {
                 return;
             };
             let count = span.end - span.start;

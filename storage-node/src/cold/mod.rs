@@ -22,6 +22,7 @@ pub mod metrics;
 pub mod objects;
 mod open;
 pub mod paths;
+mod permits;
 mod probe;
 mod real;
 mod retrying;

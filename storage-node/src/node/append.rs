@@ -24,14 +24,14 @@ impl StorageNode {
         if request.messages.is_empty() {
             return Err(ApiError::field("messages", "at least one"));
         }
-        self.keep_pace().await?;
         let broker = self.broker_to_change(ctx, request.broker).await?;
-        // Encoded before the lock is taken: it is most of the work.
         let bytes = request
             .messages
             .iter()
             .map(|m| m.content_bytes() as usize + 64)
             .sum();
+        let place = self.enter(&broker, bytes as u64).await?;
+        // Encoded before the lock is taken: it is most of the work.
         let mut records = EncodedRecords::with_capacity(bytes);
         for message in &request.messages {
             records.push_original(message);
@@ -55,6 +55,7 @@ impl StorageNode {
             };
             let metered = sent(request.queue.topic, header.stored_at, &request.messages);
             let run = Some((&header, &records.bytes[..]));
+            place.submits();
             let mark =
                 self.submit_metered(&broker, &mut core, &head, Some(&metered), run, Some(done))?;
             (header, mark)

@@ -38,9 +38,9 @@ impl StorageNode {
         ctx: &RequestContext,
         request: HoldRequest,
     ) -> Result<Vec<ApiResult<Held>>, ApiError> {
-        self.keep_pace().await?;
         let broker = self.broker_to_change(ctx, request.broker).await?;
         let bytes = request.messages.iter().map(NewMessage::content_bytes).sum();
+        let place = self.enter(&broker, bytes).await?;
         self.quotas.admit(ctx, bytes)?;
         let count = request.messages.len();
         let mut by_slot: BTreeMap<(QueueId, Timestamp), Vec<(usize, NewMessage)>> = BTreeMap::new();
@@ -65,6 +65,7 @@ impl StorageNode {
                 Err(error) => places.for_each(|at| outcomes[at] = Some(Err(error.clone()))),
             }
         }
+        drop(place);
         if let Some(mark) = last {
             self.outcome(mark).await?;
         }

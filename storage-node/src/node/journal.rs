@@ -4,6 +4,7 @@
 use firn_protocol::error::{ApiError, ErrorCode};
 
 use super::StorageNode;
+use super::entrance::Load;
 use crate::broker::entry::Head;
 use crate::broker::owner::{Broker, Core, Mark};
 use crate::broker::usage::Metered;
@@ -45,7 +46,6 @@ impl StorageNode {
             seq,
             kind: head.kind(),
         };
-        let class = class_of(head);
         let mut start = Vec::with_capacity(64);
         head.encode(metered, &mut start);
         let run_start = run.map(|(header, _)| encode_run_header(header));
@@ -55,18 +55,19 @@ impl StorageNode {
             run_start.as_ref().map_or(&[][..], |bytes| &bytes[..]),
             records,
         ];
-        if core.state.class.is_object() {
-            let bytes = parts.iter().map(|part| part.len()).sum();
-            self.shared.object.admit(class, bytes)?;
-        }
-        // The queue's tail must know what was visible before the run is applied.
-        if let Some(queue) = head.new_run_queue() {
-            core.tail_mut(queue);
-        }
-        let lsn = self
-            .log
-            .submit(header, class, &parts, done)
-            .map_err(submit_error)?;
+        let load = (class_of(head) == FrameClass::Send).then(|| Load {
+            instance: broker.key.instance,
+            bytes: parts.iter().map(|part| part.len() as u64).sum(),
+            is_object: core.state.class.is_object(),
+        });
+        let entrance = &self.shared.entrance;
+        // First, because it may be committed as soon as the log has it.
+        load.into_iter().for_each(|load| entrance.submits(load));
+        let lsn = self.hand_on(core, head, header, &parts, done);
+        let lsn = lsn.inspect_err(|_| {
+            let gone = load.into_iter();
+            gone.for_each(|load| entrance.not_submitted(&self.shared, load));
+        })?;
         core.last_lsn = lsn;
         if core.state.seq == 0 {
             core.first_lsn = lsn;
@@ -94,6 +95,28 @@ impl StorageNode {
             .note(run.map_or(0, |(run, _)| run.run_bytes()));
         self.shared.timers.arm(broker.key.broker, core);
         Ok(core.mark())
+    }
+
+    /// Gives an entry to the log, if the WAL will have room for it.
+    fn hand_on(
+        &self,
+        core: &mut Core,
+        head: &Head,
+        header: FrameHeader,
+        parts: &[&[u8]],
+        done: Option<Completion>,
+    ) -> Result<Lsn, ApiError> {
+        let class = class_of(head);
+        if core.state.class.is_object() {
+            let bytes = parts.iter().map(|part| part.len()).sum();
+            self.shared.object.admit(class, bytes)?;
+        }
+        // The queue's tail must know what was visible before the run is applied.
+        if let Some(queue) = head.new_run_queue() {
+            core.tail_mut(queue);
+        }
+        let submitted = self.log.submit(header, class, parts, done);
+        submitted.map_err(submit_error)
     }
 
     /// Waits until everything that a state was read from is durable by the
@@ -178,7 +201,7 @@ fn submit_error(error: SubmitError) -> ApiError {
 }
 
 /// Acks and leases go on when the disk is too full for sends (RULES 5).
-fn class_of(head: &Head) -> FrameClass {
+pub(super) fn class_of(head: &Head) -> FrameClass {
     match head {
         Head::Append { .. } | Head::Unique(_) => FrameClass::Send,
         // What stores a message is a send, also when it was stored before.

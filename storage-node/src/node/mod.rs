@@ -13,6 +13,7 @@ mod broker_facts;
 mod checkpoint;
 mod delay;
 mod durable;
+mod entrance;
 mod erase;
 mod in_place;
 mod journal;

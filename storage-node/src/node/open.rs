@@ -68,7 +68,7 @@ impl StorageNode {
         registry: &prometheus::Registry,
     ) -> Result<Opened, OpenError> {
         let metrics = Metrics::new(registry)?;
-        let shared = Arc::new(Shared::new(config.tail_bytes_max));
+        let shared = Arc::new(Shared::new(&config, metrics.fair.clone()));
         let log_config = config.log.clone();
         let quotas = Quotas::new(disk.clone());
         // The states come from the replay below, when the stores are known.
@@ -79,6 +79,7 @@ impl StorageNode {
         let end = recovery.end.next();
         let stores = stores(end)?;
         let (rebuilt, damage) = rebuild(&log, &*stores.hot, &*stores.states)?;
+        shared.set_hot_metrics(&stores.metrics);
         shared.object.set_found(FoundLog {
             end: recovery.end,
             is_damaged: !damage.is_empty(),

@@ -1,48 +1,54 @@
-//! Sends wait for the hot store when it is far behind the log: the log must not
-//! grow without bound, and what it is longer by a restart has to read.
+//! Sends keep pace with what lies behind them: the log's queue, the hot store and
+//! the WAL in the object store. They wait for room there, a line for each
+//! instance, so that one instance's flood is its own line's wait (DESIGN 6).
 
-use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use firn_protocol::error::{ApiError, ErrorCode};
+use firn_runtime::clock::Stopwatch;
 
 use super::StorageNode;
+use super::entrance::{Load, Place};
+use crate::broker::owner::Broker;
+use crate::metrics::Refusal;
 
 /// How long a send waits before it is refused.
 const WAIT_MAX: Duration = Duration::from_secs(5);
 
 impl StorageNode {
-    /// Waits while the hot store is far behind.
+    /// Waits until there is room for a send of so many bytes, in turn with other
+    /// instances. The place is kept until the entry has been submitted.
     ///
     /// # Errors
-    /// `OVERLOADED` when that takes too long; nothing was done then.
-    pub(super) async fn keep_pace(&self) -> Result<(), ApiError> {
-        if !self.is_far_behind() {
-            return Ok(());
-        }
-        let caught_up = async {
-            loop {
-                let filled = self.shared.filled_more();
-                tokio::pin!(filled);
-                filled.as_mut().enable();
-                if !self.is_far_behind() {
-                    return;
-                }
-                filled.await;
-            }
+    /// `OVERLOADED` when too much of the instance waits already, and when its turn
+    /// does not come; nothing was done then.
+    pub(super) async fn enter(&self, broker: &Broker, bytes: u64) -> Result<Place<'_>, ApiError> {
+        let load = Load {
+            instance: broker.key.instance,
+            bytes,
+            is_object: broker.in_wal(),
         };
-        tokio::select! {
-            () = caught_up => Ok(()),
-            () = self.clock.sleep(WAIT_MAX) => Err(ApiError::new(
-                ErrorCode::Overloaded,
-                "the node's hot store is behind; try again",
-            )),
+        let metrics = &self.metrics.fair;
+        let Ok(mut place) = self.shared.entrance.enter(&self.shared, load) else {
+            metrics.refused(Refusal::Share).inc();
+            return Err(overloaded("too much of the instance waits already"));
+        };
+        if place.is_waiting() {
+            metrics.waited.inc();
+            let watch = Stopwatch::start();
+            tokio::select! {
+                () = place.turn() => metrics.wait_seconds.observe(watch.elapsed().as_secs_f64()),
+                () = self.clock.sleep(WAIT_MAX) => {
+                    metrics.refused(Refusal::Time).inc();
+                    return Err(overloaded("its log or a store is behind"));
+                }
+            }
         }
+        Ok(place)
     }
+}
 
-    fn is_far_behind(&self) -> bool {
-        let lag = self.stores.metrics.lag_bytes.load(Ordering::Relaxed);
-        let is_long = lag > self.config.fill_lag_bytes_max && self.shared.is_filled();
-        is_long || self.shared.has_many_unfilled()
-    }
+fn overloaded(why: &str) -> ApiError {
+    let text = format!("the storage node is overloaded, {why}; try again");
+    ApiError::new(ErrorCode::Overloaded, text)
 }

@@ -10,9 +10,10 @@ use firn_protocol::ids::{BrokerId, Generation, QueueKey};
 use parking_lot::{Mutex, RwLock};
 use rustc_hash::FxHashMap;
 use tokio::sync::Notify;
-use tokio::sync::futures::Notified;
 
 use super::durable::DurableWaiters;
+use super::entrance::{Behind, Entrance, Load, Sent};
+use super::journal::class_of;
 use super::object_class::ObjectClass;
 use super::tier::TierSignal;
 use super::timers::Timers;
@@ -22,9 +23,12 @@ use crate::broker::owner::{Broker, Core, Mark};
 use crate::broker::state::BrokerState;
 use crate::broker::tail::TailRun;
 use crate::cold::wal::WalFrame;
+use crate::config::StorageConfig;
 use crate::hot::HotError;
 use crate::hot::fill::{FillItem, FillObserver, Filler};
-use crate::log::{CommitSink, CommittedBatch, LogPlace, Lsn};
+use crate::hot::metrics::HotMetrics;
+use crate::log::{CommitSink, CommittedBatch, FrameClass, LogPlace, Lsn};
+use crate::metrics::FairMetrics;
 use crate::record::header_of;
 
 /// What a run costs in memory beside its bytes.
@@ -39,11 +43,16 @@ pub(super) struct Shared {
     pub(super) tiering: TierSignal,
     pub(super) durable: DurableWaiters,
     pub(super) object: ObjectClass,
+    /// Where sends wait for room in the log and in what lies behind it.
+    pub(super) entrance: Entrance,
     /// Set when the log has failed and the node must recover.
     pub(super) failed: Notify,
     tails: Mutex<TailBudget>,
     /// How many runs are out of memory and not in the hot store.
     unfilled_runs: AtomicU64,
+    /// See [`StorageConfig::fill_lag_bytes_max`].
+    fill_bytes_max: u64,
+    hot_metrics: std::sync::OnceLock<Arc<HotMetrics>>,
     /// Weak, because it holds the log, which holds this.
     filler: std::sync::OnceLock<Weak<Filler>>,
     /// The hot store has everything before this place.
@@ -71,21 +80,24 @@ struct HeldRun {
 }
 
 impl Shared {
-    pub(super) fn new(tail_bytes_max: u64) -> Self {
+    pub(super) fn new(config: &StorageConfig, fair: FairMetrics) -> Self {
         Self {
             brokers: RwLock::default(),
             timers: Timers::default(),
             tiering: TierSignal::default(),
             durable: DurableWaiters::default(),
             object: ObjectClass::default(),
+            entrance: Entrance::new(config.fair, config.fill_lag_bytes_max, fair),
             failed: Notify::new(),
             tails: Mutex::new(TailBudget {
                 bytes: 0,
-                bytes_max: tail_bytes_max,
+                bytes_max: config.tail_bytes_max,
                 runs: VecDeque::new(),
                 unfilled: VecDeque::new(),
             }),
             unfilled_runs: AtomicU64::new(0),
+            fill_bytes_max: config.fill_lag_bytes_max,
+            hot_metrics: std::sync::OnceLock::new(),
             filler: std::sync::OnceLock::new(),
             filled: AtomicU64::new(0),
             filled_changed: Notify::new(),
@@ -133,6 +145,7 @@ impl Shared {
             });
         }
         self.filled_changed.notify_waiters();
+        self.entrance.filled(self, upto);
     }
 
     /// Waits until the hot store has everything before `upto`, which has been
@@ -175,21 +188,30 @@ impl Shared {
         self.unfilled_runs.store(0, Ordering::Relaxed);
     }
 
-    /// The hot store has come further.
-    pub(super) fn filled_more(&self) -> Notified<'_> {
-        self.filled_changed.notified()
-    }
-
     /// Whether the hot store takes what comes; when it has given up, nobody waits
     /// for it.
     pub(super) fn is_filled(&self) -> bool {
         !self.hot_gone.load(Ordering::Acquire)
     }
 
-    /// Whether more runs than memory should keep the places of are not in the hot
-    /// store.
-    pub(super) fn has_many_unfilled(&self) -> bool {
-        self.unfilled_runs.load(Ordering::Relaxed) > UNFILLED_RUNS_MAX
+    pub(super) fn set_hot_metrics(&self, metrics: &Arc<HotMetrics>) {
+        let _ = self.hot_metrics.set(metrics.clone());
+    }
+
+    /// What hot store and object store lack of what the log has. Many small runs
+    /// count for more than their bytes: memory has the place of each.
+    pub(super) fn behind(&self) -> Behind {
+        let lag = |hot: &Arc<HotMetrics>| hot.lag_bytes.load(Ordering::Relaxed);
+        let lag_bytes = match self.is_filled() {
+            true => self.hot_metrics.get().map_or(0, lag),
+            false => 0,
+        };
+        let runs = u128::from(self.unfilled_runs.load(Ordering::Relaxed));
+        let part = runs * u128::from(self.fill_bytes_max) / u128::from(UNFILLED_RUNS_MAX);
+        Behind {
+            fill_bytes: lag_bytes.max(u64::try_from(part).unwrap_or(u64::MAX)),
+            wal_bytes: self.object.pending_bytes(),
+        }
     }
 
     pub(super) fn is_recovering(&self) -> bool {
@@ -337,7 +359,7 @@ impl CommitSink for Shared {
     fn committed(&self, batch: CommittedBatch) {
         let mut items = Vec::with_capacity(batch.frames.len());
         let (mut riding, mut is_urgent) = (Vec::new(), false);
-        let mut reached = Lsn::ZERO;
+        let (mut reached, mut sent) = (Lsn::ZERO, Sent::default());
         for frame in batch.frames {
             reached = frame.lsn.next();
             let Ok(entry) = Entry::decode(&frame.payload) else {
@@ -346,6 +368,14 @@ impl CommitSink for Shared {
             let broker = self.brokers.read().get(&frame.header.broker).cloned();
             let Some(broker) = broker else { continue };
             let in_wal = broker.note_class(&entry.head);
+            if class_of(&entry.head) == FrameClass::Send {
+                let load = Load {
+                    instance: broker.key.instance,
+                    bytes: frame.payload.len() as u64,
+                    is_object: in_wal,
+                };
+                sent.add(frame.lsn, load);
+            }
             if in_wal {
                 riding.push(WalFrame::from(&frame));
                 is_urgent |= entry.head.is_awaited();
@@ -372,6 +402,8 @@ impl CommitSink for Shared {
         if let Some(filler) = self.filler() {
             filler.push(items, reached);
         }
+        // Now that all of it counts where it lies next.
+        self.entrance.committed(self, &sent, reached);
     }
 
     fn published(&self, durable: Lsn) {
@@ -382,6 +414,7 @@ impl CommitSink for Shared {
     fn failed(&self, _durable: Lsn) {
         self.durable.failed();
         self.failed.notify_one();
+        self.entrance.failed(self);
     }
 }
 
@@ -394,5 +427,6 @@ impl FillObserver for Shared {
         tracing::error!(%error, "the hot store takes nothing any more; reads come from the log");
         self.hot_gone.store(true, Ordering::Release);
         self.filled_changed.notify_waiters();
+        self.entrance.fills_no_more(self);
     }
 }

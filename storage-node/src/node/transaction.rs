@@ -27,9 +27,10 @@ impl StorageNode {
         ctx: &RequestContext,
         request: PrepareRequest,
     ) -> Result<Held, ApiError> {
-        self.keep_pace().await?;
         let broker = self.broker_to_change(ctx, request.broker).await?;
-        self.quotas.admit(ctx, request.message.content_bytes())?;
+        let bytes = request.message.content_bytes();
+        let place = self.enter(&broker, bytes).await?;
+        self.quotas.admit(ctx, bytes)?;
         let mut records = EncodedRecords::default();
         records.push_held(&request.message, request.queue);
         let (held, mark) = {
@@ -51,6 +52,7 @@ impl StorageNode {
             let run = Some((&header, &records.bytes[..]));
             let metered = sent(request.queue.topic, header.stored_at, [&request.message]);
             let metered = Some(&metered);
+            place.submits();
             let mark = self.submit_metered(&broker, &mut core, &head, metered, run, None)?;
             let (queue, id) = (HALVES_QUEUE.queue, request.message.message_id);
             let held = held_at(&broker, request.queue, queue, &header, 0, id);

@@ -36,16 +36,17 @@ impl StorageNode {
         ctx: &RequestContext,
         request: UniqueRequest,
     ) -> Result<Vec<ApiResult<StoredOnce>>, ApiError> {
-        self.keep_pace().await?;
         let broker = self.broker_to_change(ctx, request.broker).await?;
         let bytes = request.messages.iter();
         let bytes = bytes.map(|one| one.message.content_bytes()).sum();
+        let place = self.enter(&broker, bytes).await?;
         self.quotas.admit(ctx, bytes)?;
         let queue = request.queue;
         let outcomes = request.messages.iter();
         let outcomes: Vec<_> = outcomes
             .map(|one| self.store_once(&broker, queue, request.routed, one))
             .collect();
+        drop(place);
         // A repeat is answered when the first is durable.
         let mark = broker.lock()?.mark();
         self.outcome(mark).await?;

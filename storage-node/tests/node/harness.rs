@@ -136,6 +136,14 @@ impl Bench {
         values.sum()
     }
 
+    /// What a gauge of this life says.
+    pub(crate) fn gauge(&self, name: &str) -> f64 {
+        let families = self.registry.gather();
+        let family = families.iter().find(|family| family.name() == name);
+        let metric = family.and_then(|family| family.get_metric().first());
+        metric.map_or(0.0, |metric| metric.get_gauge().get_value())
+    }
+
     pub(crate) fn open(&mut self) {
         self.registry = prometheus::Registry::new();
         let stores = Stores {

@@ -9,6 +9,8 @@ mod damage;
 mod delayed;
 mod erase;
 mod failing;
+mod fair;
+mod fair_figures;
 mod filters;
 mod full;
 mod harness;

@@ -87,6 +87,16 @@ pub fn post(http: SocketAddr, path: &str) -> RequestHead {
 
 /// A tenant with one instance, whose user is called like it.
 fn tenant(id: u32, instance: &str, plan: &str, topics: &[(&str, &str)]) -> String {
+    tenant_of_class(id, instance, plan, topics, "local")
+}
+
+fn tenant_of_class(
+    id: u32,
+    instance: &str,
+    plan: &str,
+    topics: &[(&str, &str)],
+    durability: &str,
+) -> String {
     let mut text = format!(
         r#"[[tenant]]
 id = {id}
@@ -95,6 +105,7 @@ name = "{instance}"
 name = "{instance}"
 plan = "{plan}"
 brokers = ["a"]
+durability = "{durability}"
 [[tenant.instance.user]]
 access_key = "{instance}"
 secret_key = "{SECRET_KEY}"
@@ -131,17 +142,17 @@ pub fn waiting() -> String {
 /// Where the tenant sends that floods.
 pub const FLOOD: &str = "demo/topics/flood/messages";
 
-/// Two tenants: one of a plan that lets so many messages a second pass, and one beside
-/// it without a limit.
+/// Two tenants: one of a plan that lets so many messages a second pass (0: all of them),
+/// and one beside it without a limit.
 #[must_use]
-pub fn flood(tps: u64) -> String {
+pub fn flood(tps: u64, durability: &str) -> String {
     let limited = format!(
         "[[plan]]\nname = \"limited\"\ntps = {tps}\ntopic_tps = {tps}\nburst_seconds = 0.1\n"
     );
     format!(
         "{PLAN}{limited}{}{}",
-        tenant(2, "demo", "limited", &[("flood", "normal")]),
-        tenant(3, "next", "bench", &[("quiet", "normal")])
+        tenant_of_class(2, "demo", "limited", &[("flood", "normal")], durability),
+        tenant_of_class(3, "next", "bench", &[("quiet", "normal")], durability)
     )
 }
 

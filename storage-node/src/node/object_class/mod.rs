@@ -93,6 +93,11 @@ impl ObjectClass {
         self.writer.get().ok_or_else(not_ready)
     }
 
+    /// Bytes that are not in the object store yet.
+    pub(in crate::node) fn pending_bytes(&self) -> u64 {
+        self.writer.get().map_or(0, WalWriter::pending_bytes)
+    }
+
     /// Whether brokers of the class may be served.
     pub(in crate::node) fn is_ready(&self) -> bool {
         *self.ready.borrow()

@@ -89,9 +89,13 @@ impl StorageNode {
     async fn show_durable(&self, writer: &WalWriter) {
         let object = &self.shared.object;
         while writer.wait(object.published().next()).await.is_ok() {
-            object.publish(&self.shared, writer.durable());
+            let durable = writer.durable();
+            object.publish(&self.shared, durable);
+            self.shared.entrance.stored(&self.shared, durable.next());
         }
         object.end();
+        // Who waits for room learns that there is no WAL.
+        self.shared.entrance.stored(&self.shared, Lsn(u64::MAX));
         if writer.ended().is_some_and(|error| error.is_fenced()) {
             for broker in self.shared.all() {
                 let mut core = broker.lock_any();
