@@ -10,6 +10,7 @@ pub(super) mod error;
 pub(super) mod import;
 pub(super) mod message;
 pub(super) mod paths;
+mod quoted;
 pub(super) mod send;
 pub(super) mod session;
 pub(super) mod text;
