@@ -45,8 +45,21 @@ pub struct ReadAhead {
     window: u64,
     /// It had to wait for what had been asked for, since the window last grew.
     has_waited: bool,
+    /// Where the read was to end for which the window last grew.
+    widened_at: Option<u64>,
     /// Set by a request that has failed.
     failed: Arc<AtomicBool>,
+}
+
+/// Where a reader is, in blocks.
+#[derive(Clone, Copy)]
+struct Place {
+    /// Behind what it wants now, and behind what the same read wants.
+    end: u64,
+    wanted: u64,
+    reads_on: bool,
+    /// So many it may have ahead.
+    share: u64,
 }
 
 impl ReadAhead {
@@ -81,7 +94,13 @@ impl ReadAhead {
             let upto = round.min(wanted);
             self.asked = self.fetch(cache, object, begin..upto, Urgency::Wanted);
         }
-        self.ask_ahead(cache, object, wanted, (reads_on, share));
+        let place = Place {
+            end,
+            wanted,
+            reads_on,
+            share,
+        };
+        self.ask_ahead(cache, object, place);
     }
 
     /// Notes where the reader is; whether it goes on from where it was.
@@ -98,14 +117,14 @@ impl ReadAhead {
             // A reader that went on and on goes on in the next object.
             Some(_) if self.window > 0 => {
                 self.asked = 0;
-                self.last = None;
+                (self.last, self.widened_at) = (None, None);
                 true
             }
             Some(_) | None => false,
         };
         if !reads_on {
             (self.asked, self.window, self.has_waited) = (0, 0, false);
-            self.last = None;
+            (self.last, self.widened_at) = (None, None);
         }
         let is_behind = |last: &Range<u64>| part.from < last.start;
         if !self.last.as_ref().is_some_and(|(_, last)| is_behind(last)) {
@@ -114,50 +133,40 @@ impl ReadAhead {
         reads_on
     }
 
-    /// Asks for what is wanted in a moment, and for the window behind it.
-    fn ask_ahead(
-        &mut self,
-        cache: &BlockCache,
-        object: CachedObject,
-        wanted: u64,
-        (reads_on, share): (bool, u64),
-    ) {
-        let span = cache.settings().span_blocks;
-        let is_due = reads_on && self.asked <= wanted + self.window / 2;
-        let window = match is_due {
-            true => self.wider(cache),
+    /// Asks for what is wanted in a moment, and for the window behind it, as far as
+    /// the share goes from the block before which the part ends.
+    fn ask_ahead(&mut self, cache: &BlockCache, object: CachedObject, place: Place) {
+        let (settings, before) = (cache.settings(), self.asked);
+        let span = settings.span_blocks;
+        let limit = cache.blocks_of(object).min(place.end + place.share);
+        let target = |window: u64| limit.min(place.wanted + window).max(place.end);
+        // Half of what should be here has been read.
+        let is_low = |target: u64| before <= place.end + (target - place.end) / 2;
+        // Once for each read, whatever it had to wait for.
+        let grows = place.reads_on
+            && self.widened_at != Some(place.wanted)
+            && (self.window == 0
+                || self.has_waited
+                || (self.window < STEADY_SPANS * span && is_low(target(self.window))));
+        let (least, most) = settings.ahead_blocks;
+        let window = match grows {
+            true => (self.window * 2).max(least).min(most),
             false => self.window,
         };
-        let window = window.min(share);
-        let end = cache.blocks_of(object).min(wanted + window);
-        let room = end.saturating_sub(self.asked);
-        let owed = wanted.saturating_sub(self.asked);
+        let room = target(window).saturating_sub(before);
+        let owed = target(0).saturating_sub(before);
         let count = match room >= span {
             // Whole requests: the rest is asked for when there is room for one more.
             true => owed.max(room - room % span),
-            false if is_due => room,
-            false => owed,
+            false if is_low(target(window)) => room,
+            false => 0,
         };
-        let before = self.asked;
-        let blocks = before..before + count;
-        self.asked = self.fetch(cache, object, blocks, Urgency::Ahead);
-        // Nothing more to ask for, or not allowed to: it will be tried again.
-        if self.asked > before {
-            self.window = window;
-            self.has_waited &= !is_due;
+        self.asked = self.fetch(cache, object, before..before + count, Urgency::Ahead);
+        // With nothing to ask for, or not allowed to, the window stays as it was.
+        if grows && self.asked > before {
+            (self.window, self.has_waited) = (window, false);
+            self.widened_at = Some(place.wanted);
         }
-    }
-
-    fn wider(&self, cache: &BlockCache) -> u64 {
-        let settings = cache.settings();
-        let (least, most) = settings.ahead_blocks;
-        let steady = STEADY_SPANS * settings.span_blocks;
-        let window = match self.window {
-            0 => least,
-            window if window < steady || self.has_waited => window * 2,
-            window => window,
-        };
-        window.min(most)
     }
 
     fn fetch(

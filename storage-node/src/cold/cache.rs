@@ -46,11 +46,10 @@ pub struct CacheSettings {
 impl Default for CacheSettings {
     fn default() -> Self {
         Self {
-            bytes_max: 64 << 20,
+            bytes_max: 128 << 20,
             block_bytes: 256 << 10,
             ahead_blocks: (4, 64),
             span_blocks: 8,
-            // As many as half of the memory for blocks has room for.
             ahead_at_once: 16,
         }
     }
@@ -194,6 +193,7 @@ impl BlockCache {
 
     /// Blocks that each of so many readers may have fetched ahead: what all of them
     /// ask for fits into half of the memory, so that nothing goes before it is read.
+    /// (Until then as much is read elsewhere as is fetched.)
     pub(super) fn share(&self, readers: u64) -> u64 {
         let block = self.settings.block_bytes + BLOCK_OVERHEAD_BYTES;
         (self.settings.bytes_max / block / 2 / readers.max(1)).max(1)
@@ -214,12 +214,16 @@ impl BlockCache {
     ) {
         let size = self.settings.block_bytes;
         let (from, to) = (span.start * size, object.bytes.min(span.end * size));
-        let store = self.store.clone();
-        let fetched = self.elsewhere.run(async move {
-            let fetched = store.get_range(object.name, from, to).await;
-            drop(permit);
-            fetched.inspect_err(|_| failed.store(true, Ordering::Relaxed))
-        });
+        let (store, elsewhere) = (self.store.clone(), self.elsewhere.clone());
+        // Begun by the first block that nobody else is fetching already.
+        let fetched = async move {
+            let fetch = elsewhere.run(async move {
+                let fetched = store.get_range(object.name, from, to).await;
+                drop(permit);
+                fetched.inspect_err(|_| failed.store(true, Ordering::Relaxed))
+            });
+            fetch.await
+        };
         let cache = self.clone();
         let mut kept = Box::pin(async move { cache.keep(object, span, fetched).await });
         // The task that it becomes polls it again.

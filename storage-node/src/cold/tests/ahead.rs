@@ -114,10 +114,13 @@ async fn what_is_wanted_is_asked_for_at_once() {
         let read = driven(&clock, reader.try_read(from, from + 50, 3200)).await;
         assert_eq!(read, Ok(pattern(BYTES as usize).slice(from as usize..).slice(..50)));
     }
-    assert_eq!(clock.now_ms() - begin, 1000, "one answer's time");
-    // 22 blocks, and the window that the second step of the read has opened.
-    assert_eq!(gets(&cache), 4);
-    assert_eq!(received(&cache), 2400);
+    let took = clock.now_ms() - begin;
+    assert!(took < 2000, "{took} ms: the time of more than one answer");
+    assert_eq!(received(&cache), 2200, "what was wanted");
+    // And the window that the second step of the read has opened.
+    clock.advance(Duration::from_secs(1));
+    settle().await;
+    assert_eq!((gets(&cache), received(&cache)), (4, 2400));
 }
 
 /// A reader that is faster than its window waits, and reads further ahead from then
@@ -243,6 +246,7 @@ async fn a_reader_that_gives_up_asks_for_nothing_more() {
     let read = next.try_read(5000, 5100, 10_000);
     tokio::pin!(read);
     assert!(futures_util::poll!(&mut read).is_pending());
+    settle().await;
     assert_eq!(gets(&cache), 6, "the same again");
 }
 
@@ -297,8 +301,10 @@ async fn a_failing_store_is_not_asked_ahead() {
         assert!(from < 3600, "only what was here can be read");
     }
     // What had been asked for ahead fails as well, each with its attempts.
-    clock.advance(Duration::from_secs(600));
-    settle().await;
+    for _ in 0..10 {
+        clock.advance(Duration::from_secs(600));
+        settle().await;
+    }
     for _ in 0..20 {
         let before = cache.metrics().requests(Operation::Get);
         let read = driven(&clock, reader.try_read(from, from + 100, 9000)).await;
@@ -328,11 +334,12 @@ async fn readers_that_share_a_place_read_on() {
     let mut reader = Reader::new(&cache, object);
     for from in (0..8000).step_by(400) {
         for part in [200, 0, 300] {
-            reader.read(from + part, from + part + 100, 0).await;
+            let at = from + part;
+            reader.read(at, at + 100, from + 400).await;
         }
     }
     assert!(misses(&cache) <= 4, "{} waits", misses(&cache));
-    assert!(gets(&cache) <= 16, "{} requests", gets(&cache));
+    assert!(gets(&cache) <= 18, "{} requests", gets(&cache));
 }
 
 /// A reader that goes on in the next object does not begin anew.

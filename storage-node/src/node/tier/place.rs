@@ -33,9 +33,9 @@ const READERS_MAX: u64 = 4096;
 /// One that has not read for so long does not read on.
 const READER_IDLE: Duration = Duration::from_secs(30);
 /// Parts of the memory for blocks that manifests and indexes may take beside it.
-const INDEX_SHARE: u64 = 2;
+const INDEX_SHARE: u64 = 4;
 /// And those that unpacked chunks may take.
-const CHUNK_SHARE: u64 = 4;
+const CHUNK_SHARE: u64 = 8;
 /// What an index entry of a chunk or of a block takes in memory, roughly.
 const ENTRY_BYTES: u64 = 128;
 
