@@ -95,7 +95,8 @@ pub fn main(args: &Verify) -> ExitCode {
     match runtime.and_then(|runtime| runtime.block_on(run(args))) {
         Ok(summary) => {
             // Whoever reads us may have gone; all is done.
-            let _ = std::io::Write::write_all(&mut std::io::stdout(), text(args, &summary).as_bytes());
+            let _ =
+                std::io::Write::write_all(&mut std::io::stdout(), text(args, &summary).as_bytes());
             ExitCode::SUCCESS
         }
         Err(error) => {
@@ -154,7 +155,14 @@ async fn open(data: &DataDir, store: ColdStore, clock: &Clock) -> anyhow::Result
     let (clock, cold) = (clock.clone(), ColdParts { store, owner });
     let opened = tasks::blocking(move || {
         let stores = Box::new(move |end| Stores::sled(&hot_dir, volume_bytes, end));
-        StorageNode::open(config, disk, stores, cold, clock, &prometheus::Registry::new())
+        StorageNode::open(
+            config,
+            disk,
+            stores,
+            cold,
+            clock,
+            &prometheus::Registry::new(),
+        )
     });
     Ok(opened.await?.node)
 }
@@ -226,7 +234,9 @@ async fn parts(node: &StorageNode, store: &ColdStore) -> anyhow::Result<Vec<Part
             if queue.topic == TopicKey::Waiting {
                 continue;
             }
-            let bounds = node.bounds(&context(broker), broker.broker, queue.topic).await?;
+            let bounds = node
+                .bounds(&context(broker), broker.broker, queue.topic)
+                .await?;
             let known = bounds.iter().find(|(number, _, _)| *number == queue.queue);
             let Some((_, first, _)) = known else { continue };
             let offsets = first.0..end;

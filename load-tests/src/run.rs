@@ -275,6 +275,12 @@ async fn check<S: System>(system: &S, books: &Books) -> Result<Option<Verdict>> 
     let Some(mut consumer) = system.consumer().await? else {
         return Ok(None);
     };
-    backlog::drain(system, std::slice::from_mut(&mut consumer), CHECK_RECEIVE_MAX, books).await?;
+    backlog::drain(
+        system,
+        std::slice::from_mut(&mut consumer),
+        CHECK_RECEIVE_MAX,
+        books,
+    )
+    .await?;
     Ok(Some(books.borrow().verdict()))
 }

@@ -433,14 +433,22 @@ fn what_a_bucket_holds_can_be_read_back() {
         let found: Value = serde_json::from_slice(&output.stdout).expect("JSON");
         let bodies = (0..20).map(|number| format!("m{number}"));
         let bodies: Vec<String> = bodies.chain(["of extra".to_owned()]).collect();
-        let sums = bodies.iter().map(|body| u64::from(crc32c::crc32c(body.as_bytes())));
+        let sums = bodies
+            .iter()
+            .map(|body| u64::from(crc32c::crc32c(body.as_bytes())));
         assert_eq!(found["messages"], 21, "{found}");
         assert_eq!(found["checksum"], sums.sum::<u64>(), "{found}");
         let bytes: usize = bodies.iter().map(String::len).sum();
         assert_eq!(found["bodyBytes"], bytes, "{found}");
-        assert!(found["gets"].as_u64().is_some_and(|gets| gets > 0), "{found}");
+        assert!(
+            found["gets"].as_u64().is_some_and(|gets| gets > 0),
+            "{found}"
+        );
     }
-    assert!(before == all_files(&machine.path("bucket")), "nothing is changed");
+    assert!(
+        before == all_files(&machine.path("bucket")),
+        "nothing is changed"
+    );
 
     let process = machine.start_again();
     let told = Machine::refused(&verify(&[]));

@@ -18,7 +18,10 @@ pub(super) fn write_text(out: &mut Vec<u8>, text: &str) {
     let mut at = 0;
     while at < bytes.len() {
         let end = bytes.len().min(at + STEP_BYTES);
-        if bytes[at..end].iter().fold(false, |any, byte| any | is_special(*byte)) {
+        if bytes[at..end]
+            .iter()
+            .fold(false, |any, byte| any | is_special(*byte))
+        {
             for special in (at..end).filter(|at| is_special(bytes[*at])) {
                 out.extend_from_slice(&bytes[plain..special]);
                 write_escape(out, bytes[special]);

@@ -112,7 +112,10 @@ async fn what_is_wanted_is_asked_for_at_once() {
     let begin = clock.now_ms();
     for from in (1000..3200).step_by(50) {
         let read = driven(&clock, reader.try_read(from, from + 50, 3200)).await;
-        assert_eq!(read, Ok(pattern(BYTES as usize).slice(from as usize..).slice(..50)));
+        assert_eq!(
+            read,
+            Ok(pattern(BYTES as usize).slice(from as usize..).slice(..50))
+        );
     }
     let took = clock.now_ms() - begin;
     assert!(took < 2000, "{took} ms: the time of more than one answer");
@@ -275,7 +278,10 @@ async fn reading_ahead_is_bounded() {
     settle().await;
     for from in (100..5000).step_by(100) {
         let read = driven(&clock, one.try_read(from, from + 100, 5000)).await;
-        assert_eq!(read, Ok(pattern(BYTES as usize).slice(from as usize..).slice(..100)));
+        assert_eq!(
+            read,
+            Ok(pattern(BYTES as usize).slice(from as usize..).slice(..100))
+        );
     }
     assert!(gets(&cache) <= 5 + 7, "{} requests", gets(&cache));
 }
@@ -319,7 +325,10 @@ async fn a_failing_store_is_not_asked_ahead() {
     let before = gets(&cache);
     for from in (from..9000).step_by(100) {
         let read = driven(&clock, reader.try_read(from, from + 100, 9000)).await;
-        assert_eq!(read, Ok(pattern(BYTES as usize).slice(from as usize..).slice(..100)));
+        assert_eq!(
+            read,
+            Ok(pattern(BYTES as usize).slice(from as usize..).slice(..100))
+        );
     }
     let asked = gets(&cache) - before;
     assert!(asked <= 15, "{asked} requests for what is left");

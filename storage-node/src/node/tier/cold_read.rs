@@ -60,7 +60,9 @@ impl StorageNode {
                 None => &chunks[..chunks_of_read(chunks, found, limit, end)],
             };
             let until = sure.last().map_or(0, |chunk| chunk.range().end);
-            let reads = sure.iter().map(|it| self.cold.chunk(broker.key, &segment, it, until));
+            let reads = sure
+                .iter()
+                .map(|it| self.cold.chunk(broker.key, &segment, it, until));
             let reads: Vec<_> = reads.collect();
             let mut reads = futures_util::stream::iter(reads).buffered(CHUNKS_AT_ONCE);
             for chunk in chunks {
@@ -127,9 +129,8 @@ fn segment_at(manifest: &Manifest, queue: QueueKey, offset: Offset) -> Option<&S
 fn chunks_of_read(chunks: &[ChunkEntry], found: &Found, limit: ReadLimit, end: u64) -> usize {
     let (mut records, mut bytes) = (found.records.len() as u64, found.bytes());
     let is_needed = |chunk: &&ChunkEntry| {
-        let goes_on = records < limit.records as u64
-            && bytes < limit.bytes
-            && chunk.first_offset.0 < end;
+        let goes_on =
+            records < limit.records as u64 && bytes < limit.bytes && chunk.first_offset.0 < end;
         records += chunk.end_offset().0 - chunk.first_offset.0.max(found.upto);
         bytes += u64::from(chunk.raw_bytes);
         goes_on
