@@ -163,7 +163,7 @@ impl BlockCache {
                 continue;
             }
             let span_end = end.min(at + self.settings.span_blocks);
-            let upto = (at..span_end).find(|index| self.has(object, *index));
+            let upto = (at + 1..span_end).find(|index| self.has(object, *index));
             let span = at..upto.unwrap_or(span_end);
             let permit = match urgency {
                 Urgency::Wanted => None,

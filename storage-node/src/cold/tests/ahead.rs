@@ -121,6 +121,7 @@ async fn what_is_wanted_is_asked_for_at_once() {
     assert!(took < 2000, "{took} ms: the time of more than one answer");
     assert_eq!(received(&cache), 2200, "what was wanted");
     // And the window that the second step of the read has opened.
+    settle().await;
     clock.advance(Duration::from_secs(1));
     settle().await;
     assert_eq!((gets(&cache), received(&cache)), (4, 2400));
