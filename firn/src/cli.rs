@@ -1,5 +1,5 @@
 //! The command line as a whole. Owns the list of commands; what each does is
-//! in `standalone`, `restore`, `client` and `inspect`.
+//! in `standalone`, `restore`, `verify`, `client` and `inspect`.
 
 use std::io::Write as _;
 use std::process::ExitCode;
@@ -12,6 +12,7 @@ use crate::inspect::Inspect;
 use crate::restore::Restore;
 use crate::rotate::RotateMasterKey;
 use crate::settings::Flags;
+use crate::verify::Verify;
 
 /// Firn: multi-tenant messaging with RocketMQ's semantics.
 #[derive(Parser)]
@@ -26,6 +27,7 @@ pub enum Command {
     /// Run the whole service in this process, in the foreground.
     Standalone(Flags),
     Restore(Restore),
+    Verify(Verify),
     RotateMasterKey(RotateMasterKey),
     #[command(flatten)]
     Client(Box<Verb>),

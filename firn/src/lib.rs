@@ -18,4 +18,5 @@ pub mod settings;
 pub mod standalone;
 pub mod startup;
 mod termination;
+pub mod verify;
 mod welcome;

@@ -13,6 +13,7 @@ fn main() -> ExitCode {
     match Cli::parse().command {
         Command::Standalone(flags) => firn::standalone::main(&flags),
         Command::Restore(args) => firn::restore::main(&args),
+        Command::Verify(args) => firn::verify::main(&args),
         Command::RotateMasterKey(args) => firn::rotate::main(&args),
         Command::Inspect(verb) => firn::inspect::main(&verb),
         Command::Completions { shell } => firn::cli::completions(shell),

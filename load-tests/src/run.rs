@@ -265,7 +265,7 @@ async fn receive<S: System>(
         messages_max: messages.min(workload.messages_max()),
     };
     closed::fill(system, &plan, books).await.context("fill")?;
-    let figures = backlog::drain(system, &mut consumer, max, books).await?;
+    let figures = backlog::drain(system, std::slice::from_mut(&mut consumer), max, books).await?;
     let verdict = Some(books.borrow().verdict());
     Ok(CellResult::Measured { figures, verdict })
 }
@@ -275,6 +275,12 @@ async fn check<S: System>(system: &S, books: &Books) -> Result<Option<Verdict>> 
     let Some(mut consumer) = system.consumer().await? else {
         return Ok(None);
     };
-    backlog::drain(system, &mut consumer, CHECK_RECEIVE_MAX, books).await?;
+    backlog::drain(
+        system,
+        std::slice::from_mut(&mut consumer),
+        CHECK_RECEIVE_MAX,
+        books,
+    )
+    .await?;
     Ok(Some(books.borrow().verdict()))
 }

@@ -87,6 +87,7 @@ pub struct Ledger {
     queues: HashMap<u32, Queue>,
     faults: Faults,
     received: u64,
+    checksum: u64,
 }
 
 #[derive(Clone, Default)]
@@ -111,7 +112,24 @@ impl Ledger {
             queues: HashMap::new(),
             faults: Faults::default(),
             received: 0,
+            checksum: 0,
         }
+    }
+
+    /// Books of the same messages, none of them received: they are read again.
+    #[must_use]
+    pub fn again(&self) -> Self {
+        let mut books = Self::new(self.run, self.producers.len());
+        for (own, producer) in books.producers.iter_mut().zip(&self.producers) {
+            own.answered = producer.answered;
+        }
+        books
+    }
+
+    /// CRC-32C of every whole body received, added up: the same whatever the order.
+    #[must_use]
+    pub fn checksum(&self) -> u64 {
+        self.checksum
     }
 
     /// The run these books are for.
@@ -155,6 +173,8 @@ impl Ledger {
             return None;
         }
         self.received += 1;
+        let check = crc32c::crc32c(delivery.body);
+        self.checksum = self.checksum.wrapping_add(check.into());
         if !self.in_order(delivery, stamp) {
             self.faults.disordered += 1;
         }

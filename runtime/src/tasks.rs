@@ -131,6 +131,62 @@ where
     tokio::spawn(work);
 }
 
+/// A runtime that work can be given to from another one's threads. A worker of an
+/// HTTP server runs what it detaches itself, one thing after the other: work that is
+/// to go on beside an answer belongs here.
+#[derive(Clone, Debug)]
+pub struct Elsewhere(Option<tokio::runtime::Handle>);
+
+impl Elsewhere {
+    /// The runtime of whoever asks; without one, work goes to that of whoever gives it.
+    #[must_use]
+    pub fn here() -> Self {
+        Self(tokio::runtime::Handle::try_current().ok())
+    }
+
+    /// Runs a future there for as long as it takes, as [`detach`] does.
+    pub fn detach<F>(&self, work: F)
+    where
+        F: Future<Output = ()> + Send + 'static,
+    {
+        drop(self.spawn(work));
+    }
+
+    /// Runs a future there at once, and answers what it comes to. It goes on when
+    /// nobody waits for it any more, so it has to be bounded in time.
+    ///
+    /// # Panics
+    /// When the work panics, with the same panic.
+    pub fn run<F>(&self, work: F) -> impl Future<Output = F::Output> + Send + use<F>
+    where
+        F: Future + Send + 'static,
+        F::Output: Send + 'static,
+    {
+        let handle = self.spawn(work);
+        async move {
+            match handle.await {
+                Ok(value) => value,
+                Err(error) => match error.try_into_panic() {
+                    Ok(panic) => std::panic::resume_unwind(panic),
+                    // The runtime is going down, and whoever waits with it.
+                    Err(_) => std::future::pending().await,
+                },
+            }
+        }
+    }
+
+    fn spawn<F>(&self, work: F) -> JoinHandle<F::Output>
+    where
+        F: Future + Send + 'static,
+        F::Output: Send + 'static,
+    {
+        match &self.0 {
+            Some(handle) => handle.spawn(work),
+            None => tokio::spawn(work),
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -153,5 +209,28 @@ mod tests {
         tasks.stop().cancelled().await;
         tasks.join(Duration::from_secs(10)).await;
         assert_eq!(*order.lock().expect("unpoisoned"), ["second", "first"]);
+    }
+
+    #[test]
+    fn work_goes_elsewhere_and_goes_on_unwatched() {
+        let there = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(1)
+            .thread_name("there")
+            .build()
+            .expect("a runtime");
+        let elsewhere = there.block_on(async { Elsewhere::here() });
+        let here = tokio::runtime::Builder::new_current_thread()
+            .build()
+            .expect("a runtime");
+        let name = || std::thread::current().name().map(str::to_owned);
+        let ran_on = here.block_on(elsewhere.run(async move { name() }));
+        assert_eq!(ran_on.as_deref(), Some("there"));
+        // Told to nobody, and done all the same.
+        let (done, told) = std::sync::mpsc::channel();
+        here.block_on(async {
+            drop(elsewhere.run(async move { done.send(name()).expect("is heard") }));
+        });
+        let ran_on = told.recv().expect("is done");
+        assert_eq!(ran_on.as_deref(), Some("there"));
     }
 }

@@ -412,3 +412,84 @@ fn nobody_serves_a_half_restored_or_a_foreign_directory() {
     check_messages(&mut demo(&process));
     stop(process);
 }
+
+/// `firn verify` reads every message, changes nothing in the bucket, and names what
+/// cannot be read.
+#[test]
+fn what_a_bucket_holds_can_be_read_back() {
+    let machine = Machine::new();
+    live_and_die(&machine);
+    machine.restore(&["--master-key-file", "kept.key"]);
+    let bucket = machine.bucket();
+    let verify = |flags: &[&str]| {
+        let args = ["verify", "--object-store", &bucket, "--data-dir", "data"];
+        machine.firn(&[&args, flags].concat())
+    };
+    let before = all_files(&machine.path("bucket"));
+    for readers in ["1", "4"] {
+        let output = verify(&["--json", "--readers", readers]);
+        let told = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!(output.status.code(), Some(0), "{told}");
+        let found: Value = serde_json::from_slice(&output.stdout).expect("JSON");
+        let bodies = (0..20).map(|number| format!("m{number}"));
+        let bodies: Vec<String> = bodies.chain(["of extra".to_owned()]).collect();
+        let sums = bodies
+            .iter()
+            .map(|body| u64::from(crc32c::crc32c(body.as_bytes())));
+        assert_eq!(found["messages"], 21, "{found}");
+        assert_eq!(found["checksum"], sums.sum::<u64>(), "{found}");
+        let bytes: usize = bodies.iter().map(String::len).sum();
+        assert_eq!(found["bodyBytes"], bytes, "{found}");
+        assert!(
+            found["gets"].as_u64().is_some_and(|gets| gets > 0),
+            "{found}"
+        );
+    }
+    assert!(
+        before == all_files(&machine.path("bucket")),
+        "nothing is changed"
+    );
+
+    let process = machine.start_again();
+    let told = Machine::refused(&verify(&[]));
+    assert!(told.contains("another process"), "{told}");
+    stop(process);
+    let told = Machine::refused(&verify(&["--readers", "0"]));
+    assert!(told.contains("--readers"), "{told}");
+
+    // One byte of the records is another one.
+    let is_segment = |path: &&PathBuf| path.extension().is_some_and(|kind| kind == "seg");
+    let files = all_files(&machine.path("bucket"));
+    let (segment, bytes) = files
+        .iter()
+        .filter(|(path, _)| is_segment(&path))
+        .max_by_key(|(_, bytes)| bytes.len())
+        .expect("a segment");
+    let mut damaged = bytes.clone();
+    let at = damaged
+        .windows(2)
+        .position(|two| two == b"m1")
+        .unwrap_or(100);
+    damaged[at] ^= 1;
+    std::fs::write(segment, damaged).expect("writable");
+    let told = Machine::refused(&verify(&[]));
+    assert!(told.contains("broker "), "{told}");
+}
+
+/// Every file below a directory, with its content.
+fn all_files(dir: &Path) -> std::collections::BTreeMap<PathBuf, Vec<u8>> {
+    let mut found = std::collections::BTreeMap::new();
+    let mut dirs = vec![dir.to_owned()];
+    while let Some(dir) = dirs.pop() {
+        for entry in std::fs::read_dir(dir).expect("a directory") {
+            let path = entry.expect("an entry").path();
+            if path.is_dir() {
+                dirs.push(path);
+            } else {
+                let bytes = std::fs::read(&path).expect("readable");
+                found.insert(path, bytes);
+            }
+        }
+    }
+    found
+}

@@ -82,9 +82,17 @@ pub(crate) fn no_content() -> Answer {
 /// `INTERNAL` when a value has no JSON form, which no shape of ours lacks.
 pub(crate) fn encode(value: &impl Serialize, room: usize) -> Result<Vec<u8>, ApiError> {
     let mut bytes = Vec::with_capacity(room);
-    serde_json::to_writer(&mut bytes, value)
-        .map_err(|error| ApiError::new(ErrorCode::Internal, format!("answer: {error}")))?;
+    append(&mut bytes, value)?;
     Ok(bytes)
+}
+
+/// Appends a value as JSON.
+///
+/// # Errors
+/// As [`encode`].
+pub(crate) fn append(out: &mut Vec<u8>, value: &impl Serialize) -> Result<(), ApiError> {
+    let written = serde_json::to_writer(out, value);
+    written.map_err(|error| ApiError::new(ErrorCode::Internal, format!("answer: {error}")))
 }
 
 pub(crate) fn from_bytes(status: StatusCode, bytes: Vec<u8>) -> HttpResponse {

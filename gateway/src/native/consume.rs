@@ -121,7 +121,7 @@ pub(super) async fn receive(mut call: Call) -> Answer {
     let answer = ReceiveAnswer {
         messages: messages.collect(),
     };
-    let bytes = answer::encode(&answer, room)?;
+    let bytes = answer.write(room)?;
     Ok(Leased::answer(bytes, batch.give_back))
 }
 

@@ -103,7 +103,7 @@ fn encode(stream: &MessageStream, topic: &str, event: &Event) -> ApiResult<Optio
         text.extend_from_slice(handle.as_bytes());
         text.extend_from_slice(b"\ndata: ");
         // JSON of ours has no line breaks, so one data line is enough.
-        text.extend_from_slice(&answer::encode(&message, 1024)?);
+        message.write(&mut text)?;
         text.extend_from_slice(b"\n\n");
     }
     Ok(Some(Bytes::from(text)))

@@ -131,6 +131,20 @@ impl Firn {
     }
 }
 
+impl Firn {
+    /// Lets the group begin anew with everything that is kept.
+    ///
+    /// # Errors
+    /// The refusal.
+    pub async fn seek_to_start(&self) -> Result<()> {
+        let mut client = HttpClient::connect(self.http).await?;
+        let path = format!("groups/{TOPIC}/topics/{TOPIC}/seek");
+        let head = head(self.http, &path, "application/json");
+        let answer = client.call(&head, br#"{"to":"earliest"}"#).await?;
+        answer.success("a seek")
+    }
+}
+
 fn sum_of(text: &str, name: &str, label: &str) -> f64 {
     let samples = text.lines().filter_map(|line| {
         let rest = line.strip_prefix(name)?;

@@ -168,7 +168,7 @@ fn verdict(fault: Fault) -> Verdict {
             .await
             .unwrap();
         let mut consumer = fake.consumer().await.unwrap().unwrap();
-        backlog::drain(&fake, &mut consumer, 64, &books)
+        backlog::drain(&fake, std::slice::from_mut(&mut consumer), 64, &books)
             .await
             .unwrap();
         books.borrow().verdict()
@@ -200,7 +200,7 @@ fn every_misbehaviour_of_a_server_is_found() {
         let (fake, books) = (Fake::new(Fault::Swap(5)), books(1));
         closed::fill(&fake, &plan(1, 1, 10), &books).await.unwrap();
         let mut consumer = fake.consumer().await.unwrap().unwrap();
-        backlog::drain(&fake, &mut consumer, 3, &books)
+        backlog::drain(&fake, std::slice::from_mut(&mut consumer), 3, &books)
             .await
             .unwrap();
         books.borrow().verdict()

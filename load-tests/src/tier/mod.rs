@@ -7,6 +7,7 @@
 mod bucket;
 mod distance;
 mod object_class;
+mod reader;
 mod report;
 
 use std::cell::RefCell;
@@ -33,6 +34,7 @@ pub use self::bucket::Kind;
 use self::bucket::{Bucket, Census};
 pub use self::distance::Distance;
 pub use self::object_class::ObjectClass;
+pub use self::reader::TierRead;
 pub use self::report::render;
 
 const FILL_IN_FLIGHT: usize = 16;
@@ -40,6 +42,7 @@ const FILL_BYTES: usize = 400 << 10;
 const RECEIVE_MAX: usize = firn_protocol::limits::RECEIVE_MESSAGES_MAX;
 /// What a reader of a store without Firn would ask for at a time.
 const PLAIN_BLOCK: u64 = 8 << 20;
+/// So many streams of plain gets, readers of the tier alone, and consumers.
 const PLAIN_STREAMS: [usize; 2] = [1, 4];
 const SPARSE_MESSAGE_BYTES: usize = 4 << 10;
 const LIMIT: Duration = Duration::from_secs(600);
@@ -87,20 +90,23 @@ pub struct Round {
     /// Plain ranged gets of all segments, one and several at a time, MiB in a second:
     /// before catching up and after it.
     pub plain: Vec<(usize, f64, f64)>,
-    /// Receive and ack by one consumer.
-    pub catch_up: Figures,
-    /// What it read from the object store.
+    /// By as many readers as there were streams of plain gets.
+    pub tier: Vec<TierRead>,
+    /// Receive and ack over HTTP, by as many consumers.
+    pub catch_up: Vec<CatchUp>,
+}
+
+/// Consumers that caught up with everything.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub struct CatchUp {
+    pub consumers: usize,
+    pub figures: Figures,
+    /// MiB of bodies in a second.
+    pub mib_per_second: f64,
+    /// What they read from the object store.
     pub gets: f64,
     pub read_mib: f64,
     pub verdict: Verdict,
-}
-
-impl Round {
-    /// MiB of bodies in a second.
-    #[must_use]
-    pub fn catch_up_mib(&self) -> f64 {
-        self.catch_up.rate * self.message_bytes as f64 / f64::from(1 << 20)
-    }
 }
 
 /// A start after a clean stop.
@@ -118,8 +124,8 @@ impl Report {
     /// Whether a message came back other than it was sent.
     #[must_use]
     pub fn has_faults(&self) -> bool {
-        let are_clean = |round: &Round| round.verdict.is_clean();
-        !self.rounds.iter().all(are_clean)
+        let mut caught_up = self.rounds.iter().flat_map(|round| &round.catch_up);
+        !caught_up.all(|catch_up| catch_up.verdict.is_clean())
             || self
                 .object_class
                 .as_ref()
@@ -201,16 +207,30 @@ impl Place<'_> {
         let begin = clock::now();
         let firn = self.start(&data).await?;
         let ready_seconds = since(begin);
-        let ready_mib = resident_mib(&firn)?;
-        let (gets, bytes) = cold_reads(&firn).await?;
-        let catch_up = drain(&firn, &books).await?;
-        let (gets_after, bytes_after) = cold_reads(&firn).await?;
+        let (ready_mib, mut checksum) = (resident_mib(&firn)?, 0);
+        let mut catch_up = Vec::new();
+        for (number, consumers) in PLAIN_STREAMS.into_iter().enumerate() {
+            if number > 0 {
+                firn.seek_to_start().await?;
+            }
+            let books = Rc::new(RefCell::new(books.borrow().again()));
+            let caught_up = catch_up_with(&firn, consumers, message_bytes, &books).await?;
+            let (rate, verdict) = (caught_up.figures.rate, caught_up.verdict);
+            eprintln!("{message_bytes} B: {consumers} caught up at {rate:.0}/s, {verdict}");
+            checksum = books.borrow().checksum();
+            catch_up.push(caught_up);
+        }
+        let data = firn.into_process().stop_keeping_data().await?;
+        let mut tier = Vec::new();
+        for readers in PLAIN_STREAMS {
+            let read = reader::read(self.firn, self.bucket.cold(), &data, readers)?;
+            ensure!(
+                read.checksum == checksum,
+                "the tier gave other bodies than the consumers"
+            );
+            tier.push(read);
+        }
         let after = self.plain(&census).await?;
-        let verdict = books.borrow().verdict();
-        eprintln!(
-            "{message_bytes} B: caught up at {:.0}/s, {verdict}",
-            catch_up.rate
-        );
         let plain = PLAIN_STREAMS.iter().zip(before).zip(after);
         let round = Round {
             message_bytes,
@@ -222,12 +242,10 @@ impl Place<'_> {
             ready_seconds,
             ready_mib,
             plain: plain.map(|((n, a), b)| (*n, a, b)).collect(),
+            tier,
             catch_up,
-            gets: gets_after - gets,
-            read_mib: mib(bytes_after - bytes),
-            verdict,
         };
-        Ok((round, firn))
+        Ok((round, self.start(&data).await?))
     }
 
     /// Starts again with what there is, and with `sparse_mib` more.
@@ -320,11 +338,29 @@ async fn fill(firn: &Firn, mib: u64, message_bytes: usize, books: &Books) -> Res
     clock::within(LIMIT, "filling", closed::fill(firn, &plan, books)).await
 }
 
-async fn drain(firn: &Firn, books: &Books) -> Result<Figures> {
-    let consumer = firn.consumer().await?;
-    let mut consumer = consumer.context("Firn has consumers")?;
-    let drained = backlog::drain(firn, &mut consumer, RECEIVE_MAX, books);
-    clock::within(LIMIT, "catching up", drained).await
+/// Everything, by so many consumers.
+async fn catch_up_with(
+    firn: &Firn,
+    consumers: usize,
+    message_bytes: usize,
+    books: &Books,
+) -> Result<CatchUp> {
+    let mut all = Vec::new();
+    for _ in 0..consumers {
+        all.push(firn.consumer().await?.context("Firn has consumers")?);
+    }
+    let (gets, bytes) = cold_reads(firn).await?;
+    let drained = backlog::drain(firn, &mut all, RECEIVE_MAX, books);
+    let figures = clock::within(LIMIT, "catching up", drained).await?;
+    let (gets_after, bytes_after) = cold_reads(firn).await?;
+    Ok(CatchUp {
+        consumers,
+        figures,
+        mib_per_second: mib(figures.rate * message_bytes as f64),
+        gets: gets_after - gets,
+        read_mib: mib(bytes_after - bytes),
+        verdict: books.borrow().verdict(),
+    })
 }
 
 /// Gets of the object store so far, and the bytes that they gave.

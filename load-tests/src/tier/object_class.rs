@@ -9,7 +9,7 @@ use anyhow::{Context, Result};
 use serde::Serialize;
 
 use super::bucket::Bucket;
-use super::{Plan, drain};
+use super::{Plan, catch_up_with};
 use crate::driver::firn::Starting;
 use crate::driver::firn::bootstrap;
 use crate::driver::{Programs, System as _};
@@ -82,7 +82,7 @@ pub(super) async fn run(
         let figures = closed::run(&firn, &loop_plan, &books).await?;
         let puts = firn.metric("firn_storage_wal_objects_total", "").await?;
         let sent = books.borrow().sent();
-        drain(&firn, &books).await?;
+        catch_up_with(&firn, 1, MESSAGE_BYTES, &books).await?;
         let verdict = books.borrow().verdict();
         eprintln!(
             "class object, {in_flight} × {batch}: {:.0}/s, {verdict}",

@@ -66,43 +66,21 @@ fn rounds(report: &Report) -> String {
     );
     let header = [
         "message",
-        "caught up",
+        "by",
         "bodies",
-        "objects",
+        "of plain gets",
         "gets",
         "CPU",
         "RSS",
         "checked",
     ];
-    let caught_up = table(
-        &header,
-        report.rounds.iter().map(|round| {
-            let figures = &round.catch_up;
-            let seconds = figures.messages / figures.rate;
-            vec![
-                format!("{} B", round.message_bytes),
-                format!("{:.0}/s", figures.rate),
-                format!("{:.0} MiB/s", round.catch_up_mib()),
-                format!("{:.0} MiB/s", round.read_mib / seconds),
-                format!("{:.0}, {:.0} MiB", round.gets, round.read_mib),
-                format!("{:.1} µs", figures.server_cpu_us),
-                format!("{:.0} MiB", figures.resident_mib),
-                round.verdict.to_string(),
-            ]
-        }),
-    );
+    let read = table(&header, report.rounds.iter().flat_map(read_rows));
     let plain = table(
-        &[
-            "message",
-            "plain gets at a time",
-            "before",
-            "after",
-            "bodies / plain",
-        ],
+        &["message", "plain gets at a time", "before", "after"],
         report.rounds.iter().flat_map(plain_rows),
     );
     format!(
-        "\nwritten, sealed, machine lost, restored\n{written}\n\ncaught up by one consumer\n{caught_up}\n\nagainst plain gets of 8 MiB\n{plain}\n"
+        "\nwritten, sealed, machine lost, restored\n{written}\n\nplain gets of 8 MiB\n{plain}\n\ncaught up, against as many plain gets at a time\n{read}\n"
     )
 }
 
@@ -113,12 +91,44 @@ fn plain_rows(round: &Round) -> impl Iterator<Item = Vec<String>> + '_ {
             streams.to_string(),
             format!("{before:.0} MiB/s"),
             format!("{after:.0} MiB/s"),
-            format!(
-                "{:.2}",
-                round.catch_up_mib() / f64::midpoint(*before, *after)
-            ),
         ]
     })
+}
+
+/// Of each number of streams what the tier gave by itself, and what came over HTTP.
+fn read_rows(round: &Round) -> impl Iterator<Item = Vec<String>> + '_ {
+    let plain = |rate: f64, streams: usize| {
+        let mut rates = round.plain.iter();
+        let found = rates.find(|(n, _, _)| *n == streams);
+        let (_, before, after) = found.copied().unwrap_or_default();
+        format!("{:.2}", rate / f64::midpoint(before, after))
+    };
+    let tier = round.tier.iter().map(move |read| {
+        vec![
+            format!("{} B", round.message_bytes),
+            format!("the tier alone, {}", read.readers),
+            format!("{:.0} MiB/s", read.mib_per_second),
+            plain(read.mib_per_second, read.readers),
+            format!("{}, {:.0} MiB", read.gets, read.read_mib),
+            String::new(),
+            String::new(),
+            format!("all {} ok", read.messages),
+        ]
+    });
+    let caught_up = round.catch_up.iter().map(move |one| {
+        let figures = &one.figures;
+        vec![
+            format!("{} B", round.message_bytes),
+            format!("consumers, {}", one.consumers),
+            format!("{:.0} MiB/s, {:.0}/s", one.mib_per_second, figures.rate),
+            plain(one.mib_per_second, one.consumers),
+            format!("{:.0}, {:.0} MiB", one.gets, one.read_mib),
+            format!("{:.1} µs", figures.server_cpu_us),
+            format!("{:.0} MiB", figures.resident_mib),
+            one.verdict.to_string(),
+        ]
+    });
+    tier.chain(caught_up)
 }
 
 fn restarts(report: &Report) -> String {

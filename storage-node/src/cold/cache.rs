@@ -3,13 +3,17 @@
 //! Owns a bounded number of bytes. Promises that readers who want the same
 //! block at the same time cost one request, that a failure is told to those
 //! who waited for it and not remembered, and that reading ahead never takes
-//! more than its bound. Objects never change, so nothing is ever stale.
+//! more than its bound. Objects never change, so nothing is ever stale. Who
+//! reads on and on, and how far ahead of him to fetch, is known in [`super::ahead`].
 
+use std::future::Future;
 use std::ops::Range;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::{Context, Waker};
 
 use bytes::{Bytes, BytesMut};
-use firn_runtime::tasks::detach;
+use firn_runtime::tasks::Elsewhere;
 use futures_util::{FutureExt as _, TryFutureExt as _};
 use moka::future::Cache;
 use moka::policy::EvictionPolicy;
@@ -17,7 +21,7 @@ use moka::policy::EvictionPolicy;
 use super::error::{ColdError, Failure, Operation};
 use super::metrics::ColdMetrics;
 use super::paths::ObjectName;
-use super::permits::Permits;
+use super::permits::{Permit, Permits};
 use super::store::ColdStore;
 
 /// What the cache keeps beside the bytes of a block, roughly.
@@ -31,9 +35,9 @@ pub struct CacheSettings {
     /// Bytes of one block, and of one request.
     pub block_bytes: u64,
     /// Blocks fetched ahead of a sequential reader: at first, and at most, once it
-    /// has gone on for a while.
+    /// has had to wait for the store again and again.
     pub ahead_blocks: (u64, u64),
-    /// Blocks that one request fetches ahead at most.
+    /// Neighbours that one request fetches at most.
     pub span_blocks: u64,
     /// Requests that fetch ahead at a time, of all readers; one instance alone
     /// leaves a quarter of them to others.
@@ -43,13 +47,22 @@ pub struct CacheSettings {
 impl Default for CacheSettings {
     fn default() -> Self {
         Self {
-            bytes_max: 64 << 20,
+            bytes_max: 128 << 20,
             block_bytes: 256 << 10,
-            ahead_blocks: (4, 32),
+            ahead_blocks: (4, 64),
             span_blocks: 8,
-            ahead_at_once: 8,
+            ahead_at_once: 16,
         }
     }
+}
+
+/// Who waits for a block.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Urgency {
+    /// A reader does, or will in a moment.
+    Wanted,
+    /// Perhaps somebody, later: it is bounded how many such requests there are.
+    Ahead,
 }
 
 /// An object to read from, with the length that its manifest gives.
@@ -66,6 +79,8 @@ pub struct BlockCache {
     blocks: Cache<(ObjectName, u64), Bytes>,
     settings: CacheSettings,
     ahead: Permits,
+    /// Where objects are fetched and unpacked: not on the thread that answers.
+    elsewhere: Elsewhere,
 }
 
 impl BlockCache {
@@ -91,6 +106,7 @@ impl BlockCache {
                 ..settings
             },
             ahead: Permits::new(settings.ahead_at_once),
+            elsewhere: Elsewhere::here(),
         }
     }
 
@@ -129,45 +145,107 @@ impl BlockCache {
         Ok(out.freeze())
     }
 
-    /// Fetches up to the given number of blocks in the background, from the one
-    /// that holds `from` on: neighbours by one request. Those that are here, and
-    /// those that would be more than the bound, are left out.
-    pub fn fetch_ahead(&self, object: CachedObject, from: u64, blocks: u64) {
-        let first = from / self.settings.block_bytes;
-        let end = object.bytes.div_ceil(self.settings.block_bytes);
-        let end = end.min(first.saturating_add(blocks));
-        let is_here = |index| self.blocks.contains_key(&(object.name, index));
-        let mut at = first;
+    /// Begins to fetch blocks: neighbours by one request, those that are here not.
+    /// What nobody waits for yet is fetched only as far as the bound allows.
+    /// Answers up to which block everything is here or asked for. Sets `failed`
+    /// when a request fails.
+    pub(super) fn fetch(
+        &self,
+        object: CachedObject,
+        blocks: Range<u64>,
+        urgency: Urgency,
+        failed: &Arc<AtomicBool>,
+    ) -> u64 {
+        let end = blocks.end.min(self.blocks_of(object));
+        let mut at = blocks.start;
         while at < end {
-            if is_here(at) {
+            if self.has(object, at) {
                 at += 1;
                 continue;
             }
             let span_end = end.min(at + self.settings.span_blocks);
-            let upto = (at..span_end).find(|index| is_here(*index));
+            let upto = (at + 1..span_end).find(|index| self.has(object, *index));
             let span = at..upto.unwrap_or(span_end);
-            at = span.end;
             let instance = object.name.broker().map(|broker| broker.instance);
-            let Some(permit) = self.ahead.take(instance) else {
-                return;
+            let permit = match urgency {
+                Urgency::Wanted => None,
+                Urgency::Ahead => match self.ahead.take(instance) {
+                    Some(permit) => Some(permit),
+                    None => return at,
+                },
             };
-            let count = span.end - span.start;
-            ColdMetrics::add(&self.store.metrics().prefetches, count);
-            let cache = self.clone();
-            detach(async move {
-                cache.fetch_span(object, span).await;
+            at = span.end;
+            if permit.is_some() {
+                ColdMetrics::add(&self.store.metrics().prefetches, span.end - span.start);
+            }
+            self.begin(object, span, permit, failed.clone());
+        }
+        at
+    }
+
+    /// Whether a block is here.
+    pub(super) fn has(&self, object: CachedObject, index: u64) -> bool {
+        self.blocks.contains_key(&(object.name, index))
+    }
+
+    /// How many blocks an object has.
+    pub(super) fn blocks_of(&self, object: CachedObject) -> u64 {
+        object.bytes.div_ceil(self.settings.block_bytes)
+    }
+
+    /// Blocks that each of so many readers may have fetched ahead: what all of them
+    /// ask for fits into half of the memory, so that nothing goes before it is read.
+    /// (Until then as much is read elsewhere as is fetched.)
+    pub(super) fn share(&self, readers: u64) -> u64 {
+        let block = self.settings.block_bytes + BLOCK_OVERHEAD_BYTES;
+        (self.settings.bytes_max / block / 2 / readers.max(1)).max(1)
+    }
+
+    pub(super) fn settings(&self) -> &CacheSettings {
+        &self.settings
+    }
+
+    /// Fetches a span in the background. It is known as on its way before this
+    /// returns: who wants one of its blocks from now on waits for it.
+    fn begin(
+        &self,
+        object: CachedObject,
+        span: Range<u64>,
+        permit: Option<Permit>,
+        failed: Arc<AtomicBool>,
+    ) {
+        let size = self.settings.block_bytes;
+        let (from, to) = (span.start * size, object.bytes.min(span.end * size));
+        let (store, elsewhere) = (self.store.clone(), self.elsewhere.clone());
+        // Begun by the first block that nobody else is fetching already.
+        let fetched = async move {
+            let fetch = elsewhere.run(async move {
+                let fetched = store.get_range(object.name, from, to).await;
                 drop(permit);
+                fetched.inspect_err(|_| failed.store(true, Ordering::Relaxed))
             });
+            fetch.await
+        };
+        let cache = self.clone();
+        let mut kept = Box::pin(async move { cache.keep(object, span, fetched).await });
+        // The task that it becomes polls it again.
+        let mut nobody = Context::from_waker(Waker::noop());
+        if kept.as_mut().poll(&mut nobody).is_pending() {
+            self.elsewhere.detach(kept);
         }
     }
 
-    /// Brings neighbours here by one request. Who wants one of them meanwhile
-    /// waits for it; who wants it later learns of a failure by trying.
-    async fn fetch_span(&self, object: CachedObject, span: Range<u64>) {
+    /// Keeps the blocks of a span. Who wants one of them meanwhile waits for it;
+    /// who wants it later learns of a failure by trying.
+    async fn keep(
+        &self,
+        object: CachedObject,
+        span: Range<u64>,
+        fetched: impl Future<Output = Result<Bytes, ColdError>> + Send,
+    ) {
         let size = self.settings.block_bytes;
-        let (from, to) = (span.start * size, object.bytes.min(span.end * size));
-        let fetch = self.store.get_range(object.name, from, to);
-        let fetched = fetch.map_err(Arc::new).shared();
+        let from = span.start * size;
+        let fetched = fetched.map_err(Arc::new).shared();
         let blocks = span.map(|index| {
             let fetched = fetched.clone();
             let block = async move {
@@ -182,6 +260,11 @@ impl BlockCache {
             })
         });
         let _ = futures_util::future::join_all(blocks).await;
+    }
+
+    /// Runs work beside the thread that asks for it.
+    pub(crate) fn elsewhere(&self) -> &Elsewhere {
+        &self.elsewhere
     }
 
     /// The counts of the store below, and of the cache.
@@ -209,72 +292,5 @@ impl BlockCache {
         let fetch = self.store.get_range(object.name, from, to);
         let block = self.blocks.try_get_with(key, fetch).await;
         block.map_err(|error: Arc<ColdError>| error.as_ref().clone())
-    }
-}
-
-/// One reader's place in an object: notices that it reads on where it stopped,
-/// and has the next blocks fetched meanwhile.
-#[derive(Debug, Default)]
-pub struct ReadAhead {
-    /// What was read last.
-    last: Option<(ObjectName, Range<u64>)>,
-    /// How far blocks have been asked for.
-    asked_to: u64,
-    /// So many blocks are asked for next; 0 at the begin.
-    window: u64,
-}
-
-impl ReadAhead {
-    /// Reads through the cache, which `readers` share; see [`BlockCache::read`].
-    ///
-    /// # Errors
-    /// See [`BlockCache::read`].
-    pub async fn read(
-        &mut self,
-        cache: &BlockCache,
-        object: CachedObject,
-        (from, to): (u64, u64),
-        readers: u64,
-    ) -> Result<Bytes, ColdError> {
-        // One who takes a chunk in several steps reads it again each time.
-        match &self.last {
-            Some((name, last)) if *name == object.name => {
-                if (last.start..=last.end).contains(&from) {
-                    self.ask(cache, object, to, readers);
-                } else {
-                    (self.asked_to, self.window) = (0, 0);
-                }
-            }
-            // A reader that went on and on goes on in the next object.
-            Some(_) if self.window > 0 => {
-                self.asked_to = 0;
-                self.ask(cache, object, to, readers);
-            }
-            Some(_) | None => {}
-        }
-        self.last = Some((object.name, from..to));
-        cache.read(object, from, to).await
-    }
-
-    /// Asks for what lies behind `to` once half of what was asked for is read,
-    /// for twice as much each time. What all readers ask for fits into half of
-    /// the cache, so that nothing goes before it is read.
-    fn ask(&mut self, cache: &BlockCache, object: CachedObject, to: u64, readers: u64) {
-        let settings = &cache.settings;
-        let size = settings.block_bytes;
-        let begun = to.div_ceil(size);
-        let asked = self.asked_to / size;
-        if asked > begun + self.window / 2 {
-            return;
-        }
-        let (first, most) = settings.ahead_blocks;
-        let share = settings.bytes_max / (size + BLOCK_OVERHEAD_BYTES) / 2 / readers.max(1);
-        self.window = (self.window * 2).clamp(first, most).min(share.max(1));
-        let end = begun + self.window;
-        let begin = begun.max(asked);
-        if begin < end {
-            cache.fetch_ahead(object, begin * size, end - begin);
-            self.asked_to = end * size;
-        }
     }
 }

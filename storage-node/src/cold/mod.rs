@@ -10,6 +10,7 @@
 //! Layers, from below: [`RealObjects`] (or [`FaultyObjects`] over it), counts,
 //! retries, the bound for background work, [`ColdStore`].
 
+pub mod ahead;
 mod budget;
 pub mod cache;
 mod classify;

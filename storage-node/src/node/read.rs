@@ -138,13 +138,15 @@ impl Found {
         self.upto >= range.end || self.is_full(limit)
     }
 
+    /// Bytes of the records.
+    pub(super) fn bytes(&self) -> u64 {
+        let records = self.records.iter();
+        records.map(|record| record.bytes_len() as u64).sum()
+    }
+
     fn is_full(&self, limit: ReadLimit) -> bool {
-        let bytes: u64 = self
-            .records
-            .iter()
-            .map(|record| record.bytes_len() as u64)
-            .sum();
-        self.records.len() >= limit.records || (!self.records.is_empty() && bytes >= limit.bytes)
+        self.records.len() >= limit.records
+            || (!self.records.is_empty() && self.bytes() >= limit.bytes)
     }
 
     pub(super) fn take(
@@ -153,11 +155,7 @@ impl Found {
         range: &Range<u64>,
         limit: ReadLimit,
     ) -> Result<(), ApiError> {
-        let mut bytes: u64 = self
-            .records
-            .iter()
-            .map(|record| record.bytes_len() as u64)
-            .sum();
+        let mut bytes = self.bytes();
         for record in run.records() {
             let record = record.map_err(|_| damaged())?;
             let offset = record.offset.0;

@@ -2,6 +2,7 @@
 //! and raw length; what is compressed is always shorter, so no flag is needed.
 
 use std::borrow::Cow;
+use std::cell::RefCell;
 
 use bytes::Bytes;
 
@@ -38,6 +39,21 @@ impl Packer {
     }
 }
 
+thread_local! {
+    /// Kept, because making one costs as much as unpacking some KiB. It keeps nothing
+    /// of what it unpacked.
+    static UNPACKER: RefCell<Option<zstd::bulk::Decompressor<'static>>> = const { RefCell::new(None) };
+}
+
+fn decompress(stored: &[u8], raw_bytes: usize) -> Option<Vec<u8>> {
+    UNPACKER.with_borrow_mut(|kept| {
+        if kept.is_none() {
+            *kept = zstd::bulk::Decompressor::new().ok();
+        }
+        kept.as_mut()?.decompress(stored, raw_bytes).ok()
+    })
+}
+
 fn compressor_failed(error: std::io::Error) -> SegmentError {
     SegmentError::Compressor(error.to_string())
 }
@@ -54,7 +70,7 @@ pub(super) fn unpack(stored: &Bytes, raw_bytes: u32, max: usize) -> Option<Bytes
     }
     #[cfg(test)]
     watermark::note(raw_bytes);
-    let raw = zstd::bulk::decompress(stored, raw_bytes).ok()?;
+    let raw = decompress(stored, raw_bytes)?;
     (raw.len() == raw_bytes).then(|| raw.into())
 }
 

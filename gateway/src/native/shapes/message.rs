@@ -4,12 +4,14 @@ use base64::display::Base64Display;
 use base64::engine::general_purpose::STANDARD;
 use firn_protocol::api::storage::Delivery;
 use firn_protocol::message::{BodyEncoding, ConsumeStatus, Message, MessageId, OffsetMessageId};
-use firn_protocol::{BrokerId, Offset, QueueId, TopicKey};
+use firn_protocol::{ApiResult, BrokerId, Offset, QueueId, TopicKey};
 use serde::Serialize;
 use serde::ser::Serializer;
 use utoipa::ToSchema;
 
+use super::quoted;
 use super::send::as_text;
+use crate::native::answer;
 use crate::ops::{Scope, Services, Target};
 
 /// A stored message.
@@ -114,6 +116,28 @@ impl<'a> MessageJson<'a> {
         json
     }
 
+    /// Appends the message as a JSON object, its body last.
+    ///
+    /// # Errors
+    /// As `answer::encode`.
+    pub(in crate::native) fn write(mut self, out: &mut Vec<u8>) -> ApiResult<()> {
+        let (body, body_base64) = (self.body.take(), self.body_base64.take());
+        answer::append(out, &self)?;
+        // The object has other fields, so a comma is always right.
+        let end = out.pop();
+        debug_assert_eq!(end, Some(b'}'));
+        if let Some(body) = body {
+            out.extend_from_slice(b",\"body\":");
+            quoted::write_text(out, body);
+        }
+        if let Some(bytes) = body_base64 {
+            out.extend_from_slice(b",\"bodyBase64\":");
+            quoted::write_base64(out, bytes);
+        }
+        out.push(b'}');
+        Ok(())
+    }
+
     /// A message as a query finds it: in its own place; copies say where they came from.
     pub(in crate::native) fn queried(
         services: &Services,
@@ -192,6 +216,25 @@ fn as_base64<S: Serializer>(bytes: &Option<&[u8]>, s: S) -> Result<S::Ok, S::Err
 #[derive(Serialize, ToSchema)]
 pub(in crate::native) struct ReceiveAnswer<'a> {
     pub(in crate::native) messages: Vec<MessageJson<'a>>,
+}
+
+impl ReceiveAnswer<'_> {
+    /// The answer as JSON; `room` bytes are made ready for it.
+    ///
+    /// # Errors
+    /// As `answer::encode`.
+    pub(in crate::native) fn write(self, room: usize) -> ApiResult<Vec<u8>> {
+        let mut out = Vec::with_capacity(room);
+        out.extend_from_slice(b"{\"messages\":[");
+        for (number, message) in self.messages.into_iter().enumerate() {
+            if number > 0 {
+                out.push(b',');
+            }
+            message.write(&mut out)?;
+        }
+        out.extend_from_slice(b"]}");
+        Ok(out)
+    }
 }
 
 /// What a query answers; `cursor` when there is more.

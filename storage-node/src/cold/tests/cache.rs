@@ -1,13 +1,11 @@
 //! The block cache: one request for many readers, a bound, no memory of failures.
 
-use std::sync::atomic::Ordering;
-
 use super::*;
-use crate::cold::cache::{BlockCache, CacheSettings, CachedObject, ReadAhead};
+use crate::cold::cache::{BlockCache, CacheSettings, CachedObject};
 
-const BYTES: u64 = 10_050;
+pub(super) const BYTES: u64 = 10_050;
 
-fn cache_settings() -> CacheSettings {
+pub(super) fn cache_settings() -> CacheSettings {
     CacheSettings {
         bytes_max: 1 << 20,
         block_bytes: 1000,
@@ -18,7 +16,7 @@ fn cache_settings() -> CacheSettings {
 }
 
 /// A cache over one object of ten blocks and a bit.
-async fn cached(
+pub(super) async fn cached(
     clock: &Clock,
     settings: CacheSettings,
 ) -> (FaultyObjects, BlockCache, CachedObject) {
@@ -30,7 +28,7 @@ async fn cached(
     (faulty, BlockCache::new(store, settings), object)
 }
 
-fn gets(store: &BlockCache) -> u64 {
+pub(super) fn gets(store: &BlockCache) -> u64 {
     store.metrics().requests(Operation::Get)
 }
 
@@ -120,149 +118,4 @@ async fn the_bound_is_kept() {
     let before = gets(&cache);
     cache.read(object, 9000, 10_000).await.expect("reads");
     assert_eq!(gets(&cache), before);
-}
-
-#[tokio::test]
-async fn a_sequential_reader_finds_the_next_blocks_fetched() {
-    let clock = Clock::manual(0);
-    let (_, cache, object) = cached(&clock, cache_settings()).await;
-    let mut reader = ReadAhead::default();
-    let mut read = Vec::new();
-    for from in (0..BYTES).step_by(500) {
-        let to = BYTES.min(from + 500);
-        read.extend(
-            reader
-                .read(&cache, object, (from, to), 1)
-                .await
-                .expect("reads"),
-        );
-        settle().await;
-    }
-    assert_eq!(read, pattern(BYTES as usize));
-    assert_eq!(gets(&cache), 11, "each block once");
-    let metrics = cache.metrics();
-    assert_eq!(metrics.prefetches.load(Ordering::Relaxed), 10);
-    // Only the first had to be waited for.
-    assert_eq!(metrics.cache_misses.load(Ordering::Relaxed), 1);
-}
-
-/// Who reads on and on asks for more at a time, in fewer requests.
-#[tokio::test]
-async fn a_long_reader_fetches_more_at_a_time() {
-    let clock = Clock::manual(0);
-    let settings = CacheSettings {
-        block_bytes: 100,
-        ahead_blocks: (2, 16),
-        span_blocks: 8,
-        ..cache_settings()
-    };
-    let (_, cache, object) = cached(&clock, settings).await;
-    let mut reader = ReadAhead::default();
-    let (mut read, mut most) = (Vec::new(), 0);
-    for from in (0..BYTES).step_by(50) {
-        let to = BYTES.min(from + 50);
-        let before = gets(&cache);
-        if from % 300 == 100 {
-            // What was read is read again.
-            let again = reader.read(&cache, object, (from - 50, from), 1).await;
-            again.expect("reads");
-        }
-        read.extend(
-            reader
-                .read(&cache, object, (from, to), 1)
-                .await
-                .expect("reads"),
-        );
-        settle().await;
-        most = most.max(gets(&cache) - before);
-    }
-    assert_eq!(read, pattern(BYTES as usize));
-    let metrics = cache.metrics();
-    assert_eq!(metrics.cache_misses.load(Ordering::Relaxed), 1);
-    assert_eq!(metrics.prefetches.load(Ordering::Relaxed), 100);
-    assert_eq!(
-        metrics.received_bytes.load(Ordering::Relaxed),
-        BYTES,
-        "once"
-    );
-    assert!(
-        gets(&cache) <= 16,
-        "{} requests for 101 blocks",
-        gets(&cache)
-    );
-    assert_eq!(most, 2, "what is allowed is asked for at once");
-}
-
-/// With many readers each has its share, and nothing goes before it is read.
-#[tokio::test]
-async fn many_readers_share_the_cache() {
-    let clock = Clock::manual(0);
-    let settings = CacheSettings {
-        bytes_max: 20 * (100 + 256),
-        block_bytes: 100,
-        ahead_blocks: (4, 16),
-        span_blocks: 8,
-        ahead_at_once: 100,
-    };
-    let (_, cache, object) = cached(&clock, settings).await;
-    let mut readers: Vec<ReadAhead> = (0..4).map(|_| ReadAhead::default()).collect();
-    for step in (0..2000).step_by(50) {
-        for (number, reader) in readers.iter_mut().enumerate() {
-            let from = number as u64 * 2500 + step;
-            let read = reader.read(&cache, object, (from, from + 50), 4).await;
-            assert_eq!(
-                read.expect("reads"),
-                pattern(BYTES as usize)[from as usize..][..50]
-            );
-            settle().await;
-        }
-    }
-    let metrics = cache.metrics();
-    assert_eq!(metrics.cache_misses.load(Ordering::Relaxed), 4);
-}
-
-/// Who wants a block that is on its way waits for it; a failure is his to find.
-#[tokio::test]
-async fn a_block_of_a_span_is_not_fetched_twice() {
-    let clock = Clock::manual(0);
-    let settings = CacheSettings {
-        span_blocks: 8,
-        ..cache_settings()
-    };
-    let (faulty, cache, object) = cached(&clock, settings).await;
-    faulty.set_latency(Duration::from_secs(1), Duration::from_secs(1));
-    cache.fetch_ahead(object, 0, 4);
-    settle().await;
-    let read = driven(&clock, cache.read(object, 2500, 2600)).await;
-    assert_eq!(read, Ok(pattern(BYTES as usize).slice(2500..2600)));
-    assert_eq!(gets(&cache), 1);
-}
-
-#[tokio::test]
-async fn a_jumping_reader_fetches_nothing_ahead() {
-    let clock = Clock::manual(0);
-    let (_, cache, object) = cached(&clock, cache_settings()).await;
-    let mut reader = ReadAhead::default();
-    for from in [5000, 0, 7000, 3000] {
-        let read = reader.read(&cache, object, (from, from + 10), 1).await;
-        read.expect("reads");
-        settle().await;
-    }
-    assert_eq!(gets(&cache), 4);
-}
-
-#[tokio::test]
-async fn reading_ahead_is_bounded() {
-    let clock = Clock::manual(0);
-    let (faulty, cache, object) = cached(&clock, cache_settings()).await;
-    faulty.set_latency(Duration::from_secs(1), Duration::from_secs(1));
-    cache.fetch_ahead(object, 0, 100);
-    cache.fetch_ahead(object, 5000, 100);
-    settle().await;
-    assert_eq!(gets(&cache), 3);
-    clock.advance(Duration::from_secs(1));
-    settle().await;
-    cache.fetch_ahead(object, 0, 4);
-    settle().await;
-    assert_eq!(gets(&cache), 4, "what is here is not fetched again");
 }

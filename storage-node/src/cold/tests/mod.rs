@@ -1,6 +1,7 @@
 //! Tests of the cold store: one suite for every place, and what each layer
 //! promises beyond it. No test waits for real time.
 
+mod ahead;
 mod cache;
 mod commit;
 mod conformance;

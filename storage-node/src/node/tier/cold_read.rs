@@ -4,6 +4,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use firn_protocol::ids::{Offset, QueueKey};
+use futures_util::StreamExt as _;
 
 use super::error::TierError;
 use crate::broker::owner::Broker;
@@ -12,6 +13,9 @@ use crate::node::StorageNode;
 use crate::node::read::{Found, ReadLimit, damaged};
 use crate::record::runs_of;
 use crate::segment::{ChunkEntry, Seed, TagHash};
+
+/// Chunks of one read that are fetched and unpacked at the same time.
+const CHUNKS_AT_ONCE: usize = 4;
 
 impl StorageNode {
     /// Adds records that object storage has, as far as they go. Whole chunks
@@ -49,7 +53,19 @@ impl StorageNode {
             let lost = at.0..queue_end(entry, queue).min(end);
             let segment = opened.map_err(|error| error.of_range(queue, lost))?;
             let wanted = tags.map(|tags| hashes(segment.trailer.id.seed, tags));
-            for chunk in segment.index.chunks_from(queue, at) {
+            let chunks = segment.index.chunks_from(queue, at);
+            // Chunks that may be passed over are read one by one.
+            let sure: &[ChunkEntry] = match wanted {
+                Some(_) => &[],
+                None => &chunks[..chunks_of_read(chunks, found, limit, end)],
+            };
+            let until = sure.last().map_or(0, |chunk| chunk.range().end);
+            let reads = sure
+                .iter()
+                .map(|it| self.cold.chunk(broker.key, &segment, it, until));
+            let reads: Vec<_> = reads.collect();
+            let mut reads = futures_util::stream::iter(reads).buffered(CHUNKS_AT_ONCE);
+            for chunk in chunks {
                 if found.is_complete(&range, limit) {
                     break;
                 }
@@ -65,7 +81,10 @@ impl StorageNode {
                     found.upto = chunk.end_offset().0.min(end);
                     continue;
                 }
-                let runs = self.cold.chunk(broker.key, &segment, chunk).await;
+                let runs = match reads.next().await {
+                    Some(read) => read,
+                    None => self.cold.chunk(broker.key, &segment, chunk, until).await,
+                };
                 let lost = chunk.first_offset.0..chunk.end_offset().0;
                 let runs = runs.map_err(|error| error.of_range(queue, lost))?;
                 for run in runs_of(runs).map_err(|_| damaged())? {
@@ -103,6 +122,22 @@ fn segment_at(manifest: &Manifest, queue: QueueKey, offset: Offset) -> Option<&S
     ranges
         .min_by_key(|(first, _)| *first)
         .map(|(_, entry)| entry)
+}
+
+/// How many of these chunks a read needs that goes on with them: up to its limit, and
+/// up to the offset `end`.
+fn chunks_of_read(chunks: &[ChunkEntry], found: &Found, limit: ReadLimit, end: u64) -> usize {
+    let (mut records, mut bytes) = (found.records.len() as u64, found.bytes());
+    let is_needed = |chunk: &&ChunkEntry| {
+        let goes_on =
+            records < limit.records as u64 && bytes < limit.bytes && chunk.first_offset.0 < end;
+        records += chunk.end_offset().0 - chunk.first_offset.0.max(found.upto);
+        bytes += u64::from(chunk.raw_bytes);
+        goes_on
+    };
+    // The first record comes whatever its size.
+    let needed = chunks.iter().take_while(is_needed).count();
+    needed.max(usize::from(!chunks.is_empty() && found.records.is_empty()))
 }
 
 fn queue_end(entry: &SegmentEntry, queue: QueueKey) -> u64 {

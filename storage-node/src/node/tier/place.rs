@@ -18,7 +18,8 @@ use super::ColdParts;
 use super::error::TierError;
 use super::facts::{Facts, KnownFacts};
 use crate::cold::ColdStore;
-use crate::cold::cache::{BlockCache, CacheSettings, CachedObject, ReadAhead};
+use crate::cold::ahead::{Part, ReadAhead};
+use crate::cold::cache::{BlockCache, CacheSettings, CachedObject};
 use crate::cold::manifest::{Manifest, SegmentEntry};
 use crate::cold::paths::{NodeId, Nonce, ObjectName};
 use crate::hot::BrokerKey;
@@ -32,9 +33,9 @@ const READERS_MAX: u64 = 4096;
 /// One that has not read for so long does not read on.
 const READER_IDLE: Duration = Duration::from_secs(30);
 /// Parts of the memory for blocks that manifests and indexes may take beside it.
-const INDEX_SHARE: u64 = 2;
+const INDEX_SHARE: u64 = 4;
 /// And those that unpacked chunks may take.
-const CHUNK_SHARE: u64 = 4;
+const CHUNK_SHARE: u64 = 8;
 /// What an index entry of a chunk or of a block takes in memory, roughly.
 const ENTRY_BYTES: u64 = 128;
 
@@ -210,15 +211,17 @@ impl Cold {
     }
 
     /// The runs of a chunk, unpacked once for all who want it at about the same
-    /// time: one who takes it in several steps, and the groups of a topic.
+    /// time: one who takes it in several steps, and the groups of a topic. The same
+    /// read will want the object up to `until`.
     pub(super) async fn chunk(
         &self,
         broker: BrokerKey,
-        segment: &OpenSegment,
+        segment: &Arc<OpenSegment>,
         chunk: &ChunkEntry,
+        until: u64,
     ) -> Result<Bytes, TierError> {
         let key = (segment.object.name, chunk.range().start);
-        let read = self.read_chunk(broker, segment, chunk);
+        let read = self.read_chunk(broker, segment, chunk, until);
         let opened = self.chunks.try_get_with(key, read).await;
         opened.map_err(|error: Arc<TierError>| error.as_ref().clone())
     }
@@ -227,26 +230,27 @@ impl Cold {
     async fn read_chunk(
         &self,
         broker: BrokerKey,
-        segment: &OpenSegment,
+        segment: &Arc<OpenSegment>,
         chunk: &ChunkEntry,
+        until: u64,
     ) -> Result<Bytes, TierError> {
         let reader = self
             .readers
             .get_with((broker, chunk.queue), std::future::ready(Arc::default()))
             .await;
-        // Taken out while it is used: two who read one queue do not wait for each other.
-        let mut ahead = std::mem::take(&mut *reader.lock());
         let (from, to) = (chunk.range().start, chunk.range().end);
+        let part = Part { from, to, until };
         let readers = self.readers.entry_count();
-        let read = ahead
-            .read(&self.blocks, segment.object, (from, to), readers)
-            .await;
-        *reader.lock() = ahead;
-        let stored = read?;
-        match segment.index.open_chunk(chunk, &stored) {
-            Ok(chunk) => Ok(chunk.runs),
-            Err(source) => Err(segment.wrong(source)),
-        }
+        reader
+            .lock()
+            .ask(&self.blocks, segment.object, part, readers);
+        let stored = self.blocks.read(segment.object, from, to).await?;
+        let (segment, chunk) = (segment.clone(), chunk.clone());
+        let unpacked = self.blocks.elsewhere().run(async move {
+            let opened = segment.index.open_chunk(&chunk, &stored);
+            opened.map_err(|source| segment.wrong(source))
+        });
+        Ok(unpacked.await?.runs)
     }
 
     pub(super) async fn filter(&self, segment: &OpenSegment) -> Result<KeyFilter, TierError> {
