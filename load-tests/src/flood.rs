@@ -18,6 +18,7 @@ use crate::driver::firn::{Cold, Starting, bootstrap};
 use crate::driver::{Kind, Programs, System as _};
 use crate::machine::Machine;
 use crate::process::DataFolder;
+use crate::table;
 
 /// Connections of the neighbour.
 const BESIDE: u64 = 4;
@@ -146,29 +147,28 @@ async fn flood(address: SocketAddr, plan: Plan, batch: u64) -> Result<(u64, u64)
 /// The report as text.
 #[must_use]
 pub fn render(report: &Report) -> String {
-    use comfy_table::Table;
-    use comfy_table::presets::UTF8_FULL_CONDENSED;
-    let mut table = Table::new();
-    table.load_style(UTF8_FULL_CONDENSED).set_header([
+    let what = format!(
+        "a plan of {} messages a second, {} a second beside it",
+        report.plan.tps, report.plan.neighbour_rate,
+    );
+    let header = [
         "flood",
         "took",
         "offered a second",
         "passed a second",
         "neighbour p50",
         "neighbour p99",
-    ]);
-    for phase in &report.phases {
-        table.add_row([
+    ];
+    let rows = report.phases.iter().map(|phase| {
+        let [half, most] = phase.neighbour_micros;
+        vec![
             phase.name.to_owned(),
-            format!("{:.1} s", phase.seconds),
+            table::seconds(phase.seconds),
             format!("{:.0}", phase.offered),
             format!("{:.0}", phase.accepted),
-            format!("{:.2} ms", phase.neighbour_micros[0] / 1000.0),
-            format!("{:.2} ms", phase.neighbour_micros[1] / 1000.0),
-        ]);
-    }
-    format!(
-        "commit {}, {}: a plan of {} messages a second, {} a second beside it\n{table}\n",
-        report.machine.commit, report.version, report.plan.tps, report.plan.neighbour_rate,
-    )
+            table::millis(half),
+            table::millis(most),
+        ]
+    });
+    table::report(&report.machine, &report.version, &what, &header, rows)
 }
