@@ -22,6 +22,7 @@ use parking_lot::RwLock;
 use rustc_hash::{FxBuildHasher, FxHashMap};
 use smallvec::SmallVec;
 
+use crate::config::GatewayMutant;
 use crate::ops::Target;
 use bucket::{Bucket, Rate};
 pub(crate) use refusal::RateLimit;
@@ -53,6 +54,7 @@ pub(crate) struct Admission {
     clock: Clock,
     shards: [RwLock<Shard>; SHARDS],
     shard_max: usize,
+    mutant: Option<GatewayMutant>,
 }
 
 type Shard = FxHashMap<Key, Arc<Bucket>>;
@@ -115,8 +117,11 @@ impl<'a> Demand<'a> {
 }
 
 impl Admission {
-    pub(crate) fn new(clock: Clock) -> Self {
-        Self::bounded(clock, RATE_LIMITS_MAX / SHARDS)
+    pub(crate) fn new(clock: Clock, mutant: Option<GatewayMutant>) -> Self {
+        Self {
+            mutant,
+            ..Self::bounded(clock, RATE_LIMITS_MAX / SHARDS)
+        }
     }
 
     fn bounded(clock: Clock, shard_max: usize) -> Self {
@@ -124,6 +129,7 @@ impl Admission {
             clock,
             shards: std::array::from_fn(|_| RwLock::default()),
             shard_max,
+            mutant: None,
         }
     }
 
@@ -134,8 +140,12 @@ impl Admission {
             buckets: SmallVec::new(),
             refusal: None,
         };
-        let now_ms = self.clock.now_ms();
+        let now_ms = self.now_ms();
         for (key, rate) in &demand.limits {
+            let key = match self.mutant {
+                Some(GatewayMutant::ShareLimits) => &Key::Instance(InstanceId(0)),
+                Some(_) | None => key,
+            };
             let (bucket, taken) = self.take_of(*key, *rate, now_ms, grant.count);
             if taken < grant.count {
                 for other in &grant.buckets {
@@ -143,7 +153,9 @@ impl Admission {
                 }
                 grant.count = taken;
                 let wait = bucket.wait(now_ms);
-                grant.refusal = Some(Box::new(Refusal::new(demand, *key, *rate, wait)));
+                let refusal = Refusal::new(demand, *key, *rate, wait);
+                let is_told = self.mutant != Some(GatewayMutant::HideLimit);
+                grant.refusal = is_told.then(|| Box::new(refusal));
             }
             grant.buckets.push(bucket);
         }
@@ -170,9 +182,16 @@ impl Admission {
 
     /// Forgets what is as good as new.
     pub(crate) fn tick(&self) {
-        let now_ms = self.clock.now_ms();
+        let now_ms = self.now_ms();
         for shard in &self.shards {
             forget_full(&mut shard.write(), now_ms);
+        }
+    }
+
+    fn now_ms(&self) -> u64 {
+        match self.mutant {
+            Some(GatewayMutant::FillTwice) => 2 * self.clock.now_ms(),
+            Some(_) | None => self.clock.now_ms(),
         }
     }
 

@@ -19,6 +19,8 @@ mod secret;
 mod service;
 mod store;
 
+#[doc(hidden)]
+pub use billing::BooksMutant;
 pub use catalogue::bootstrap::BootstrapReport;
 pub use config::{TenantConfig, check_catalogue_url};
 pub use error::{BootstrapError, ExportError, OpenError, StoreError};

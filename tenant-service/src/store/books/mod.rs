@@ -6,6 +6,7 @@ pub(crate) mod bills;
 mod curves;
 mod events;
 pub(crate) mod hours;
+mod mutants;
 mod prune;
 mod stored;
 pub(crate) mod verify;
@@ -20,6 +21,7 @@ use super::dialect::{Connection, query};
 use super::postgres::{LOAD_MAX, STEP_MAX};
 use super::session::bounded;
 use super::{Session, Store};
+use crate::billing::BooksMutant;
 use crate::billing::time::{Hour, Month};
 use crate::error::StoreError;
 use bills::Term;
@@ -58,10 +60,11 @@ impl Store {
     pub(crate) async fn record_usage(
         &self,
         events: &[UsageEvent],
+        mutant: Option<BooksMutant>,
         now: Timestamp,
     ) -> Result<Recorded, StoreError> {
         in_session!(self.begin_books().await?, LOAD_MAX, |db| {
-            events::record(db, events, now).await
+            events::record(db, events, mutant, now).await
         })
     }
 
