@@ -125,7 +125,10 @@ async fn note(
          VALUES ($1, $2, $3, $4, $5)
          ON CONFLICT (broker, hour) DO UPDATE
          SET until = excluded.until,
-             points = CASE WHEN $6 THEN usage_sample.points || excluded.points
+             points = CASE WHEN $6 AND usage_sample.until < $7
+                           THEN usage_sample.points || CAST(usage_sample.until AS TEXT)
+                                || ':0:0;' || excluded.points
+                           WHEN $6 THEN usage_sample.points || excluded.points
                            ELSE usage_sample.points END",
     )
     .bind(broker)
@@ -133,6 +136,8 @@ async fn note(
     .bind(int(instance.0)?)
     .bind(point)
     .bind(int(piece.to)?)
-    .bind(is_new);
+    .bind(is_new)
+    // Between the pieces nothing was stored, or the broker was not there.
+    .bind(int(piece.from)?);
     db.run(statement).await
 }
