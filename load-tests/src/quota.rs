@@ -204,8 +204,8 @@ async fn send_once(caller: &mut Caller, tps: u64, request: &[u8]) -> Result<u64>
 async fn receive_once(caller: &mut Caller, tps: u64) -> Result<u64> {
     let base = format!("{}/groups/quota/topics/quota", bootstrap::plan_name(tps));
     let request = format!(r#"{{"max":{BATCH},"invisibleSeconds":600}}"#);
-    let asked = caller.ask(&format!("{base}/receive"), request.as_bytes());
-    let (status, answer) = asked.await?;
+    let path = format!("{base}/receive");
+    let (status, answer) = caller.ask(&path, request.as_bytes()).await?;
     if status == 429 {
         return Ok(0);
     }
