@@ -225,9 +225,9 @@ async fn ask(
         headers.push(format!("Authorization: {authorization}"));
     }
     let head = RequestHead::new(method, path, address, &headers);
-    let body = match form {
-        Value::Null => Vec::new(),
-        form => serde_json::to_vec(form)?,
+    let body = match form.is_null() {
+        true => Vec::new(),
+        false => serde_json::to_vec(form)?,
     };
     let call = async {
         let mut client = HttpClient::connect(address).await?;
