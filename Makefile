@@ -6,7 +6,7 @@ SHELL := bash
 
 TARGET := $(or $(CARGO_TARGET_DIR),target)
 
-.PHONY: help run test nightly check bench tier waiting flood sim fuzz fmt clean setup
+.PHONY: help run test nightly check bench tier waiting flood quota bill sim fuzz fmt clean setup
 
 help: ## Show the targets
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/'
@@ -52,6 +52,14 @@ waiting: setup ## Measure what very many delayed and failing messages cost
 flood: setup ## Measure what a tenant's flood does to its neighbour
 	cargo build --release --locked --package firn --package firn-load-tests
 	$(TARGET)/release/firn-bench flood
+
+quota: setup ## Measure how exactly plans let messages pass
+	cargo build --release --locked --package firn --package firn-load-tests
+	$(TARGET)/release/firn-bench quota
+
+bill: setup ## Compare bills with what happened, through kills of the process
+	cargo build --release --locked --package firn --package firn-load-tests
+	$(TARGET)/release/firn-bench bill
 
 fmt: setup ## Format the code
 	cargo fmt --all

@@ -20,13 +20,14 @@ use std::sync::{Arc, OnceLock};
 use firn_protocol::api::shares::LimitKey;
 use firn_protocol::catalogue::{Group, Instance, Topic};
 use firn_protocol::limits::{RATE_LIMITS_MAX, TPS_MAX};
-use firn_protocol::{ApiError, ApiResult, TopicKey};
+use firn_protocol::{ApiError, ApiResult, InstanceId, TopicKey};
 use firn_runtime::Clock;
 use parking_lot::{Mutex, RwLock};
 use rustc_hash::{FxBuildHasher, FxHashMap};
 use smallvec::SmallVec;
 use tokio::sync::Notify;
 
+use crate::config::GatewayMutant;
 use crate::ops::Target;
 use bucket::{Bucket, Rate, Taken};
 use hold::Hold;
@@ -58,6 +59,7 @@ pub struct Admission {
     turn: Mutex<Turn>,
     /// Told when a limit in use has no share.
     needed: Notify,
+    mutant: Option<GatewayMutant>,
 }
 
 type Shard = FxHashMap<LimitKey, Arc<Bucket>>;
@@ -128,6 +130,12 @@ impl Admission {
         Self::bounded(clock, RATE_LIMITS_MAX / SHARDS)
     }
 
+    /// With a deliberate fault.
+    #[must_use]
+    pub(crate) fn with_mutant(self, mutant: Option<GatewayMutant>) -> Self {
+        Self { mutant, ..self }
+    }
+
     fn bounded(clock: Clock, shard_max: usize) -> Self {
         Self {
             clock,
@@ -137,6 +145,7 @@ impl Admission {
             sharing: OnceLock::new(),
             turn: Mutex::default(),
             needed: Notify::new(),
+            mutant: None,
         }
     }
 
@@ -147,8 +156,12 @@ impl Admission {
             buckets: SmallVec::new(),
             refusal: None,
         };
-        let (hold, now_ms) = (*self.hold.read(), self.clock.now_ms());
+        let (hold, now_ms) = (*self.hold.read(), self.now_ms());
         for (key, rate) in &demand.limits {
+            let key = match self.mutant {
+                Some(GatewayMutant::ShareLimits) => &LimitKey::Instance(InstanceId(0)),
+                Some(_) | None => key,
+            };
             let (bucket, taken) = self.take_of(*key, *rate, &hold, now_ms, grant.count);
             if taken.needs_share {
                 self.needed.notify_one();
@@ -159,7 +172,9 @@ impl Admission {
                 }
                 grant.count = taken.count;
                 let wait = bucket.wait(&hold, now_ms);
-                grant.refusal = Some(Box::new(Refusal::new(demand, *key, *rate, wait)));
+                let refusal = Refusal::new(demand, *key, *rate, wait);
+                let is_told = self.mutant != Some(GatewayMutant::HideLimit);
+                grant.refusal = is_told.then(|| Box::new(refusal));
             }
             grant.buckets.push(bucket);
         }
@@ -193,9 +208,16 @@ impl Admission {
 
     /// Forgets what is as good as new.
     pub fn tick(&self) {
-        let (hold, now_ms) = (*self.hold.read(), self.clock.now_ms());
+        let (hold, now_ms) = (*self.hold.read(), self.now_ms());
         for shard in &self.shards {
             forget_spare(&mut shard.write(), &hold, now_ms);
+        }
+    }
+
+    fn now_ms(&self) -> u64 {
+        match self.mutant {
+            Some(GatewayMutant::FillTwice) => 2 * self.clock.now_ms(),
+            Some(_) | None => self.clock.now_ms(),
         }
     }
 

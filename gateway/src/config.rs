@@ -31,6 +31,28 @@ pub struct GatewayConfig {
     pub compat_open_account_endpoint: bool,
     /// Addresses and networks; nobody if empty.
     pub compat_account_allow: Vec<String>,
+    /// A deliberate fault, to prove that the tests see it.
+    #[doc(hidden)]
+    #[serde(skip)]
+    pub mutant: Option<GatewayMutant>,
+}
+
+/// See [`GatewayConfig::mutant`].
+#[doc(hidden)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum GatewayMutant {
+    /// An instance's id opens it, whoever's it is.
+    ForgetTenant,
+    /// A refusal says that the instance is there, and somebody else's.
+    TellForeign,
+    /// Limits of messages a second fill twice as fast as they should.
+    FillTwice,
+    /// Everybody meets one and the same limit.
+    ShareLimits,
+    /// A refusal names no limit and no time.
+    HideLimit,
+    /// What is over the limit is refused, and stored all the same.
+    StoreRefused,
 }
 
 /// What is done as the guide has it although it should not be.
@@ -54,6 +76,7 @@ impl Default for GatewayConfig {
             compat_always_200: false,
             compat_open_account_endpoint: false,
             compat_account_allow: Vec::new(),
+            mutant: None,
         }
     }
 }

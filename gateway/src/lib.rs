@@ -33,7 +33,7 @@ use tokio::sync::Semaphore;
 
 pub use admission::{Admission, Demand, Grant};
 pub use calls::Calls;
-pub use config::GatewayConfig;
+pub use config::{GatewayConfig, GatewayMutant};
 pub use error::GatewayError;
 pub use native::{State, app_config, openapi_json, routes};
 pub use server::{BoundGateway, Gateway};
@@ -58,12 +58,13 @@ fn assemble(
         connections: Arc::default(),
         streams: Arc::default(),
         sessions: sessions::Sessions::new(clock.clone()),
-        admission: admission::Admission::new(clock.clone()),
+        admission: admission::Admission::new(clock.clone()).with_mutant(config.mutant),
         denied: denied::DeniedLog::default(),
         files: Semaphore::new(IMPORTS_AT_ONCE),
         closing: Stop::new(),
         billing: std::sync::OnceLock::new(),
         compat: config.compat(),
+        mutant: config.mutant,
     };
     let auth = auth::Authenticator::new(tenants, clock, services.metrics.clone());
     State::new(services, auth, config.body_timeout())

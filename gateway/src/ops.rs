@@ -42,7 +42,7 @@ use tokio::sync::Semaphore;
 
 use crate::admission::Admission;
 use crate::calls::Calls;
-use crate::config::Compat;
+use crate::config::{Compat, GatewayMutant};
 use crate::connections::Connections;
 use crate::denied::DeniedLog;
 use crate::metrics::Metrics;
@@ -75,6 +75,8 @@ pub(crate) struct Services {
     /// The meter's books; a gateway without them knows no curves.
     pub(crate) billing: OnceLock<Arc<dyn BillingApi>>,
     pub(crate) compat: Compat,
+    /// See [`crate::GatewayConfig::mutant`].
+    pub(crate) mutant: Option<GatewayMutant>,
 }
 
 impl Services {

@@ -19,6 +19,8 @@ pub(crate) struct Caller {
     client: HttpClient,
     heads: Vec<(String, RequestHead)>,
     address: SocketAddr,
+    /// Else the one that is called like the instance of the path.
+    user: Option<String>,
 }
 
 impl Caller {
@@ -27,6 +29,15 @@ impl Caller {
             client: HttpClient::connect(address).await?,
             heads: Vec::new(),
             address,
+            user: None,
+        })
+    }
+
+    /// As one of several users of an instance.
+    pub(crate) async fn connect_as(address: SocketAddr, user: &str) -> Result<Self> {
+        Ok(Self {
+            user: Some(user.to_owned()),
+            ..Self::connect(address).await?
         })
     }
 
@@ -46,7 +57,9 @@ impl Caller {
         let at = match self.heads.iter().position(|(known, _)| known == path) {
             Some(at) => at,
             None => {
-                let head = bootstrap::post(self.address, path);
+                let instance = path.split('/').next().unwrap_or_default();
+                let user = self.user.as_deref().unwrap_or(instance);
+                let head = bootstrap::post(self.address, path, user);
                 self.heads.push((path.to_owned(), head));
                 self.heads.len() - 1
             }

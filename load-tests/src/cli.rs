@@ -10,7 +10,7 @@ use clap::{Args, Parser, Subcommand};
 use firn_load_tests::driver::firn::bootstrap::Census;
 use firn_load_tests::driver::{Kind, Programs};
 use firn_load_tests::workload::Workload;
-use firn_load_tests::{body, flood, setup, tier, waiting};
+use firn_load_tests::{bill, body, flood, quota, setup, tier, waiting};
 use serde::Serialize;
 
 /// Measures Firn and the servers it is compared with, side by side.
@@ -36,6 +36,11 @@ pub(crate) enum Command {
     Waiting(Waiting),
     /// Measure what a tenant's flood does to its neighbour, and how much of it passes.
     Flood(Flood),
+    /// Measure how exactly plans of several rates let messages pass.
+    Quota(Quota),
+    /// Send and receive, kill the process on the way, and compare the bill with what
+    /// happened. Ends with 1 when it is not the same.
+    Bill(Bill),
     /// Install the servers that Firn is compared with.
     Setup(ProgramArgs),
     /// The floor: a trivial HTTP handler with a group-commit log. `run` starts it.
@@ -286,6 +291,55 @@ impl Flood {
             body_bytes: self.body_bytes,
             neighbour_rate: self.neighbour_rate.max(1),
             phase: Duration::from_secs(self.seconds.max(1)),
+        }
+    }
+}
+
+#[derive(Args)]
+pub(crate) struct Quota {
+    /// Messages a second of the plans.
+    #[arg(long, value_delimiter = ',', default_value = "10,100,1000,5000,20000")]
+    tps: Vec<u64>,
+    #[arg(long, default_value_t = 256)]
+    body_bytes: usize,
+    /// Of each measurement.
+    #[arg(long, default_value_t = 20)]
+    seconds: u64,
+    #[command(flatten)]
+    pub(crate) output: Output,
+    #[command(flatten)]
+    pub(crate) programs: ProgramArgs,
+}
+
+impl Quota {
+    pub(crate) fn plan(&self) -> quota::Plan {
+        quota::Plan {
+            tps: self.tps.iter().map(|tps| *tps.max(&1)).collect(),
+            body_bytes: self.body_bytes,
+            phase: Duration::from_secs(self.seconds.max(1)),
+        }
+    }
+}
+
+#[derive(Args)]
+pub(crate) struct Bill {
+    /// Messages to send at least.
+    #[arg(long, default_value_t = 300_000)]
+    messages: u64,
+    /// How often the process is killed while it is sent to.
+    #[arg(long, default_value_t = 2)]
+    kills: u64,
+    #[command(flatten)]
+    pub(crate) output: Output,
+    #[command(flatten)]
+    pub(crate) programs: ProgramArgs,
+}
+
+impl Bill {
+    pub(crate) fn plan(&self) -> bill::Plan {
+        bill::Plan {
+            messages: self.messages.max(1),
+            kills: self.kills,
         }
     }
 }

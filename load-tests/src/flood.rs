@@ -19,6 +19,7 @@ use crate::driver::firn::{Cold, Starting, bootstrap};
 use crate::driver::{Kind, Programs, System as _};
 use crate::machine::Machine;
 use crate::process::DataFolder;
+use crate::table;
 
 /// Connections of the neighbour.
 const BESIDE: u64 = 4;
@@ -194,10 +195,12 @@ async fn flood(address: SocketAddr, plan: Plan, batch: u64) -> Result<Flooded> {
 /// The report as text.
 #[must_use]
 pub fn render(report: &Report) -> String {
-    use comfy_table::Table;
-    use comfy_table::presets::UTF8_FULL_CONDENSED;
-    let mut table = Table::new();
-    table.load_style(UTF8_FULL_CONDENSED).set_header([
+    let plan = match report.plan.tps {
+        0 => "a plan without a limit".to_owned(),
+        tps => format!("a plan of {tps} messages a second"),
+    };
+    let what = format!("{plan}, {} a second beside it", report.plan.neighbour_rate);
+    let header = [
         "flood",
         "took",
         "offered a second",
@@ -207,28 +210,20 @@ pub fn render(report: &Report) -> String {
         "refused",
         "neighbour p50",
         "neighbour p99",
-    ]);
-    for phase in &report.phases {
-        table.add_row([
+    ];
+    let rows = report.phases.iter().map(|phase| {
+        let [half, most] = phase.neighbour_micros;
+        vec![
             phase.name.to_owned(),
-            format!("{:.1} s", phase.seconds),
+            table::seconds(phase.seconds),
             format!("{:.0}", phase.offered),
             format!("{:.0}", phase.accepted),
             format!("{:.0}", phase.overloaded),
             format!("{:.0}", phase.neighbour_rate),
-            format!("{}", phase.neighbour_refused),
-            format!("{:.2} ms", phase.neighbour_micros[0] / 1000.0),
-            format!("{:.2} ms", phase.neighbour_micros[1] / 1000.0),
-        ]);
-    }
-    format!(
-        "commit {}, {}: {}, {} a second beside it\n{table}\n",
-        report.machine.commit,
-        report.version,
-        match report.plan.tps {
-            0 => "a plan without a limit".to_owned(),
-            tps => format!("a plan of {tps} messages a second"),
-        },
-        report.plan.neighbour_rate,
-    )
+            phase.neighbour_refused.to_string(),
+            table::millis(half),
+            table::millis(most),
+        ]
+    });
+    table::report(&report.machine, &report.version, &what, &header, rows)
 }

@@ -9,8 +9,6 @@ use std::path::Path;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
-use comfy_table::Table;
-use comfy_table::presets::UTF8_FULL_CONDENSED;
 use serde::Serialize;
 
 use crate::clock;
@@ -19,6 +17,7 @@ use crate::driver::firn::{Cold, Firn, Starting};
 use crate::driver::{Kind, Programs, System};
 use crate::machine::{self, Machine};
 use crate::process::DataFolder;
+use crate::table;
 
 /// One start.
 #[derive(Clone, Copy, Debug, Serialize)]
@@ -104,8 +103,11 @@ async fn observe(program: &Path, folder: &Path, rest: Duration) -> Result<(Idle,
 /// The report as text.
 #[must_use]
 pub fn render(report: &Report) -> String {
-    let mut table = Table::new();
-    table.load_style(UTF8_FULL_CONDENSED).set_header([
+    let what = format!(
+        "{} brokers, {} topics, {} instances, all idle",
+        report.brokers, report.topics, report.instances
+    );
+    let header = [
         "start",
         "ready after",
         "CPU for it",
@@ -113,9 +115,10 @@ pub fn render(report: &Report) -> String {
         "RSS idle",
         "idle CPU",
         "disk",
-    ]);
-    for (name, idle) in [("first", report.first), ("again", report.second)] {
-        table.add_row([
+    ];
+    let rows = [("first", report.first), ("again", report.second)];
+    let rows = rows.map(|(name, idle)| {
+        vec![
             name.to_owned(),
             format!("{:.2} s", idle.start_seconds),
             format!("{:.2} s", idle.start_cpu_seconds),
@@ -123,10 +126,7 @@ pub fn render(report: &Report) -> String {
             format!("{:.0} MiB", idle.idle_mib),
             format!("{:.2} %", idle.idle_cpu_percent),
             format!("{} MiB", idle.disk_mib),
-        ]);
-    }
-    format!(
-        "commit {}, {}: {} brokers, {} topics, {} instances, all idle\n{table}\n",
-        report.machine.commit, report.version, report.brokers, report.topics, report.instances
-    )
+        ]
+    });
+    table::report(&report.machine, &report.version, &what, &header, rows)
 }

@@ -5,6 +5,7 @@
 //! sent was answered as durable, and that contents and order are checked, not just rates.
 
 mod beside;
+pub mod bill;
 pub mod body;
 pub mod clock;
 pub mod disk;
@@ -17,10 +18,12 @@ pub mod idle;
 pub mod machine;
 pub mod net;
 pub mod process;
+pub mod quota;
 pub mod report;
 pub mod run;
 pub mod setup;
 pub mod stats;
+mod table;
 pub mod tier;
 pub mod verify;
 pub mod waiting;

@@ -8,7 +8,7 @@ use std::process::ExitCode;
 use anyhow::{Context, Result, bail};
 use clap::Parser as _;
 use firn_load_tests::workload::Workload;
-use firn_load_tests::{flood, floor, idle, report, run, setup, tier, waiting};
+use firn_load_tests::{bill, flood, floor, idle, quota, report, run, setup, tier, waiting};
 
 use cli::{Cli, Command};
 
@@ -21,6 +21,8 @@ fn main() -> Result<ExitCode> {
         Command::Tier(arguments) => return one_thread(cold(arguments)),
         Command::Waiting(arguments) => return one_thread(wait(arguments)),
         Command::Flood(arguments) => return one_thread(flood_beside(arguments)),
+        Command::Quota(arguments) => return one_thread(admit(arguments)),
+        Command::Bill(arguments) => return one_thread(settle(arguments)),
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -93,6 +95,26 @@ async fn flood_beside(arguments: cli::Flood) -> Result<ExitCode> {
     println!("{}", flood::render(&outcome));
     cli::write_json(arguments.output.json.as_deref(), &outcome)?;
     Ok(ExitCode::SUCCESS)
+}
+
+async fn admit(arguments: cli::Quota) -> Result<ExitCode> {
+    let programs = arguments.programs.resolve();
+    let outcome = quota::run(arguments.plan(), &programs, &arguments.output.data).await?;
+    println!("{}", quota::render(&outcome));
+    cli::write_json(arguments.output.json.as_deref(), &outcome)?;
+    Ok(ExitCode::SUCCESS)
+}
+
+async fn settle(arguments: cli::Bill) -> Result<ExitCode> {
+    let programs = arguments.programs.resolve();
+    let outcome = bill::run(arguments.plan(), &programs, &arguments.output.data).await?;
+    println!("{}", bill::render(&outcome));
+    cli::write_json(arguments.output.json.as_deref(), &outcome)?;
+    Ok(if outcome.has_faults() {
+        ExitCode::FAILURE
+    } else {
+        ExitCode::SUCCESS
+    })
 }
 
 async fn cold(arguments: cli::Tier) -> Result<ExitCode> {

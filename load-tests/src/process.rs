@@ -109,6 +109,16 @@ impl ServerProcess {
         Ok(std::mem::take(&mut self.folder))
     }
 
+    /// Ends it as a crash would and leaves its folder, for another process to start on.
+    ///
+    /// # Errors
+    /// It cannot be killed.
+    pub fn kill_keeping_data(mut self) -> Result<PathBuf> {
+        self.child.kill().context("kill the server")?;
+        self.child.wait().context("await the end")?;
+        Ok(std::mem::take(&mut self.folder))
+    }
+
     async fn terminate(&mut self) -> Result<()> {
         let pid = Pid::from_child(&self.child);
         kill_process(pid, Signal::TERM).with_context(|| format!("end {}", self.name))?;

@@ -23,6 +23,7 @@ use crate::driver::{Kind, Programs, System as _};
 use crate::machine::{self, Machine};
 use crate::process::DataFolder;
 use crate::stats::Latency;
+use crate::table;
 
 const CONNECTIONS: u64 = 4;
 const BATCH: u64 = 1000;
@@ -253,35 +254,34 @@ async fn take_all(address: SocketAddr, plan: Plan, late: Rc<RefCell<Latency>>) -
 /// The report as text.
 #[must_use]
 pub fn render(report: &Report) -> String {
-    use comfy_table::Table;
-    use comfy_table::presets::UTF8_FULL_CONDENSED;
-    let mut table = Table::new();
-    table.load_style(UTF8_FULL_CONDENSED).set_header([
+    let plan = &report.plan;
+    let what = format!(
+        "{} delayed and {} failing messages of {} bytes",
+        plan.delayed, plan.failing, plan.body_bytes,
+    );
+    let header = [
         "phase",
         "took",
         "a second",
         "RSS at its end",
         "neighbour p50",
         "neighbour p99",
-    ]);
-    for phase in &report.phases {
-        table.add_row([
+    ];
+    let rows = report.phases.iter().map(|phase| {
+        let [half, most] = phase.neighbour_micros;
+        vec![
             phase.name.to_owned(),
-            format!("{:.1} s", phase.seconds),
+            table::seconds(phase.seconds),
             format!("{:.0}", phase.rate),
             format!("{:.0} MiB", phase.resident_mib),
-            format!("{:.2} ms", phase.neighbour_micros[0] / 1000.0),
-            format!("{:.2} ms", phase.neighbour_micros[1] / 1000.0),
-        ]);
-    }
+            table::millis(half),
+            table::millis(most),
+        ]
+    });
     let [half, most, all] = report.late_ms;
+    let table = table::report(&report.machine, &report.version, &what, &header, rows);
     format!(
-        "commit {}, {}: {} delayed and {} failing messages of {} bytes\n{table}\n{} delivered, none early; late by {half:.0} ms (p50), {most:.0} ms (p99), {all:.0} ms (all)\n",
-        report.machine.commit,
-        report.version,
-        report.plan.delayed,
-        report.plan.failing,
-        report.plan.body_bytes,
+        "{table}\n{} delivered, none early; late by {half:.0} ms (p50), {most:.0} ms (p99), {all:.0} ms (all)\n",
         report.delivered,
     )
 }

@@ -20,6 +20,8 @@ mod service;
 mod shares;
 mod store;
 
+#[doc(hidden)]
+pub use billing::BooksMutant;
 pub use billing::part::{BooksPart, PartHead};
 pub use catalogue::bootstrap::BootstrapReport;
 pub use config::{TenantConfig, check_catalogue_url};

@@ -9,8 +9,8 @@ mod transfer;
 mod turn;
 
 use std::convert::Infallible;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use firn_protocol::catalogue::Durability;
@@ -19,6 +19,7 @@ use firn_runtime::{Clock, Stop, Tasks};
 use parking_lot::{Mutex, RwLock};
 use tokio::sync::watch;
 
+use crate::billing::BooksMutant;
 use crate::catalogue::bootstrap::{self, BootstrapReport};
 use crate::catalogue::memory::Memory;
 use crate::catalogue::{Audit, Draft, Numbers, lifecycle};
@@ -71,6 +72,8 @@ pub(crate) struct Shared {
     catalogue_id: u128,
     /// Counts what an export would show.
     changed: watch::Sender<u64>,
+    /// A deliberate fault of the books, if a test wants one.
+    pub(crate) books_mutant: OnceLock<BooksMutant>,
 }
 
 impl TenantService {
@@ -97,6 +100,7 @@ impl TenantService {
             failing: AtomicBool::new(false),
             catalogue_id: found.catalogue_id,
             changed: watch::Sender::new(0),
+            books_mutant: OnceLock::new(),
             writer: Arc::new(tokio::sync::Mutex::new(writer)),
         };
         shared.count(&*shared.writer.lock().await);

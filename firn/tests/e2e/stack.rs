@@ -18,7 +18,7 @@ use firn_storage_node::config::StorageConfig;
 use firn_storage_node::disk::FaultyDisk;
 use firn_storage_node::log::LogConfig;
 use firn_storage_node::node::{ColdParts, Restorable, StorageNode, Stores};
-use firn_tenant_service::{Secret, TenantConfig, TenantService};
+use firn_tenant_service::{BooksMutant, Secret, TenantConfig, TenantService};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
@@ -95,6 +95,38 @@ max_retries = 0
 /// What is done to a storage node's settings.
 pub(crate) type Tune = Box<dyn Fn(&mut StorageConfig)>;
 
+/// What a stack is made of.
+pub(crate) struct Setup {
+    pub(crate) clock: Clock,
+    /// Object storage.
+    pub(crate) cold: ColdParts,
+    pub(crate) tune: Tune,
+    pub(crate) bootstrap: String,
+    pub(crate) config: GatewayConfig,
+    /// A deliberate fault of the books.
+    pub(crate) books: Option<BooksMutant>,
+}
+
+impl Default for Setup {
+    fn default() -> Self {
+        let clock = Clock::manual(START_MS);
+        let any_port = SocketAddr::from(([127, 0, 0, 1], 0));
+        Self {
+            cold: ColdParts::memory(&clock),
+            clock,
+            tune: Box::new(|_| {}),
+            bootstrap: BOOTSTRAP.to_owned(),
+            config: GatewayConfig {
+                http_listen: any_port,
+                ops_listen: any_port,
+                workers: 1,
+                ..GatewayConfig::default()
+            },
+            books: None,
+        }
+    }
+}
+
 pub(crate) struct Stack {
     pub(crate) clock: Clock,
     pub(crate) disk: FaultyDisk,
@@ -104,8 +136,8 @@ pub(crate) struct Stack {
     meter: Option<Meter>,
     config: GatewayConfig,
     tune: Tune,
-    /// Of instances that say nothing else.
-    durability: Durability,
+    bootstrap: String,
+    books: Option<BooksMutant>,
     /// Object storage, which outlives the services.
     cold: ColdParts,
     /// What the node writes of its brokers, once what it says is durable.
@@ -121,44 +153,27 @@ impl Stack {
     }
 
     pub(crate) fn with(configure: impl FnOnce(&mut GatewayConfig)) -> Self {
-        let clock = Clock::manual(START_MS);
-        let cold = ColdParts::memory(&clock);
-        Self::build(clock, cold, Durability::Local, Box::new(|_| {}), configure)
+        let mut setup = Setup::default();
+        configure(&mut setup.config);
+        Self::of(setup)
     }
 
-    /// With other settings of the storage node, over another object store.
-    pub(crate) fn tuned(clock: Clock, cold: ColdParts, class: Durability, tune: Tune) -> Self {
-        Self::build(clock, cold, class, tune, |_| {})
-    }
-
-    fn build(
-        clock: Clock,
-        cold: ColdParts,
-        durability: Durability,
-        tune: Tune,
-        configure: impl FnOnce(&mut GatewayConfig),
-    ) -> Self {
-        let mut config = GatewayConfig {
-            http_listen: SocketAddr::from(([127, 0, 0, 1], 0)),
-            ops_listen: SocketAddr::from(([127, 0, 0, 1], 0)),
-            workers: 1,
-            ..GatewayConfig::default()
-        };
-        configure(&mut config);
+    pub(crate) fn of(setup: Setup) -> Self {
         let runtime = tokio::runtime::Builder::new_multi_thread();
         let runtime = { runtime }.worker_threads(2).enable_all().build();
         let runtime = runtime.expect("threads");
         let dir = TempDir::new().expect("temporary directory");
         let mut stack = Self {
-            clock,
+            clock: setup.clock,
             disk: FaultyDisk::new(1),
-            http: config.http_listen,
+            http: setup.config.http_listen,
             running: None,
             meter: None,
-            config,
-            tune,
-            durability,
-            cold,
+            config: setup.config,
+            tune: setup.tune,
+            bootstrap: setup.bootstrap,
+            books: setup.books,
+            cold: setup.cold,
             states: Arc::default(),
             first_incarnation: LogConfig::new("log").first_incarnation,
             runtime,
@@ -352,12 +367,15 @@ async fn serve(stack: &Stack) -> Started {
         catalogue: format!("sqlite://{}", path("catalogue.db").display()),
         master_key_file: path("master.key"),
         operator_password: Some(Secret::new(OPERATOR_PASSWORD)),
-        durability: stack.durability,
+        durability: Durability::Local,
     };
     let tenants = TenantService::open(tenants, clock.clone()).await;
     let tenants = tenants.expect("a new catalogue");
-    let report = tenants.apply_bootstrap(BOOTSTRAP).await;
+    let report = tenants.apply_bootstrap(&stack.bootstrap).await;
     report.expect("a good bootstrap file");
+    if let Some(mutant) = stack.books {
+        tenants.corrupt_books(mutant);
+    }
     let registry = prometheus::Registry::new();
     let storage = open_node(stack, &registry).await;
     let metrics = MeterMetrics::new(&registry).expect("new names");

@@ -18,6 +18,7 @@ use futures_util::future::join_all;
 use super::draft::{Checked, Draft, DraftRules, Kind};
 use super::{Scope, Services, Target};
 use crate::admission::Demand;
+use crate::config::GatewayMutant;
 use crate::routing;
 
 /// Where a message went.
@@ -93,8 +94,11 @@ pub(crate) async fn send(
     let (grant, mut admitted) = (services.admission.take(&demand, count), 0);
     for (place, draft) in drafts.into_iter().enumerate() {
         match draft.check(&rules) {
-            Ok(_) if admitted == grant.count() => {
+            Ok(checked) if admitted == grant.count() => {
                 services.metrics.rate_limited.inc();
+                if services.mutant == Some(GatewayMutant::StoreRefused) {
+                    parts.add(place, checked, count);
+                }
                 outcomes.push(Some(Err(grant.refused())));
             }
             Ok(checked) => {
@@ -346,7 +350,8 @@ fn settle(outcomes: &mut [Option<ApiResult<Sent>>], (places, result): PartOutcom
     match result {
         Ok(sent) => {
             for (place, sent) in places.into_iter().zip(sent) {
-                outcomes[place] = Some(sent);
+                // Only a deliberate fault has sent what was refused.
+                outcomes[place].get_or_insert(sent);
             }
         }
         Err(error) => {

@@ -16,7 +16,7 @@ use serde_json::json;
 
 use super::bill::{self, Facts};
 use super::time::{HOUR_MS, Hour, Month};
-use super::verify;
+use super::{BooksMutant, verify};
 use crate::catalogue::prices;
 use crate::error::{StoreError, books_unavailable};
 use crate::service::TenantService;
@@ -33,7 +33,8 @@ impl BillingApi for TenantService {
         if events.is_empty() {
             return Ok(());
         }
-        let recorded = self.shared.store.record_usage(events, self.now()).await;
+        let (store, mutant) = (&self.shared.store, self.shared.books_mutant.get().copied());
+        let recorded = store.record_usage(events, mutant, self.now()).await;
         self.shared.metrics.events(recorded.map_err(failed)?);
         Ok(())
     }
@@ -160,6 +161,13 @@ impl TenantService {
             }
         }
         Ok(text)
+    }
+
+    /// From now on the books have a deliberate fault; the first one stays.
+    #[doc(hidden)]
+    pub fn corrupt_books(&self, mutant: BooksMutant) {
+        // One that is set already is set for good.
+        let _ = self.shared.books_mutant.set(mutant);
     }
 
     async fn work_out(&self, tenant: TenantId, month: Month) -> ApiResult<(Found, Bill)> {

@@ -29,6 +29,18 @@ pub(crate) const CLOSE_AFTER_MS: u64 = 600_000;
 /// A bill closes so long after its month's end.
 pub(crate) const BILL_AFTER_MS: u64 = 24 * 3600 * 1000;
 
+/// A deliberate fault of the books, to prove that the tests see it.
+#[doc(hidden)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum BooksMutant {
+    /// What comes late is added to the hour that was closed.
+    ReopenHours,
+    /// What comes late is kept, and added to no hour.
+    DropLate,
+    /// An event that comes again counts again.
+    CountAgain,
+}
+
 /// What is added to the books at once: sums by hour and topic.
 pub(crate) type Additions = BTreeMap<(InstanceId, Hour), BTreeMap<Option<TopicKey>, UsageSums>>;
 

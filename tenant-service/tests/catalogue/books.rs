@@ -354,6 +354,41 @@ async fn hours_are_the_sum_of_the_events_whatever_befalls_the_meter() {
 }
 
 #[tokio::test]
+async fn a_broker_that_was_empty_for_a_while_is_verified() {
+    let (place, service, demo) = started().await;
+    let stored = |hot| StoredBytes {
+        tenant: ACME,
+        instance: demo.id,
+        broker: BrokerId(1),
+        hot,
+        cold: 0,
+    };
+    // Empty, and gone.
+    for samples in [
+        vec![stored(10)],
+        vec![stored(0)],
+        vec![stored(20)],
+        vec![],
+        vec![stored(30)],
+        vec![stored(30)],
+    ] {
+        let at = Timestamp(place.clock.now_ms());
+        service.record_stored(at, &samples).await.unwrap();
+        pass(&place, 100_000);
+    }
+    let all = (Timestamp(0), Timestamp(u64::MAX));
+    let lines = service.usage(demo.id, all.0, all.1, UsageBy::Hour).await;
+    let sums: Vec<_> = lines
+        .unwrap()
+        .iter()
+        .map(|line| line.sums.stored_byte_seconds_hot)
+        .collect();
+    assert_eq!(sums, [100 * (10 + 20 + 30)]);
+    let verified = service.verify_bill(ACME, "2023-11").await.unwrap();
+    assert_eq!(verified.differences, [] as [String; 0]);
+}
+
+#[tokio::test]
 async fn stored_bytes_count_by_the_second_in_their_hours() {
     let (place, service, demo) = started().await;
     let sample = async |hot, cold| {

@@ -21,7 +21,7 @@ impl World {
         due: u64,
         is_visible: bool,
     ) -> u64 {
-        self.sent += 1;
+        self.own.sent += 1;
         let message = Message {
             topic,
             line,
@@ -29,64 +29,77 @@ impl World {
             is_visible,
             mark: Mark::default(),
         };
-        self.model.messages.insert(self.sent, message);
-        self.sent
+        self.own.model.messages.insert(self.own.sent, message);
+        self.own.sent
     }
 
     pub(super) fn send(&mut self, topic: &'static str) {
         let count = 1 + self.below(3);
-        let mut batch = Vec::new();
+        let (mut batch, mut numbers) = (Vec::new(), Vec::new());
         for _ in 0..count {
             let line = (topic == "steps").then(|| format!("line {}", self.below(3)));
             let number = self.add(topic, line.clone(), 0, true);
-            let mut one = json!({"body": number.to_string(), "messageGroup": line});
             if topic == "marked" {
                 let mark = Mark::new(self.below(4), self.below(10));
-                mark.write(&mut one);
-                self.model
-                    .messages
-                    .entry(number)
-                    .and_modify(|it| it.mark = mark);
+                let message = self.own.model.messages.entry(number);
+                message.and_modify(|it| it.mark = mark);
             }
+            let mut one = self.own.content(number).form();
+            one["messageGroup"] = json!(line);
             batch.push(one);
+            numbers.push(number);
         }
         let path = format!("topics/{topic}/messages");
         let answer = self.post(&path, &json!({"messages": batch})).ok();
+        numbers
+            .into_iter()
+            .for_each(|number| self.count_sent(number));
         self.note(&format!("sent {}", places(&answer)));
+    }
+
+    /// A send was answered.
+    fn count_sent(&mut self, number: u64) {
+        let (now, content) = (self.now(), self.own.content(number));
+        let topic = self.own.model.messages[&number].topic;
+        self.own.history[0].count(now, topic, false, content.counts());
     }
 
     pub(super) fn send_delayed(&mut self) {
         let span = [500, 20_000, 4_000_000][self.below(3) as usize];
         let due = self.now() + 1 + self.below(span);
         let number = self.add("later", None, due, true);
-        let form = json!({"messages": [{"body": number.to_string(), "deliverAt": due}]});
+        let mut message = self.own.content(number).form();
+        message["deliverAt"] = json!(due);
+        let form = json!({"messages": [message]});
         let answer = self.post("topics/later/messages", &form).ok();
+        self.count_sent(number);
         let handle = answer["results"][0]["recallHandle"].as_str();
-        self.delayed
+        self.own
+            .delayed
             .push((number, handle.expect("a handle").to_owned()));
         self.note(&format!("delayed {number} until {due}"));
     }
 
     pub(super) fn recall(&mut self) -> Result<(), String> {
-        if self.delayed.is_empty() {
+        if self.own.delayed.is_empty() {
             return Ok(());
         }
-        let at = self.below(self.delayed.len() as u64) as usize;
-        let (number, handle) = self.delayed.swap_remove(at);
+        let at = self.below(self.own.delayed.len() as u64) as usize;
+        let (number, handle) = self.own.delayed.swap_remove(at);
         let form = json!({"recallHandle": handle});
         let answer = self.post("topics/later/messages/recall", &form);
         if self.is_away(&answer) {
-            self.delayed.push((number, handle));
+            self.own.delayed.push((number, handle));
             self.note(&format!("recall {number} later"));
             return Ok(());
         }
         let status = answer.status;
-        let is_due = self.model.messages[&number].due <= self.now();
+        let is_due = self.own.model.messages[&number].due <= self.now();
         if status != 200 && !(status == 409 && is_due) {
             return Err(format!("R8: recall of {number} before its time: {status}"));
         }
         if status == 200
-            && let Some(message) = self.model.messages.get_mut(&number)
+            && let Some(message) = self.own.model.messages.get_mut(&number)
         {
             message.is_visible = false;
         }
@@ -96,30 +109,31 @@ impl World {
 
     pub(super) fn begin(&mut self) {
         let number = self.add("money", None, 0, false);
-        let form = json!({"body": number.to_string()});
+        let form = self.own.content(number).form();
         let answer = self.post("topics/money/transactions", &form).ok();
+        self.count_sent(number);
         let id = answer["transactionId"].as_str().expect("an id").to_owned();
-        self.open.push((number, id));
+        self.own.open.push((number, id));
         self.note(&format!("begun {number}"));
     }
 
     pub(super) fn decide(&mut self) {
-        if self.open.is_empty() {
+        if self.own.open.is_empty() {
             return;
         }
-        let at = self.below(self.open.len() as u64) as usize;
-        let (number, id) = self.open.swap_remove(at);
+        let at = self.below(self.own.open.len() as u64) as usize;
+        let (number, id) = self.own.open.swap_remove(at);
         let commit = self.below(2) == 0;
         let how = if commit { "commit" } else { "rollback" };
         let path = format!("topics/money/transactions/{id}/{how}");
         let answer = self.post(&path, &json!({}));
         if self.is_away(&answer) {
-            self.open.push((number, id));
+            self.own.open.push((number, id));
             self.note(&format!("{how} {number} later"));
             return;
         }
         answer.ok();
-        if let Some(message) = self.model.messages.get_mut(&number) {
+        if let Some(message) = self.own.model.messages.get_mut(&number) {
             message.is_visible = commit;
         }
         self.note(&format!("{how} {number}"));
@@ -129,6 +143,7 @@ impl World {
         let id = self.below(4);
         let now = self.now();
         let known = self
+            .own
             .ids
             .get(&id)
             .filter(|(at, _)| now - at < DEDUP_MS)
@@ -137,8 +152,9 @@ impl World {
             Some(_) => 0,
             None => self.add("plain", None, 0, true),
         };
-        let form =
-            json!({"messages": [{"body": number.to_string(), "dedupId": format!("id {id}")}]});
+        let mut message = self.own.content(number).form();
+        message["dedupId"] = json!(format!("id {id}"));
+        let form = json!({"messages": [message]});
         let answer = self.post("topics/plain/messages", &form);
         if known.is_some() && self.is_away(&answer) {
             self.note("once later");
@@ -151,7 +167,8 @@ impl World {
             }
             Some(_) => {}
             None => {
-                self.ids.insert(id, (now, result));
+                self.own.ids.insert(id, (now, result));
+                self.count_sent(number);
             }
         }
         self.note(&format!("once {number}"));
@@ -180,10 +197,12 @@ impl World {
     ) -> Result<usize, String> {
         let mut form = json!({"max": max, "invisibleSeconds": LEASE_MS / 1000});
         if let Some(wish) = wish {
-            form["filter"] = json!({"type": wish.kind, "expression": wish.expression});
+            let expression = wish.text(self.own.tenant.mark);
+            form["filter"] = json!({"type": wish.kind, "expression": expression});
             let now = self.stack.clock.now_ms();
-            self.claims.call(wish, &self.model.messages, now);
+            self.own.claims.call(wish, &self.own.model.messages, now);
         }
+        form["consumerId"] = json!(self.own.tenant.mark);
         if !reader.member.is_empty() {
             form["mode"] = json!("broadcasting");
             form["consumerId"] = json!(reader.member);
@@ -192,7 +211,7 @@ impl World {
         let answer = self.post(&path, &form);
         if self.is_away(&answer) {
             if let Some(wish) = wish {
-                self.claims.call_failed(wish);
+                self.own.claims.call_failed(wish);
             }
             self.note(&format!(
                 "{}/{} got nothing yet",
@@ -203,18 +222,19 @@ impl World {
         let answer = answer.ok();
         let messages = answer["messages"].as_array().expect("a list").clone();
         let now = self.now();
-        self.meter.delivered += messages.len() as u64;
         let mut noted = String::new();
         for message in &messages {
-            let body = message["body"].as_str().expect("text");
+            let number = self.known(message)?;
+            let content = self.own.content(number);
+            self.own.history[0].count(now, reader.topic, true, content.counts());
             let held = Held {
-                number: body.parse().expect("a number"),
+                number,
                 handle: message["receiptHandle"].as_str().expect("text").to_owned(),
                 attempt: message["attempt"].as_u64().expect("a number"),
                 until: message["invisibleUntil"].as_u64().expect("a time"),
             };
-            let _ = write!(noted, " {body}/{}", held.attempt);
-            let delivered = self.model.deliver(reader, held, wish, now);
+            let _ = write!(noted, " {number}/{}", held.attempt);
+            let delivered = self.own.model.deliver(reader, held, wish, now);
             delivered.map_err(|breach| format!("{breach} ({reader:?}, {now})"))?;
         }
         self.note(&format!(
@@ -234,6 +254,7 @@ impl World {
         let reader = READERS.get(at).copied();
         let reader = reader.unwrap_or_else(|| WISHES[at - READERS.len()].reader);
         let count = self
+            .own
             .model
             .given
             .get(&reader)
@@ -242,7 +263,7 @@ impl World {
             return None;
         }
         let at = self.below(count as u64) as usize;
-        let held = self.model.given[&reader].held.values().nth(at).cloned();
+        let held = self.own.model.given[&reader].held.values().nth(at).cloned();
         held.map(|held| (reader, held))
     }
 
@@ -262,7 +283,7 @@ impl World {
             .expect("text")
             .to_owned();
         let (now, number) = (self.now(), held.number);
-        let given = self.model.given.entry(reader).or_default();
+        let given = self.own.model.given.entry(reader).or_default();
         given.held.remove(&number);
         match status.as_str() {
             "OK" => {
@@ -270,7 +291,8 @@ impl World {
             }
             "LEASE_EXPIRED" if held.until <= now => {}
             // Finished, because nobody wanted it when its lease was over.
-            "ALREADY_ACKED" if held.until <= now && self.claims.is_lost(reader.group, number) => {}
+            "ALREADY_ACKED"
+                if held.until <= now && self.own.claims.is_lost(reader.group, number) => {}
             "ALREADY_ACKED" if held.until <= now => {
                 return Err(format!("R9: {number} is finished, and was wanted"));
             }
@@ -292,7 +314,7 @@ impl World {
             self.note(&format!("{} fails {number} later", reader.group));
             return Ok(());
         }
-        let given = self.model.given.entry(reader).or_default();
+        let given = self.own.model.given.entry(reader).or_default();
         given.held.remove(&number);
         match status {
             200 if is_last(reader, held.attempt) => {

@@ -1,9 +1,10 @@
 //! What befalls the service: jumps of the clock and power cuts.
 
+use std::collections::BTreeSet;
+
 use super::clients::is_last;
 use super::filters::WISHES;
 use super::world::{READERS, World};
-use crate::stack::ACME;
 
 impl World {
     pub(super) fn pass_time(&mut self) {
@@ -17,7 +18,8 @@ impl World {
     /// Leases whose last redelivery passed are dead letters: the reader cannot know.
     pub(super) fn expire(&mut self) {
         let now = self.now();
-        for (reader, given) in &mut self.model.given {
+        let sides = [&mut self.own, &mut self.other].into_iter();
+        for (reader, given) in sides.flat_map(|side| &mut side.model.given) {
             let gone = given.held.values().filter(|held| held.until <= now);
             let gone = gone.filter(|held| is_last(*reader, held.attempt));
             let gone: Vec<u64> = gone.map(|held| held.number).collect();
@@ -47,19 +49,26 @@ impl World {
             }
             panic!("what is due is not done");
         });
-        for reader in READERS.into_iter().chain(WISHES.map(|wish| wish.reader)) {
-            let path = format!("groups/{}/lag", reader.group);
-            let answer = self.http().get(&format!("{ACME}/{path}"));
-            if !self.is_away(&answer) {
-                answer.ok();
+        for _ in 0..2 {
+            let readers = READERS.into_iter().chain(WISHES.map(|wish| wish.reader));
+            let groups: BTreeSet<&str> = readers.map(|reader| reader.group).collect();
+            for group in groups {
+                let answer = self.get(&format!("groups/{group}/lag"));
+                if !self.is_away(&answer) {
+                    answer.ok();
+                }
             }
+            self.turn();
         }
+        // What is due by now is closed before anything is counted.
+        self.stack.close_books();
     }
 
     /// The service has started, and has found what there was.
     pub(super) fn after_start(&mut self) {
         let found = self.stack.wait(async |node| node.wait_wals().await);
         found.expect("object storage is well");
+        self.small.gateway_started();
         self.expire();
     }
 
@@ -70,7 +79,8 @@ impl World {
         // the machine's chance, and `storage-node/tests/node/power.rs` tries both.
         self.settle();
         self.stack.cut_power(seed);
-        self.model.crash();
+        self.own.model.crash();
+        self.other.model.crash();
         self.after_start();
         self.note("power");
     }

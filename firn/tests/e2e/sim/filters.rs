@@ -28,12 +28,12 @@ impl Mark {
         }
     }
 
-    pub(super) fn write(self, message: &mut Value) {
+    pub(super) fn write(self, message: &mut Value, owner: &str) {
         if let Some(tag) = self.tag {
-            message["tag"] = json!(tag);
+            message["tag"] = json!(format!("{owner}.{tag}"));
         }
         if let Some(size) = self.size {
-            message["properties"] = json!({"size": size.to_string()});
+            message["properties"]["size"] = json!(size.to_string());
         }
     }
 }
@@ -42,9 +42,17 @@ impl Mark {
 pub(crate) struct Wish {
     pub(crate) reader: Reader,
     pub(crate) kind: &'static str,
+    /// With `@` before a tag's name, for its owner.
     pub(crate) expression: &'static str,
     /// Said a second time, by hand.
     pub(crate) matches: fn(Mark) -> bool,
+}
+
+impl Wish {
+    /// As the members of a tenant say it.
+    pub(super) fn text(&self, owner: &str) -> String {
+        self.expression.replace('@', &format!("{owner}."))
+    }
 }
 
 /// Two filters that meet and leave something out share one group; the other has
@@ -53,7 +61,7 @@ pub(super) const WISHES: [Wish; 3] = [
     Wish {
         reader: reader("halves", "", "marked"),
         kind: "TAG",
-        expression: "red || blue",
+        expression: "@red || @blue",
         matches: |mark| matches!(mark.tag, Some("red" | "blue")),
     },
     Wish {
@@ -65,7 +73,7 @@ pub(super) const WISHES: [Wish; 3] = [
     Wish {
         reader: reader("some", "", "marked"),
         kind: "SQL92",
-        expression: "size BETWEEN 2 AND 6 AND TAGS <> 'red'",
+        expression: "size BETWEEN 2 AND 6 AND TAGS <> '@red'",
         matches: |mark| {
             let is_other = mark.tag.is_some_and(|tag| tag != "red");
             is_other && mark.size.is_some_and(|size| (2..=6).contains(&size))

@@ -71,15 +71,19 @@ pub const FAILING: &str = "demo/topics/failing/messages";
 pub const FAILING_GROUP: &str = "demo/groups/failing/topics/failing";
 pub const NEIGHBOUR: &str = "next/topics/quiet/messages";
 
-/// A POST of JSON to a path below `/v1/instances/`, with the credentials of its
-/// instance.
+/// The credentials of a user, as a header has them.
 #[must_use]
-pub fn post(http: SocketAddr, path: &str) -> RequestHead {
-    let instance = path.split('/').next().unwrap_or_default();
-    let pair = format!("{instance}:{SECRET_KEY}");
-    let basic = base64::engine::general_purpose::STANDARD.encode(pair);
+pub fn basic(user: &str) -> String {
+    let pair = format!("{user}:{SECRET_KEY}");
+    let encoded = base64::engine::general_purpose::STANDARD.encode(pair);
+    format!("Basic {encoded}")
+}
+
+/// A POST of JSON to a path below `/v1/instances/`, with the credentials of a user.
+#[must_use]
+pub fn post(http: SocketAddr, path: &str, user: &str) -> RequestHead {
     let headers = [
-        format!("Authorization: Basic {basic}"),
+        format!("Authorization: {}", basic(user)),
         "Content-Type: application/json".to_owned(),
     ];
     RequestHead::new("POST", &format!("/v1/instances/{path}"), http, &headers)
@@ -154,6 +158,52 @@ pub fn flood(tps: u64, durability: &str) -> String {
         tenant_of_class(2, "demo", "limited", &[("flood", "normal")], durability),
         tenant_of_class(3, "next", "bench", &[("quiet", "normal")], durability)
     )
+}
+
+/// What a plan lets pass at once, in seconds of its rate.
+pub const BURST_SECONDS: f64 = 0.1;
+
+/// The plan of so many messages a second, and the instance that has it.
+#[must_use]
+pub fn plan_name(tps: u64) -> String {
+    format!("plan-{tps}")
+}
+
+/// An instance for each plan of so many messages a second, all with a topic `quota`.
+#[must_use]
+pub fn plans(tps: &[u64]) -> String {
+    let mut text = String::new();
+    for (id, tps) in (2..).zip(tps) {
+        let name = plan_name(*tps);
+        let _ = write!(
+            text,
+            "[[plan]]\nname = \"{name}\"\ntps = {tps}\ntopic_tps = {tps}\n\
+             burst_seconds = {BURST_SECONDS}\n\n{}",
+            tenant(id, &name, &name, &[("quota", "normal")])
+        );
+    }
+    text
+}
+
+/// The tenant of [`billed`].
+pub const TENANT: u32 = 2;
+/// Users of its instance, and the topic of each.
+pub const BILLED_USERS: [&str; 3] = ["shop", "till", "stock"];
+pub const BILLED_TOPICS: [&str; 3] = ["orders", "receipts", "counts"];
+
+/// A tenant with one instance without limits, priced by the built-in list.
+#[must_use]
+pub fn billed() -> String {
+    let plan = PLAN.replace("\"default\"", "\"standard\"");
+    let topics = BILLED_TOPICS.map(|topic| (topic, "normal"));
+    let mut text = format!("{plan}{}", tenant(TENANT, INSTANCE, "bench", &topics));
+    for user in BILLED_USERS {
+        let _ = write!(
+            text,
+            "[[tenant.instance.user]]\naccess_key = \"{user}\"\nsecret_key = \"{SECRET_KEY}\"\n"
+        );
+    }
+    text
 }
 
 /// How many of everything an idle deployment has.
@@ -304,6 +354,41 @@ mod tests {
             let topics_made: usize = instances.iter().map(|i| list(i, "topic").len()).sum();
             assert_eq!(topics_made, topics);
         }
+    }
+
+    #[test]
+    fn every_plan_has_an_instance() {
+        let file = tables(&plans(&[10, 2000]));
+        let rates = list(&file, "plan").into_iter().map(|plan| &plan["tps"]);
+        assert_eq!(
+            rates
+                .filter_map(toml::Value::as_integer)
+                .collect::<Vec<_>>(),
+            [10, 2000]
+        );
+        for (tenant, tps) in list(&file, "tenant").into_iter().zip([10, 2000]) {
+            let instance = list(tenant, "instance")[0];
+            assert_eq!(instance["plan"].as_str(), Some(&*plan_name(tps)));
+            let user = list(instance, "user")[0];
+            assert_eq!(user["access_key"], instance["name"], "as `Caller` has it");
+        }
+    }
+
+    #[test]
+    fn every_billed_user_has_a_topic() {
+        let file = tables(&billed());
+        let instance = list(list(&file, "tenant")[0], "instance")[0];
+        let names = |kind, field: &str| {
+            let rows = list(instance, kind).into_iter();
+            let names = rows.map(|row| row[field].as_str().unwrap_or_default().to_owned());
+            names.collect::<Vec<_>>()
+        };
+        assert_eq!(names("topic", "name"), BILLED_TOPICS);
+        assert_eq!(names("user", "access_key")[1..], BILLED_USERS);
+        assert_eq!(
+            list(&file, "plan")[0]["price_list"].as_str(),
+            Some("standard")
+        );
     }
 
     #[test]

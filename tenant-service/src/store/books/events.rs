@@ -7,15 +7,16 @@ use firn_protocol::api::usage::{EventKey, UsageEvent};
 use super::super::dialect::{Connection, query};
 use super::super::write::int;
 use super::parts::Mark;
-use super::{Recorded, curves, damaged, hours};
+use super::{Recorded, curves, damaged, hours, mutants};
 use crate::billing::event::{self, Rows};
 use crate::billing::time::Hour;
-use crate::billing::{Additions, Curves, add};
+use crate::billing::{Additions, BooksMutant, Curves, add};
 use crate::error::StoreError;
 
 pub(super) async fn record(
     db: &mut Connection<'_>,
     events: &[UsageEvent],
+    mutant: Option<BooksMutant>,
     now: Timestamp,
 ) -> Result<Recorded, StoreError> {
     let (mut additions, mut curves) = (Additions::new(), Curves::new());
@@ -23,6 +24,7 @@ pub(super) async fn record(
     let mut mark = Mark::default();
     for event in events {
         let rows = match known(db, event.key).await? {
+            Some(_) if mutant == Some(BooksMutant::CountAgain) => event.rows.clone(),
             Some((to, _)) if to >= event.to => {
                 recorded.known += 1;
                 continue;
@@ -36,6 +38,7 @@ pub(super) async fn record(
         event::add_hours(&mut additions, event.instance, &rows);
         event::add_curves(&mut curves, event, &rows, now);
     }
+    mutants::before_adding(db, mutant, &mut additions, now).await?;
     hours::add(db, &additions, now).await?;
     curves::add(db, &curves).await?;
     Ok(recorded)

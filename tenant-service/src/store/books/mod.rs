@@ -7,6 +7,7 @@ pub(crate) mod bills;
 mod curves;
 mod events;
 pub(crate) mod hours;
+mod mutants;
 mod parts;
 mod prune;
 mod stored;
@@ -23,6 +24,7 @@ use super::dialect::{Connection, query};
 use super::postgres::{LOAD_MAX, STEP_MAX};
 use super::session::bounded;
 use super::{Session, Store};
+use crate::billing::BooksMutant;
 use crate::billing::part::BooksPart;
 use crate::billing::part::StoredTerm;
 use crate::billing::time::{Hour, Month};
@@ -63,10 +65,11 @@ impl Store {
     pub(crate) async fn record_usage(
         &self,
         events: &[UsageEvent],
+        mutant: Option<BooksMutant>,
         now: Timestamp,
     ) -> Result<Recorded, StoreError> {
         in_session!(self.begin_books().await?, LOAD_MAX, |db| {
-            events::record(db, events, now).await
+            events::record(db, events, mutant, now).await
         })
     }
 

@@ -134,7 +134,10 @@ async fn note(
          VALUES ($1, $2, $3, $4, $5, $7)
          ON CONFLICT (broker, hour) DO UPDATE
          SET until = excluded.until, mark = excluded.mark,
-             points = CASE WHEN $6 THEN usage_sample.points || excluded.points
+             points = CASE WHEN $6 AND usage_sample.until < $8
+                           THEN usage_sample.points || CAST(usage_sample.until AS TEXT)
+                                || ':0:0;' || excluded.points
+                           WHEN $6 THEN usage_sample.points || excluded.points
                            ELSE usage_sample.points END",
     )
     .bind(broker)
@@ -143,6 +146,8 @@ async fn note(
     .bind(point)
     .bind(int(piece.to)?)
     .bind(is_new)
-    .bind(mark);
+    .bind(mark)
+    // Between the pieces nothing was stored, or the broker was not there.
+    .bind(int(piece.from)?);
     db.run(statement).await
 }
