@@ -7,12 +7,21 @@ use firn_protocol::ids::{Offset, QueueKey};
 use futures_util::StreamExt as _;
 
 use super::error::TierError;
+use super::place::OpenSegment;
 use crate::broker::owner::Broker;
 use crate::cold::manifest::{Manifest, SegmentEntry};
 use crate::node::StorageNode;
 use crate::node::read::{Found, ReadLimit, damaged};
 use crate::record::runs_of;
 use crate::segment::{ChunkEntry, Seed, TagHash};
+
+/// A read that goes on in object storage, as far as that goes.
+struct ColdRead<'a> {
+    broker: &'a Broker,
+    queue: QueueKey,
+    range: Range<u64>,
+    limit: ReadLimit,
+}
 
 /// Chunks of one read that are fetched and unpacked at the same time.
 const CHUNKS_AT_ONCE: usize = 4;
@@ -41,8 +50,13 @@ impl StorageNode {
             return Ok(());
         }
         let manifest = self.cold.manifest(broker.key, number).await?;
-        let range = range.start..end;
-        while !found.is_complete(&range, limit) {
+        let read = ColdRead {
+            broker,
+            queue,
+            range: range.start..end,
+            limit,
+        };
+        while !found.is_complete(&read.range, limit) {
             let at = Offset(found.upto);
             let Some(entry) = segment_at(&manifest, queue, at) else {
                 self.note_lost(broker, queue, found.upto, end);
@@ -53,49 +67,64 @@ impl StorageNode {
             let lost = at.0..queue_end(entry, queue).min(end);
             let segment = opened.map_err(|error| error.of_range(queue, lost))?;
             let wanted = tags.map(|tags| hashes(segment.trailer.id.seed, tags));
-            let chunks = segment.index.chunks_from(queue, at);
-            // Chunks that may be passed over are read one by one.
-            let sure: &[ChunkEntry] = match wanted {
-                Some(_) => &[],
-                None => &chunks[..chunks_of_read(chunks, found, limit, end)],
-            };
-            let until = sure.last().map_or(0, |chunk| chunk.range().end);
-            let reads = sure
-                .iter()
-                .map(|it| self.cold.chunk(broker.key, &segment, it, until));
-            let reads: Vec<_> = reads.collect();
-            let mut reads = futures_util::stream::iter(reads).buffered(CHUNKS_AT_ONCE);
-            for chunk in chunks {
-                if found.is_complete(&range, limit) {
-                    break;
-                }
-                if chunk.first_offset.0 > found.upto {
-                    let lost_to = chunk.first_offset.0.min(end);
-                    self.note_lost(broker, queue, found.upto, lost_to);
-                    found.upto = lost_to;
-                    if found.is_complete(&range, limit) {
-                        break;
-                    }
-                }
-                if wanted.as_ref().is_some_and(|tags| !may_hold(chunk, tags)) {
-                    found.upto = chunk.end_offset().0.min(end);
-                    continue;
-                }
-                let runs = match reads.next().await {
-                    Some(read) => read,
-                    None => self.cold.chunk(broker.key, &segment, chunk, until).await,
-                };
-                let lost = chunk.first_offset.0..chunk.end_offset().0;
-                let runs = runs.map_err(|error| error.of_range(queue, lost))?;
-                for run in runs_of(runs).map_err(|_| damaged())? {
-                    found.take(&run, &range, limit)?;
-                }
-            }
+            self.collect_segment(&read, &segment, wanted.as_deref(), found)
+                .await?;
             if found.upto == at.0 {
                 // The manifest says that the segment has it, and it has not.
                 let upto = queue_end(entry, queue).min(end);
                 self.note_lost(broker, queue, found.upto, upto);
                 found.upto = upto;
+            }
+        }
+        Ok(())
+    }
+
+    /// Adds what one segment has, as far as it goes.
+    async fn collect_segment(
+        &self,
+        read: &ColdRead<'_>,
+        segment: &Arc<OpenSegment>,
+        wanted: Option<&[TagHash]>,
+        found: &mut Found,
+    ) -> Result<(), TierError> {
+        let (key, queue, limit) = (read.broker.key, read.queue, read.limit);
+        let end = read.range.end;
+        let chunks = segment.index.chunks_from(queue, Offset(found.upto));
+        // Chunks that may be passed over are read one by one.
+        let sure: &[ChunkEntry] = match wanted {
+            Some(_) => &[],
+            None => &chunks[..chunks_of_read(chunks, found, limit, end)],
+        };
+        let until = sure.last().map_or(0, |chunk| chunk.range().end);
+        let reads = sure
+            .iter()
+            .map(|chunk| self.cold.chunk(key, segment, chunk, until));
+        let reads: Vec<_> = reads.collect();
+        let mut reads = futures_util::stream::iter(reads).buffered(CHUNKS_AT_ONCE);
+        for chunk in chunks {
+            if found.is_complete(&read.range, limit) {
+                break;
+            }
+            if chunk.first_offset.0 > found.upto {
+                let lost_to = chunk.first_offset.0.min(end);
+                self.note_lost(read.broker, queue, found.upto, lost_to);
+                found.upto = lost_to;
+                if found.is_complete(&read.range, limit) {
+                    break;
+                }
+            }
+            if wanted.is_some_and(|tags| !may_hold(chunk, tags)) {
+                found.upto = chunk.end_offset().0.min(end);
+                continue;
+            }
+            let runs = match reads.next().await {
+                Some(runs) => runs,
+                None => self.cold.chunk(key, segment, chunk, until).await,
+            };
+            let lost = chunk.first_offset.0..chunk.end_offset().0;
+            let runs = runs.map_err(|error| error.of_range(queue, lost))?;
+            for run in runs_of(runs).map_err(|_| damaged())? {
+                found.take(&run, &read.range, limit)?;
             }
         }
         Ok(())
