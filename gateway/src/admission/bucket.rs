@@ -11,7 +11,7 @@ use super::hold::Hold;
 const MILLI: u64 = 1 << 16;
 const MESSAGE: u64 = 1000 * MILLI;
 /// A want rises at once and falls to this part of itself with each report.
-const WANT_FALL: u64 = 4;
+const WANT_FALL: u64 = 16;
 /// A little more is asked for than is wanted, so that a bucket fills up again.
 const WANT_SPARE: u64 = 64;
 
@@ -182,6 +182,7 @@ impl Bucket {
         level.fill(hold, now_ms);
         if let Some(passed_ms) = closed_ms {
             let each_second = level.wanted.saturating_mul(1000) / passed_ms.max(1);
+            let each_second = each_second.min(level.rate.tps);
             level.reported = each_second.max(level.reported / WANT_FALL);
             level.wanted = 0;
         }
