@@ -11,7 +11,7 @@ use super::hold::Hold;
 const MILLI: u64 = 1 << 16;
 const MESSAGE: u64 = 1000 * MILLI;
 /// A want rises at once and falls to this part of itself with each report.
-const WANT_FALL: u64 = 4;
+const WANT_FALL: u64 = 16;
 /// A little more is asked for than is wanted, so that a bucket fills up again.
 const WANT_SPARE: u64 = 64;
 
@@ -19,8 +19,15 @@ const WANT_SPARE: u64 = 64;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Rate {
     pub(super) tps: u64,
-    /// In thousandths of a message.
+    size: Size,
+}
+
+/// How much goes in, in thousandths of a message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Size {
     burst: u64,
+    /// What comes in a tick of the clock.
+    tick: u64,
 }
 
 impl Rate {
@@ -29,7 +36,10 @@ impl Rate {
     pub(super) fn new(tps: u64, burst_ms: u64) -> Self {
         Self {
             tps,
-            burst: (tps * burst_ms).max(tps).max(1000),
+            size: Size {
+                burst: (tps * burst_ms).max(tps).max(1000),
+                tick: tps,
+            },
         }
     }
 
@@ -51,8 +61,9 @@ impl Rate {
         if parts == 0 {
             return 0;
         }
-        let burst = self.burst * parts / 2;
-        burst.max(self.each_ms(share)).max(MESSAGE)
+        let burst = self.size.burst * parts / 2;
+        let tick = self.size.tick * u64::from(share.parts());
+        burst.max(tick).max(MESSAGE)
     }
 }
 
@@ -114,7 +125,7 @@ impl Bucket {
     pub(super) fn take(&self, rate: Rate, hold: &Hold, now_ms: u64, wanted: usize) -> Taken {
         let mut level = self.0.lock();
         // After a change of the plan: what was saved up is of the old rate.
-        level.rate.burst = rate.burst;
+        level.rate.size = rate.size;
         level.fill(hold, now_ms);
         level.rate = rate;
         let count = (level.there / MESSAGE).min(wanted as u64);
@@ -182,6 +193,7 @@ impl Bucket {
         level.fill(hold, now_ms);
         if let Some(passed_ms) = closed_ms {
             let each_second = level.wanted.saturating_mul(1000) / passed_ms.max(1);
+            let each_second = each_second.min(level.rate.tps);
             level.reported = each_second.max(level.reported / WANT_FALL);
             level.wanted = 0;
         }

@@ -151,7 +151,7 @@ fn a_table_that_starts_anew_listens_first() {
         caller.ask.base = HALF;
     }
     third.wants(LIMIT, Part::WHOLE);
-    let error = first.call(&table).err().expect("not yet");
+    let error = first.call(&table).expect_err("not yet");
     assert_eq!(error.code, ErrorCode::CatalogueUnavailable);
     pass(&clock, IN_FORCE_MS - 1);
     assert!(second.call(&table).is_err() && first.call(&table).is_err());
@@ -199,7 +199,7 @@ fn calls_that_were_overtaken_count_for_nothing() {
     first.ask.number = 1;
     first.call(&table).expect("an answer");
     let late = table.shares(early).now_or_never().expect("at once");
-    assert_eq!(late.err().expect("refused").code, ErrorCode::Conflict);
+    assert_eq!(late.expect_err("refused").code, ErrorCode::Conflict);
 }
 
 #[test]
@@ -238,7 +238,7 @@ fn gateways_are_bounded() {
     for id in 0..GATEWAYS_MAX as u128 {
         Caller::new(id).call(&table).expect("an answer");
     }
-    let error = Caller::new(u128::MAX).call(&table).err().expect("too many");
+    let error = Caller::new(u128::MAX).call(&table).expect_err("too many");
     assert_eq!(error.code, ErrorCode::Overloaded);
 }
 
