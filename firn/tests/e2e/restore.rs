@@ -462,7 +462,7 @@ fn what_a_bucket_holds_can_be_read_back() {
     let files = all_files(&machine.path("bucket"));
     let (segment, bytes) = files
         .iter()
-        .filter(|(path, _)| is_segment(&path))
+        .filter(|(path, _)| is_segment(path))
         .max_by_key(|(_, bytes)| bytes.len())
         .expect("a segment");
     let mut damaged = bytes.clone();

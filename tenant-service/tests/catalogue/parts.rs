@@ -249,7 +249,10 @@ async fn an_attempt_is_known_again_and_another_machines_is_not() {
     let three = event(demo.id, 1, (20, 29), vec![row(START_MS, 1, None, 1)]);
     for service in [&service, &copy] {
         service.books_part_stored(2, rest.head.to).await.unwrap();
-        service.record_usage(&[three.clone()]).await.unwrap();
+        service
+            .record_usage(std::slice::from_ref(&three))
+            .await
+            .unwrap();
     }
     let (of_old, old) = service.next_books_part().await.unwrap().unwrap();
     let (of_new, new) = copy.next_books_part().await.unwrap().unwrap();

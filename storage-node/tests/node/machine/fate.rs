@@ -9,7 +9,7 @@ use firn_protocol::time::Timestamp;
 
 use super::{System, look};
 use crate::harness::{BROKERS, START_MS, context, message, queue_key};
-use crate::model::{Key, Last, State};
+use crate::model::{Key, State};
 
 impl System {
     pub(super) fn redrive(
@@ -217,58 +217,7 @@ impl System {
                 problems.join("\n")
             )
         });
-        for (broker, model) in self.models.iter_mut().enumerate() {
-            for (group, state) in &mut model.groups {
-                let known = candidates
-                    .iter()
-                    .filter_map(|c| c[broker].groups.get(group));
-                for known in known {
-                    for (topic, known) in &known.topics {
-                        let topic = state.topics.get_mut(topic);
-                        let Some(topic) = topic else { continue };
-                        for (filter, seen) in &known.filters {
-                            topic.filters.entry(filter.clone()).or_insert(*seen);
-                        }
-                    }
-                }
-                let touched: Vec<Key> = state.touched().map(|(key, _)| key).collect();
-                for key in touched {
-                    let mut open = state.state(key);
-                    if let State::Open {
-                        last: Some(last), ..
-                    } = &mut open
-                    {
-                        last.is_lost = true;
-                        state.set(key, open);
-                    }
-                }
-                // A lost lease is honoured until the record is handed out again.
-                let Some(former) = before[broker].groups.get(group) else {
-                    continue;
-                };
-                for (key, former) in former.touched() {
-                    if let State::Leased { lease, .. } = former
-                        && let State::Open {
-                            attempt,
-                            copy,
-                            maybe,
-                            ..
-                        } = state.state(key)
-                    {
-                        let last = Last::lost(*lease);
-                        state.set(
-                            key,
-                            State::Open {
-                                attempt,
-                                copy,
-                                last,
-                                maybe,
-                            },
-                        );
-                    }
-                }
-            }
-        }
+        self.lose_leases(&candidates, &before);
         self.tell_leases_apart(&candidates);
         self.forget_members();
     }

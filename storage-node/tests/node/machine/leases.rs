@@ -5,12 +5,68 @@ use firn_protocol::api::storage::{StorageApi, VisibilityAnswer, VisibilityReques
 
 use super::{Models, System};
 use crate::harness::{BROKERS, context};
-use crate::model::{Key, State, lease_of};
+use crate::model::{Key, Last, State, lease_of};
 
 /// The new deadline of a lease that was found.
 const RENEWED_MS: u64 = 20_000;
 
 impl System {
+    /// What a crash may have taken and nobody sees: that filters are let go, and leases.
+    pub(super) fn lose_leases(&mut self, candidates: &[Models], before: &Models) {
+        for (broker, model) in self.models.iter_mut().enumerate() {
+            for (group, state) in &mut model.groups {
+                let known = candidates
+                    .iter()
+                    .filter_map(|c| c[broker].groups.get(group));
+                for known in known {
+                    for (topic, known) in &known.topics {
+                        let topic = state.topics.get_mut(topic);
+                        let Some(topic) = topic else { continue };
+                        for (filter, seen) in &known.filters {
+                            topic.filters.entry(filter.clone()).or_insert(*seen);
+                        }
+                    }
+                }
+                let touched: Vec<Key> = state.touched().map(|(key, _)| key).collect();
+                for key in touched {
+                    let mut open = state.state(key);
+                    if let State::Open {
+                        last: Some(last), ..
+                    } = &mut open
+                    {
+                        last.is_lost = true;
+                        state.set(key, open);
+                    }
+                }
+                // A lost lease is honoured until the record is handed out again.
+                let Some(former) = before[broker].groups.get(group) else {
+                    continue;
+                };
+                for (key, former) in former.touched() {
+                    if let State::Leased { lease, .. } = former
+                        && let State::Open {
+                            attempt,
+                            copy,
+                            maybe,
+                            ..
+                        } = state.state(key)
+                    {
+                        let last = Last::lost(*lease);
+                        state.set(
+                            key,
+                            State::Open {
+                                attempt,
+                                copy,
+                                last,
+                                maybe,
+                            },
+                        );
+                    }
+                }
+            }
+        }
+    }
+
     /// Of the leases that a record may have by what is known from before the crash,
     /// finds the one that it has. It is renewed by that.
     pub(super) fn tell_leases_apart(&mut self, candidates: &[Models]) {
