@@ -37,6 +37,8 @@ pub struct ShareTable {
 struct State {
     /// Before this nothing is granted: shares that nobody here knows may be in force.
     settled_ms: u64,
+    /// When a gateway was last forgotten, or may have been by another table.
+    left_ms: Option<u64>,
     gateways: BTreeMap<GatewayId, Gateway>,
     /// The shares of each limit, one for each gateway that uses it.
     limits: FxHashMap<LimitKey, Vec<Share>>,
@@ -92,7 +94,9 @@ impl ShareTable {
     /// The same for a table that is open: to be called before gateways of other
     /// processes can reach it.
     pub fn wait_for_gateways(&self) {
-        self.state.lock().settled_ms = self.clock.now_ms() + IN_FORCE_MS;
+        let mut state = self.state.lock();
+        state.settled_ms = self.clock.now_ms() + IN_FORCE_MS;
+        state.left_ms = Some(state.settled_ms);
     }
 
     #[must_use]
@@ -114,7 +118,8 @@ impl SharesApi for ShareTable {
     }
 
     async fn leave(&self, gateway: GatewayId) {
-        self.state.lock().remove(gateway);
+        let now_ms = self.clock.now_ms();
+        self.state.lock().remove(gateway, now_ms);
     }
 }
 
@@ -140,6 +145,7 @@ impl State {
             // everything: they are heard first.
             let settled_ms = now_ms + 2 * SHARE_RENEWAL_MS;
             self.settled_ms = self.settled_ms.max(settled_ms);
+            self.left_ms = Some(self.settled_ms);
         }
         if now_ms < self.settled_ms {
             self.note(ask, now_ms);
@@ -172,6 +178,11 @@ impl State {
             valid_ms: SHARE_VALID_MS,
             base,
             every,
+            unused_ms: match self.left_ms {
+                _ if is_shared => 0,
+                None => u64::MAX,
+                Some(left_ms) => now_ms.saturating_sub(left_ms),
+            },
             is_shared,
             shares,
             connections_elsewhere: self.connections_elsewhere(ask),
@@ -292,11 +303,12 @@ impl State {
             .map(|(id, _)| *id)
             .collect();
         for id in gone {
-            self.remove(id);
+            self.remove(id, now_ms);
         }
     }
 
-    fn remove(&mut self, id: GatewayId) {
+    fn remove(&mut self, id: GatewayId, now_ms: u64) {
+        self.left_ms = self.left_ms.max(Some(now_ms));
         self.drop_shares(id);
         self.gateways.remove(&id);
     }

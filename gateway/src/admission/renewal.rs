@@ -158,7 +158,7 @@ impl Admission {
             every: answer.every,
             every_since_ms: match goes_on {
                 true => before.every_since_ms,
-                false => now_ms,
+                false => now_ms.saturating_sub(answer.unused_ms),
             },
             until_ms: sent_ms.saturating_add(answer.valid_ms),
             is_cut_off: false,

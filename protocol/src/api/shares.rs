@@ -125,6 +125,8 @@ pub struct ShareAnswer {
     pub base: Part,
     /// Of every limit without a share of its own: the whole for the only gateway.
     pub every: Part,
+    /// For how long no other gateway could use any of it, so that bursts are unused.
+    pub unused_ms: u64,
     /// Whether there are other gateways, so that limits in use are to be listed.
     pub is_shared: bool,
     /// Of the limits that were listed, in their order.

@@ -47,6 +47,7 @@ fn answer(base: Part, every: Part, shares: &[Part]) -> ShareAnswer {
         valid_ms: SHARE_VALID_MS,
         base,
         every,
+        unused_ms: 0,
         is_shared: !every.is_whole(),
         shares: shares.to_vec(),
         connections_elsewhere: Vec::new(),
