@@ -105,6 +105,9 @@ pub(crate) struct Setup {
     pub(crate) config: GatewayConfig,
     /// A deliberate fault of the books.
     pub(crate) books: Option<BooksMutant>,
+    /// Whether the gateway has its limits from the tenant service. It renews them on a
+    /// thread of its own, so after a jump of the clock it is chance what passes first.
+    pub(crate) shares: bool,
 }
 
 impl Default for Setup {
@@ -123,6 +126,7 @@ impl Default for Setup {
                 ..GatewayConfig::default()
             },
             books: None,
+            shares: true,
         }
     }
 }
@@ -138,6 +142,7 @@ pub(crate) struct Stack {
     tune: Tune,
     bootstrap: String,
     books: Option<BooksMutant>,
+    shares: bool,
     /// Object storage, which outlives the services.
     cold: ColdParts,
     /// What the node writes of its brokers, once what it says is durable.
@@ -173,6 +178,7 @@ impl Stack {
             tune: setup.tune,
             bootstrap: setup.bootstrap,
             books: setup.books,
+            shares: setup.shares,
             cold: setup.cold,
             states: Arc::default(),
             first_incarnation: LogConfig::new("log").first_incarnation,
@@ -382,7 +388,10 @@ async fn serve(stack: &Stack) -> Started {
     let parts = (storage.clone(), tenants.clone());
     let gateway = Gateway::new(config, parts.0, parts.1, clock.clone(), registry);
     let gateway = gateway.with_billing(tenants.clone());
-    let gateway = gateway.with_shares(tenants.clone());
+    let gateway = match stack.shares {
+        true => gateway.with_shares(tenants.clone()),
+        false => gateway,
+    };
     let (node, books) = (storage.clone(), tenants.clone());
     let meter = Meter::new(node, books, gateway.calls(), clock, metrics);
     let gateway = gateway.bind().expect("free ports");

@@ -17,7 +17,7 @@ use crate::ops::not_found;
 
 /// Console users of a tenant.
 #[utoipa::path(
-    get, path = "/v1/tenants/{tenant}/users", tag = "tenants",
+    get, path = "/v1/tenants/{tenant}/users", tag = "people",
     params(TenantPath, ("max" = Option<u64>, Query), ("cursor" = Option<String>, Query)),
     responses(
         (status = 200, description = "A page", body = List<PersonJson>),
@@ -36,7 +36,7 @@ pub(super) async fn list(call: Call) -> Answer {
 
 /// Make a console user.
 #[utoipa::path(
-    post, path = "/v1/tenants/{tenant}/users", tag = "tenants",
+    post, path = "/v1/tenants/{tenant}/users", tag = "people",
     params(TenantPath), request_body = NewPersonForm,
     responses(
         (status = 201, description = "Made", body = PersonJson),
@@ -64,7 +64,7 @@ pub(super) async fn create(mut call: Call) -> Answer {
 
 /// One console user.
 #[utoipa::path(
-    get, path = "/v1/tenants/{tenant}/users/{username}", tag = "tenants", params(PersonPath),
+    get, path = "/v1/tenants/{tenant}/users/{username}", tag = "people", params(PersonPath),
     responses(
         (status = 200, description = "The console user", body = PersonJson),
         (status = "default", description = "An error", body = ErrorAnswer),
@@ -81,7 +81,7 @@ pub(super) async fn show(call: Call) -> Answer {
 
 /// Change a console user's role or password.
 #[utoipa::path(
-    patch, path = "/v1/tenants/{tenant}/users/{username}", tag = "tenants",
+    patch, path = "/v1/tenants/{tenant}/users/{username}", tag = "people",
     params(PersonPath), request_body = PersonForm,
     responses(
         (status = 200, description = "Changed", body = PersonJson),
@@ -104,7 +104,7 @@ pub(super) async fn change(mut call: Call) -> Answer {
 
 /// Remove a console user; its log-ins end at once.
 #[utoipa::path(
-    delete, path = "/v1/tenants/{tenant}/users/{username}", tag = "tenants", params(PersonPath),
+    delete, path = "/v1/tenants/{tenant}/users/{username}", tag = "people", params(PersonPath),
     responses(
         (status = 204, description = "Removed"),
         (status = "default", description = "An error", body = ErrorAnswer),
