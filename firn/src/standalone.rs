@@ -25,7 +25,7 @@ use crate::metrics::ExportMetrics;
 use crate::object_store;
 use crate::rules::CatalogueRules;
 use crate::settings::{Flags, Settings, Warning};
-use crate::startup::{DataDir, HANDLES_WANTED, raise_handles};
+use crate::startup::{DataDir, HANDLES_WANTED, own_certificate, raise_handles};
 use crate::termination::Termination;
 use crate::welcome::Welcome;
 
@@ -91,7 +91,13 @@ async fn serve(settings: &Settings, mut data: DataDir, clock: Clock) -> anyhow::
     let storage = open_storage(settings, storage, opened.cold, clock.clone(), &registry).await?;
     let config = GatewayConfig {
         http_listen: settings.http_listen,
+        grpc_listen: settings.grpc_listen,
         ops_listen: settings.ops_listen,
+        tls: settings.tls.clone(),
+        grpc_tls: match &settings.tls {
+            Some(_) => None,
+            None => Some(own_certificate(&settings.data_dir)?),
+        },
         compat_always_200: settings.compat.always_200,
         compat_open_account_endpoint: settings.compat.open_account_endpoint,
         compat_account_allow: settings.compat.account_allow.clone(),
@@ -108,6 +114,7 @@ async fn serve(settings: &Settings, mut data: DataDir, clock: Clock) -> anyhow::
     let generated = tenants.take_generated_password();
     let welcome = Welcome {
         http: gateway.http_address(),
+        grpc: gateway.grpc_address(),
         ops: gateway.ops_address(),
         operator_password: generated.map(|secret| Secret::new(secret.expose())),
     };

@@ -8,8 +8,10 @@ mod auth;
 mod calls;
 mod config;
 mod denied;
+mod entry;
 mod error;
 mod files;
+pub mod grpc;
 mod management;
 mod metrics;
 mod native;
@@ -19,6 +21,7 @@ mod routing;
 mod server;
 mod sessions;
 mod streams;
+mod tls;
 mod upkeep;
 
 use std::sync::Arc;
@@ -31,10 +34,11 @@ use firn_runtime::{Clock, Stop};
 use tokio::sync::Semaphore;
 
 pub use calls::Calls;
-pub use config::GatewayConfig;
+pub use config::{GatewayConfig, TlsFiles};
 pub use error::GatewayError;
 pub use native::{State, app_config, openapi_json, routes};
 pub use server::{BoundGateway, Gateway};
+pub use tls::TlsError;
 
 /// Puts the parts of a gateway together.
 fn assemble(

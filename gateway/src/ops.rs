@@ -7,6 +7,7 @@ pub(crate) mod depth;
 pub(crate) mod draft;
 pub(crate) mod drop;
 pub(crate) mod find;
+pub(crate) mod forward;
 pub(crate) mod give_back;
 pub(crate) mod import;
 pub(crate) mod in_use;

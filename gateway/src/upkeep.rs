@@ -1,18 +1,21 @@
 //! What the gateway does from time to time: forgets clients that have gone and
-//! limits that nobody meets, counts who is left, and tells what was refused.
+//! limits that nobody meets, counts who is left, tells what was refused, and looks
+//! whether certificates have changed.
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use firn_runtime::Stop;
+use firn_runtime::{Stop, tasks};
 
 use crate::ops::Services;
+use crate::tls::Certificate;
 
 const PERIOD: Duration = Duration::from_secs(5);
 
-pub(crate) async fn run(services: Arc<Services>, stop: Stop) {
+pub(crate) async fn run(services: Arc<Services>, certificates: Vec<Arc<Certificate>>, stop: Stop) {
     while !stop.is_cancelled() {
         tick(&services);
+        reload(&certificates).await;
         flush(&services, false).await;
         tokio::select! {
             () = stop.cancelled() => {}
@@ -20,6 +23,20 @@ pub(crate) async fn run(services: Arc<Services>, stop: Stop) {
         }
     }
     flush(&services, true).await;
+}
+
+/// Certificates are renewed while they are in use.
+async fn reload(certificates: &[Arc<Certificate>]) {
+    if certificates.is_empty() {
+        return;
+    }
+    let certificates = certificates.to_vec();
+    tasks::blocking(move || {
+        for certificate in certificates {
+            certificate.reload();
+        }
+    })
+    .await;
 }
 
 async fn flush(services: &Services, at_once: bool) {

@@ -99,6 +99,8 @@ pub(crate) struct Stack {
     pub(crate) clock: Clock,
     pub(crate) disk: FaultyDisk,
     pub(crate) http: SocketAddr,
+    pub(crate) grpc: SocketAddr,
+    pub(crate) ops: SocketAddr,
     running: Option<(Tasks, Arc<StorageNode>, Arc<TenantService>)>,
     /// Collects when the test says so.
     meter: Option<Meter>,
@@ -140,6 +142,7 @@ impl Stack {
     ) -> Self {
         let mut config = GatewayConfig {
             http_listen: SocketAddr::from(([127, 0, 0, 1], 0)),
+            grpc_listen: SocketAddr::from(([127, 0, 0, 1], 0)),
             ops_listen: SocketAddr::from(([127, 0, 0, 1], 0)),
             workers: 1,
             ..GatewayConfig::default()
@@ -153,6 +156,8 @@ impl Stack {
             clock,
             disk: FaultyDisk::new(1),
             http: config.http_listen,
+            grpc: config.grpc_listen,
+            ops: config.ops_listen,
             running: None,
             meter: None,
             config,
@@ -170,7 +175,7 @@ impl Stack {
 
     fn open(&mut self) {
         let started = self.runtime.block_on(serve(self));
-        self.http = started.http;
+        (self.http, self.grpc, self.ops) = started.addresses;
         self.meter = Some(started.meter);
         self.running = Some((started.tasks, started.storage, started.tenants));
     }
@@ -235,6 +240,11 @@ impl Stack {
     pub(crate) fn close_books(&self) {
         let closed = self.runtime.block_on(self.tenants().close_books());
         closed.expect("closed");
+    }
+
+    /// Where clients of tests do their work.
+    pub(crate) fn handle(&self) -> tokio::runtime::Handle {
+        self.runtime.handle().clone()
     }
 
     pub(crate) fn block_on<T>(&self, work: impl Future<Output = T>) -> T {
@@ -338,7 +348,8 @@ impl Drop for Stack {
 }
 
 struct Started {
-    http: SocketAddr,
+    /// HTTP, gRPC, metrics.
+    addresses: (SocketAddr, SocketAddr, SocketAddr),
     tasks: Tasks,
     storage: Arc<StorageNode>,
     tenants: Arc<TenantService>,
@@ -367,13 +378,14 @@ async fn serve(stack: &Stack) -> Started {
     let (node, books) = (storage.clone(), tenants.clone());
     let meter = Meter::new(node, books, gateway.calls(), clock, metrics);
     let gateway = gateway.bind().expect("free ports");
-    let http = gateway.http_address();
+    let (http, grpc) = (gateway.http_address(), gateway.grpc_address());
+    let addresses = (http, grpc, gateway.ops_address());
     let mut tasks = Tasks::new();
     tenants.start(&mut tasks);
     storage.start(&mut tasks);
     tasks.spawn("gateway", |stop: Stop| gateway.run(stop));
     Started {
-        http,
+        addresses,
         tasks,
         storage,
         tenants,

@@ -1,0 +1,9 @@
+//! The protocol of RocketMQ 5 clients, call by call and field by field.
+
+mod bad_input;
+mod client;
+mod consume;
+mod messages;
+mod rights;
+mod telemetry;
+mod transactions;
