@@ -228,7 +228,7 @@ impl StorageNode {
 
     /// A record goes to the dead letters, and what was handed out behind it in one run
     /// goes back.
-    pub(super) fn bury(
+    pub(super) fn bury_delivery(
         &self,
         broker: &Broker,
         core: &mut Core,
@@ -260,7 +260,7 @@ impl StorageNode {
     ) -> Result<(Mark, Option<firn_protocol::Timestamp>), ApiError> {
         let (to, copy) = next_place(core, due, message);
         if to == dead_letters(core, due.group) {
-            let mark = self.bury(broker, core, due, message, behind)?;
+            let mark = self.bury_delivery(broker, core, due, message, behind)?;
             return Ok((mark, None));
         }
         let pause = retry_pause_ms(copy.attempt - 1);

@@ -149,7 +149,7 @@ impl StorageNode {
             // Time has passed while the body was read.
             if holds_lease(&core, group, &receipt) {
                 let due = due_of_lease(&core, group, queue, offset)?;
-                Some(self.bury(&broker, &mut core, due, &message, &behind)?)
+                Some(self.bury_delivery(&broker, &mut core, due, &message, &behind)?)
             } else {
                 None
             }
