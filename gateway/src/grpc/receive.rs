@@ -127,8 +127,12 @@ fn wait_ms(call: &Call, wanted: Option<&prost_types::Duration>) -> Outcome<u64> 
             Failure::new(Code::IllegalPollingTime, text)
         })?,
     };
-    let patience = call.patience_ms().unwrap_or(u64::MAX);
-    Ok(wanted.min(patience).min(WAIT_SECONDS_MAX * 1000))
+    Ok(bounded(wanted, call.patience_ms()))
+}
+
+fn bounded(wanted_ms: u64, patience_ms: Option<u64>) -> u64 {
+    let patience_ms = patience_ms.unwrap_or(u64::MAX);
+    wanted_ms.min(patience_ms).min(WAIT_SECONDS_MAX * 1000)
 }
 
 /// An answer on its way: a status, messages, the time. Messages go back if it is
@@ -209,5 +213,18 @@ impl Stream for Deliveries {
             content: Some(content),
         });
         Poll::Ready(answer.map(Ok))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::bounded;
+
+    #[test]
+    fn a_poll_ends_before_its_client_does() {
+        assert_eq!(bounded(20_000, None), 20_000);
+        assert_eq!(bounded(20_000, Some(2_500)), 2_500);
+        assert_eq!(bounded(0, Some(2_500)), 0);
+        assert_eq!(bounded(40_000, Some(39_500)), 30_000);
     }
 }

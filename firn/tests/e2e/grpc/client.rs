@@ -184,6 +184,15 @@ impl Grpc {
         self.receive(self.ask(group, topic)).messages
     }
 
+    /// What comes within a poll; for what is there only once it is durable.
+    pub(crate) fn wait(&self, group: &str, topic: &str) -> Vec<Message> {
+        let ask = ReceiveMessageRequest {
+            long_polling_timeout: Some(seconds(20)),
+            ..self.ask(group, topic)
+        };
+        self.receive(ask).messages
+    }
+
     /// Acknowledges one; the top status and the entry's.
     pub(crate) fn ack(&self, group: &str, topic: &str, messages: &[Message]) -> AckMessageResponse {
         let entries = messages.iter().map(|message| AckMessageEntry {

@@ -83,7 +83,7 @@ fn an_orphan_is_asked_about() {
     let client = Grpc::demo(&stack);
     // A producer that names the topic but begins nothing is not asked while there
     // is one that did, although it named none.
-    let mut silent = Telemetry::open(&client.with("x-mq-client-id", "silent"));
+    let silent = Telemetry::open(&client.with("x-mq-client-id", "silent"));
     silent.tell(producer(&client, &["sure"]));
     let mut telemetry = Telemetry::open(&client);
     telemetry.tell(producer(&client, &[]));
