@@ -141,3 +141,58 @@ impl Pair {
         Ok(CertifiedKey::from_der(chain, key, provider)?)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn write_pair(files: &TlsFiles) {
+        let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]).expect("made");
+        std::fs::write(&files.cert, made.cert.pem()).expect("written");
+        std::fs::write(&files.key, made.signing_key.serialize_pem()).expect("written");
+    }
+
+    fn shown(certificate: &Certificate) -> Vec<u8> {
+        certificate.current.read().cert[0].to_vec()
+    }
+
+    #[test]
+    fn a_new_pair_is_taken_and_one_that_does_not_fit_is_not() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let files = TlsFiles {
+            cert: dir.path().join("c.pem"),
+            key: dir.path().join("k.pem"),
+        };
+        let missing = Certificate::load(files.clone()).expect_err("nothing there");
+        assert!(missing.to_string().contains("c.pem"), "{missing}");
+        write_pair(&files);
+        let certificate = Certificate::load(files.clone()).expect("a pair");
+        let first = shown(&certificate);
+        certificate.reload();
+        assert_eq!(shown(&certificate), first);
+        let old_key = std::fs::read(&files.key).expect("there");
+        write_pair(&files);
+        certificate.reload();
+        let second = shown(&certificate);
+        assert_ne!(second, first);
+        // Another's key, no key, no certificate, no file.
+        for (path, bytes) in [
+            (&files.key, &old_key[..]),
+            (&files.key, b"rubbish"),
+            (&files.cert, b"rubbish"),
+        ] {
+            let before = std::fs::read(path).expect("there");
+            std::fs::write(path, bytes).expect("written");
+            assert!(Certificate::load(files.clone()).is_err());
+            certificate.reload();
+            assert_eq!(shown(&certificate), second);
+            std::fs::write(path, before).expect("written");
+        }
+        std::fs::remove_file(&files.cert).expect("removed");
+        certificate.reload();
+        assert_eq!(shown(&certificate), second);
+        write_pair(&files);
+        certificate.reload();
+        assert_ne!(shown(&certificate), second);
+    }
+}
