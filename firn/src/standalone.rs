@@ -89,20 +89,7 @@ async fn serve(settings: &Settings, mut data: DataDir, clock: Clock) -> anyhow::
     let mut storage = storage_config(settings);
     storage.tier.rules = Arc::new(CatalogueRules::new(tenants.clone()));
     let storage = open_storage(settings, storage, opened.cold, clock.clone(), &registry).await?;
-    let config = GatewayConfig {
-        http_listen: settings.http_listen,
-        grpc_listen: settings.grpc_listen,
-        ops_listen: settings.ops_listen,
-        tls: settings.tls.clone(),
-        grpc_tls: match &settings.tls {
-            Some(_) => None,
-            None => Some(own_certificate(&settings.data_dir)?),
-        },
-        compat_always_200: settings.compat.always_200,
-        compat_open_account_endpoint: settings.compat.open_account_endpoint,
-        compat_account_allow: settings.compat.account_allow.clone(),
-        ..GatewayConfig::default()
-    };
+    let config = gateway_config(settings)?;
     let stop_clock = clock.clone();
     let metrics = MeterMetrics::new(&registry)?;
     let parts = (storage.clone(), tenants.clone());
@@ -201,6 +188,23 @@ async fn open_exporter(
         }
     }
     Ok(exporter)
+}
+
+fn gateway_config(settings: &Settings) -> anyhow::Result<GatewayConfig> {
+    Ok(GatewayConfig {
+        http_listen: settings.http_listen,
+        grpc_listen: settings.grpc_listen,
+        ops_listen: settings.ops_listen,
+        tls: settings.tls.clone(),
+        grpc_tls: match &settings.tls {
+            Some(_) => None,
+            None => Some(own_certificate(&settings.data_dir)?),
+        },
+        compat_always_200: settings.compat.always_200,
+        compat_open_account_endpoint: settings.compat.open_account_endpoint,
+        compat_account_allow: settings.compat.account_allow.clone(),
+        ..GatewayConfig::default()
+    })
 }
 
 fn storage_config(settings: &Settings) -> StorageConfig {

@@ -173,11 +173,15 @@ fn type_of(message: &Message) -> MessageType {
     let Some(system) = &message.system_properties else {
         return MessageType::Unspecified;
     };
-    match system.message_type() {
-        MessageType::Unspecified if system.message_group.is_some() => MessageType::Fifo,
-        MessageType::Unspecified if system.delivery_timestamp.is_some() => MessageType::Delay,
-        MessageType::Unspecified => MessageType::Normal,
-        given => given,
+    let given = system.message_type();
+    if given != MessageType::Unspecified {
+        given
+    } else if system.message_group.is_some() {
+        MessageType::Fifo
+    } else if system.delivery_timestamp.is_some() {
+        MessageType::Delay
+    } else {
+        MessageType::Normal
     }
 }
 

@@ -5,5 +5,6 @@ mod client;
 mod consume;
 mod messages;
 mod rights;
+mod rules;
 mod telemetry;
 mod transactions;
