@@ -89,7 +89,12 @@ fn a_message_that_is_not_finished_comes_again() {
     );
     let late = client.ack("workers", "orders", &first);
     assert_eq!(code(late.status.as_ref()), Code::InvalidReceiptHandle);
-    let both = [first[0].clone(), second[0].clone()];
+    let mut rubbish = second[0].clone();
+    rubbish
+        .system_properties
+        .get_or_insert_default()
+        .receipt_handle = Some("rubbish".to_owned());
+    let both = [rubbish, second[0].clone()];
     let mixed = client.ack("workers", "orders", &both);
     assert_eq!(code(mixed.status.as_ref()), Code::MultipleResults);
     let codes: Vec<_> = mixed
