@@ -297,6 +297,7 @@ pub(super) const LITE_TOPICS: &str = "lite topics";
 macro_rules! answers {
     ($($answer:ident),* $(,)?) => {$(
         impl Answer for $answer {
+            #[allow(clippy::needless_update, reason = "some hold nothing else")]
             fn refused(status: Status) -> Self {
                 Self { status: Some(status), ..Self::default() }
             }

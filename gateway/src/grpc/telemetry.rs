@@ -94,7 +94,7 @@ struct Conversation {
 
 /// What comes next on a stream.
 enum Event {
-    Inbound(Option<TelemetryCommand>),
+    Inbound(Option<Box<TelemetryCommand>>),
     Again,
     Learned,
     Asked(Vec<TelemetryCommand>),
@@ -134,7 +134,7 @@ impl Conversation {
                 return Some(command);
             }
             match self.event().await {
-                Event::Inbound(Some(command)) => self.hear(command),
+                Event::Inbound(Some(command)) => self.hear(*command),
                 Event::Inbound(None) | Event::Closing => return None,
                 Event::Again => {
                     let again = self.again.take();
@@ -159,7 +159,7 @@ impl Conversation {
             biased;
             () = services.closing.cancelled() => Event::Closing,
             // A connection that breaks ends the stream like a client that closes it.
-            heard = self.inbound.message() => Event::Inbound(heard.ok().flatten()),
+            heard = self.inbound.message() => Event::Inbound(heard.ok().flatten().map(Box::new)),
             () = again => Event::Again,
             () = self.client.learned() => Event::Learned,
             commands = self.asked.next() => Event::Asked(commands),
