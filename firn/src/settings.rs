@@ -13,6 +13,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use firn_gateway::TlsFiles;
 use firn_runtime::config::{ByteSize, Layers, Secret, SettingError, parse_duration};
 use firn_runtime::telemetry::{LogFormat, check_filter};
 use firn_storage_node::cold::ColdUrl;
@@ -39,6 +40,8 @@ pub struct Settings {
     pub http_listen: SocketAddr,
     pub grpc_listen: SocketAddr,
     pub ops_listen: SocketAddr,
+    /// Certificate and key of both public ports.
+    pub tls: Option<TlsFiles>,
     pub object_store: ColdUrl,
     pub catalog: Catalog,
     pub bootstrap: Option<PathBuf>,
@@ -139,6 +142,7 @@ impl Settings {
             http_listen: listen("http_listen", 8080)?,
             grpc_listen: listen("grpc_listen", 8081)?,
             ops_listen: listen("ops_listen", 9180)?,
+            tls: tls(&layers)?,
             object_store: (layers.get("object_store", ColdUrl::parse)?)
                 .unwrap_or_else(|| ColdUrl::Directory(data_dir.join("objects"))),
             catalog: (layers.get("catalog", Catalog::parse)?)
@@ -206,6 +210,20 @@ impl Settings {
             }),
             Some(_) | None => Ok(()),
         }
+    }
+}
+
+/// Both or none.
+fn tls(layers: &Layers<'_>) -> Result<Option<TlsFiles>, SettingError> {
+    let missing = |key: &str| SettingError::Value {
+        origin: layers.origin(key),
+        rule: "tls_cert and tls_key go together".to_owned(),
+    };
+    match (layers.get("tls_cert", path)?, layers.get("tls_key", path)?) {
+        (Some(cert), Some(key)) => Ok(Some(TlsFiles { cert, key })),
+        (None, None) => Ok(None),
+        (Some(_), None) => Err(missing("tls_cert")),
+        (None, Some(_)) => Err(missing("tls_key")),
     }
 }
 

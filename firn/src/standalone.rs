@@ -25,7 +25,7 @@ use crate::metrics::ExportMetrics;
 use crate::object_store;
 use crate::rules::CatalogueRules;
 use crate::settings::{Flags, Settings, Warning};
-use crate::startup::{DataDir, HANDLES_WANTED, raise_handles};
+use crate::startup::{DataDir, HANDLES_WANTED, own_certificate, raise_handles};
 use crate::termination::Termination;
 use crate::welcome::Welcome;
 
@@ -89,14 +89,7 @@ async fn serve(settings: &Settings, mut data: DataDir, clock: Clock) -> anyhow::
     let mut storage = storage_config(settings);
     storage.tier.rules = Arc::new(CatalogueRules::new(tenants.clone()));
     let storage = open_storage(settings, storage, opened.cold, clock.clone(), &registry).await?;
-    let config = GatewayConfig {
-        http_listen: settings.http_listen,
-        ops_listen: settings.ops_listen,
-        compat_always_200: settings.compat.always_200,
-        compat_open_account_endpoint: settings.compat.open_account_endpoint,
-        compat_account_allow: settings.compat.account_allow.clone(),
-        ..GatewayConfig::default()
-    };
+    let config = gateway_config(settings)?;
     let stop_clock = clock.clone();
     let metrics = MeterMetrics::new(&registry)?;
     let parts = (storage.clone(), tenants.clone());
@@ -109,6 +102,7 @@ async fn serve(settings: &Settings, mut data: DataDir, clock: Clock) -> anyhow::
     let generated = tenants.take_generated_password();
     let welcome = Welcome {
         http: gateway.http_address(),
+        grpc: gateway.grpc_address(),
         ops: gateway.ops_address(),
         operator_password: generated.map(|secret| Secret::new(secret.expose())),
     };
@@ -212,6 +206,23 @@ impl Exports {
         tasks.spawn("catalogue-export", |stop| self.catalogue.run(stop));
         tasks.spawn("books-export", |stop| self.books.run(stop));
     }
+}
+
+fn gateway_config(settings: &Settings) -> anyhow::Result<GatewayConfig> {
+    Ok(GatewayConfig {
+        http_listen: settings.http_listen,
+        grpc_listen: settings.grpc_listen,
+        ops_listen: settings.ops_listen,
+        tls: settings.tls.clone(),
+        grpc_tls: match &settings.tls {
+            Some(_) => None,
+            None => Some(own_certificate(&settings.data_dir)?),
+        },
+        compat_always_200: settings.compat.always_200,
+        compat_open_account_endpoint: settings.compat.open_account_endpoint,
+        compat_account_allow: settings.compat.account_allow.clone(),
+        ..GatewayConfig::default()
+    })
 }
 
 fn storage_config(settings: &Settings) -> StorageConfig {

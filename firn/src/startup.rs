@@ -4,6 +4,7 @@
 
 mod data_dir;
 mod handles;
+mod own_certificate;
 #[cfg(test)]
 mod tests;
 
@@ -12,6 +13,7 @@ use std::path::PathBuf;
 
 pub use data_dir::{DataDir, NODE_FILE, NodeIdentity, RESTORE_FILE, check_empty, check_identity};
 pub use handles::{HANDLES_WANTED, Handles, raise_handles};
+pub(crate) use own_certificate::own_certificate;
 
 /// Why the service does not start. One line each.
 #[derive(Debug, thiserror::Error)]

@@ -14,6 +14,7 @@ const DEMO: [&str; 5] = ["demo", "demo", "demo-secret", "orders", "workers"];
 /// Facts of a start.
 pub(crate) struct Welcome {
     pub(crate) http: SocketAddr,
+    pub(crate) grpc: SocketAddr,
     pub(crate) ops: SocketAddr,
     /// Only at the first start, and only here.
     pub(crate) operator_password: Option<Secret>,
@@ -29,9 +30,14 @@ impl Welcome {
     }
 
     fn text(&self, settings: &Settings, tenants: &dyn TenantApi) -> String {
-        let (http, ops) = (self.http, self.ops);
+        let (http, grpc, ops) = (self.http, self.grpc, self.ops);
+        let scheme = match settings.tls {
+            Some(_) => "https",
+            None => "http",
+        };
         let mut text = format!(
-            "\nFirn {version} is ready.\n\n  HTTP API   http://{http}   (documentation: /docs)\n  \
+            "\nFirn {version} is ready.\n\n  HTTP API   {scheme}://{http}   (documentation: /docs)\n  \
+             gRPC       {grpc}   (RocketMQ 5 clients)\n  \
              metrics    http://{ops}/metrics   (also /livez, /readyz)\n  data       {data}\n",
             version = env!("CARGO_PKG_VERSION"),
             data = settings.data_dir.display(),
@@ -43,7 +49,7 @@ impl Welcome {
             ));
         }
         if has_demo(tenants) {
-            text.push_str(&demo_lines(http));
+            text.push_str(&demo_lines(scheme, http));
         }
         text.push('\n');
         text
@@ -66,9 +72,9 @@ fn has_demo(tenants: &dyn TenantApi) -> bool {
         })
 }
 
-fn demo_lines(http: SocketAddr) -> String {
+fn demo_lines(scheme: &str, http: SocketAddr) -> String {
     let [instance, access_key, secret_key, topic, group] = DEMO;
-    let base = format!("http://{http}/v1/instances/{instance}");
+    let base = format!("{scheme}://{http}/v1/instances/{instance}");
     format!(
         "  demo       access key '{access_key}', secret key '{secret_key}'\n\n\
          Send a message:\n\n  \

@@ -280,8 +280,36 @@ impl Authenticator {
         secret_key: &str,
         peer: Option<IpAddr>,
     ) -> ApiResult<Arc<AppUser>> {
+        self.user_by(access_key, peer, |tenants| {
+            tenants.authenticate(access_key, secret_key)
+        })
+    }
+
+    /// The application user with whose secret a proof was made, see
+    /// [`TenantApi::authenticate_by`].
+    ///
+    /// # Errors
+    /// As [`Self::identify`].
+    pub(crate) fn signed(
+        &self,
+        access_key: &str,
+        is_by: &dyn Fn(&[u8]) -> bool,
+        peer: Option<IpAddr>,
+    ) -> ApiResult<Identity> {
+        let user = self.user_by(access_key, peer, |tenants| {
+            tenants.authenticate_by(access_key, is_by)
+        });
+        user.map(Identity::User)
+    }
+
+    fn user_by(
+        &self,
+        access_key: &str,
+        peer: Option<IpAddr>,
+        find: impl FnOnce(&dyn TenantApi) -> Option<Arc<AppUser>>,
+    ) -> ApiResult<Arc<AppUser>> {
         let attempt = self.admit(Account::User(access_key), peer)?;
-        let user = self.tenants.authenticate(access_key, secret_key);
+        let user = find(&*self.tenants);
         match user.filter(|user| may_come_from(user, peer)) {
             Some(user) => {
                 self.throttle.right(&attempt);

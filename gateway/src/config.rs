@@ -1,6 +1,7 @@
 //! Settings of the gateway. Plain values, validated where they are read.
 
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use serde::Deserialize;
@@ -11,8 +12,15 @@ use serde::Deserialize;
 pub struct GatewayConfig {
     /// `--http-listen`: the public API.
     pub http_listen: SocketAddr,
+    /// `--grpc-listen`: RocketMQ 5 clients.
+    pub grpc_listen: SocketAddr,
     /// `--ops-listen`: `/metrics`, `/livez`, `/readyz`.
     pub ops_listen: SocketAddr,
+    /// `--tls-cert`, `--tls-key`: both public ports speak TLS with this pair, the gRPC
+    /// port also without TLS.
+    pub tls: Option<TlsFiles>,
+    /// The pair of the gRPC port where `tls` is not given.
+    pub grpc_tls: Option<TlsFiles>,
     /// Threads that serve HTTP; 0 means one a core.
     pub workers: usize,
     /// Time for a request's head to arrive.
@@ -55,6 +63,13 @@ pub enum GatewayMutant {
     StoreRefused,
 }
 
+/// A certificate, with those that vouch for it, and its private key, both in PEM.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+pub struct TlsFiles {
+    pub cert: PathBuf,
+    pub key: PathBuf,
+}
+
 /// What is done as the guide has it although it should not be.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Compat {
@@ -67,7 +82,10 @@ impl Default for GatewayConfig {
     fn default() -> Self {
         Self {
             http_listen: SocketAddr::from(([127, 0, 0, 1], 8080)),
+            grpc_listen: SocketAddr::from(([127, 0, 0, 1], 8081)),
             ops_listen: SocketAddr::from(([127, 0, 0, 1], 9180)),
+            tls: None,
+            grpc_tls: None,
             workers: 0,
             head_timeout_ms: 5_000,
             body_timeout_ms: 30_000,
@@ -92,6 +110,10 @@ impl GatewayConfig {
 
     pub(crate) fn keep_alive(&self) -> Duration {
         Duration::from_millis(self.keep_alive_ms)
+    }
+
+    pub(crate) fn drain(&self) -> Duration {
+        Duration::from_millis(self.drain_ms)
     }
 
     pub(crate) fn compat(&self) -> Compat {

@@ -13,7 +13,10 @@ pub enum GatewayError {
         setting: &'static str,
         reason: String,
     },
-    #[error("serving HTTP")]
+    /// One line that names the setting and the file.
+    #[error("--tls-cert, --tls-key: {0}")]
+    Tls(#[from] crate::tls::TlsError),
+    #[error("serving clients")]
     Serve(#[source] std::io::Error),
 }
 

@@ -9,8 +9,10 @@ mod calls;
 mod config;
 mod connections;
 mod denied;
+mod entry;
 mod error;
 mod files;
+pub mod grpc;
 mod management;
 mod metrics;
 mod native;
@@ -20,6 +22,7 @@ mod routing;
 mod server;
 mod sessions;
 mod streams;
+mod tls;
 mod upkeep;
 
 use std::sync::Arc;
@@ -33,10 +36,11 @@ use tokio::sync::Semaphore;
 
 pub use admission::{Admission, Demand, Grant};
 pub use calls::Calls;
-pub use config::{GatewayConfig, GatewayMutant};
+pub use config::{GatewayConfig, GatewayMutant, TlsFiles};
 pub use error::GatewayError;
 pub use native::{State, app_config, openapi_json, routes};
 pub use server::{BoundGateway, Gateway};
+pub use tls::TlsError;
 
 /// Puts the parts of a gateway together.
 fn assemble(

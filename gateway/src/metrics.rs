@@ -21,6 +21,7 @@ pub(crate) struct Metrics {
     pub(crate) messages_out: IntCounter,
     pub(crate) bytes_out: IntCounter,
     pub(crate) returned: IntCounter,
+    pub(crate) renewed: IntCounter,
     pub(crate) streams: IntGauge,
     pub(crate) consumers: IntGauge,
     pub(crate) producers: IntGauge,
@@ -47,7 +48,7 @@ impl Metrics {
             requests: IntCounterVec::new(
                 Opts::new(
                     "firn_gateway_requests_total",
-                    "HTTP requests by route and status class",
+                    "Requests by route and status class",
                 ),
                 &["method", "route", "class"],
             )
@@ -68,6 +69,10 @@ impl Metrics {
             returned: counter(
                 "firn_gateway_messages_returned_total",
                 "Deliveries given back because they never reached their member",
+            ),
+            renewed: counter(
+                "firn_gateway_leases_renewed_total",
+                "Leases of push consumers made longer while they are there",
             ),
             streams: gauge("firn_gateway_streams_open", "Open event streams"),
             consumers: gauge("firn_gateway_consumers_online", "Members of groups online"),
@@ -106,7 +111,7 @@ impl Metrics {
     }
 
     fn announce(&self, registry: &Registry) {
-        let collectors: [Box<dyn prometheus::core::Collector>; 17] = [
+        let collectors: [Box<dyn prometheus::core::Collector>; 18] = [
             Box::new(self.requests.clone()),
             Box::new(self.latency.clone()),
             Box::new(self.messages_in.clone()),
@@ -114,6 +119,7 @@ impl Metrics {
             Box::new(self.messages_out.clone()),
             Box::new(self.bytes_out.clone()),
             Box::new(self.returned.clone()),
+            Box::new(self.renewed.clone()),
             Box::new(self.streams.clone()),
             Box::new(self.consumers.clone()),
             Box::new(self.producers.clone()),

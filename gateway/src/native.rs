@@ -82,6 +82,14 @@ impl State {
         self.0.services.clone()
     }
 
+    pub(crate) fn auth(&self) -> &Authenticator {
+        &self.0.auth
+    }
+
+    pub(crate) fn ids(&self) -> &RequestIds {
+        &self.0.ids
+    }
+
     pub(crate) fn closing(&self) -> Stop {
         self.0.services.closing.clone()
     }

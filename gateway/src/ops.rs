@@ -6,6 +6,7 @@ pub(crate) mod curves;
 pub(crate) mod depth;
 pub(crate) mod draft;
 pub(crate) mod find;
+pub(crate) mod forward;
 pub(crate) mod give_back;
 pub(crate) mod import;
 pub(crate) mod in_use;

@@ -1,7 +1,6 @@
 //! Listening, serving, stopping. Ports are taken when bound, so that a taken
 //! one is a start-up error; a stop answers what was taken before it.
 
-use std::future::Future;
 use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
 
@@ -14,7 +13,8 @@ use firn_runtime::{Clock, Stop};
 
 use crate::connections::Connection;
 use crate::native::{State, app_config};
-use crate::{Calls, GatewayConfig, GatewayError, assemble, ops_port, upkeep};
+use crate::tls::{Certificate, TlsError};
+use crate::{Calls, GatewayConfig, GatewayError, TlsFiles, assemble, grpc, ops_port, upkeep};
 
 /// A gateway that does not listen yet.
 pub struct Gateway {
@@ -27,9 +27,36 @@ pub struct Gateway {
 pub struct BoundGateway {
     gateway: Gateway,
     http: TcpListener,
+    grpc: TcpListener,
     ops: TcpListener,
     http_address: SocketAddr,
+    grpc_address: SocketAddr,
+    certificates: Certificates,
     ops_address: SocketAddr,
+}
+
+/// What the public ports show to clients.
+struct Certificates {
+    http: Option<Arc<Certificate>>,
+    grpc: Option<Arc<Certificate>>,
+}
+
+impl Certificates {
+    fn load(config: &GatewayConfig) -> Result<Self, TlsError> {
+        let load = |files: &TlsFiles| Certificate::load(files.clone());
+        let http = config.tls.as_ref().map(load).transpose()?;
+        let grpc = match &http {
+            Some(given) => Some(given.clone()),
+            None => config.grpc_tls.as_ref().map(load).transpose()?,
+        };
+        Ok(Self { http, grpc })
+    }
+
+    /// Those that may change, each once.
+    fn all(&self) -> Vec<Arc<Certificate>> {
+        let all = self.http.as_ref().or(self.grpc.as_ref());
+        all.cloned().into_iter().collect()
+    }
 }
 
 impl Gateway {
@@ -81,19 +108,24 @@ impl Gateway {
         self.state.services().calls.clone()
     }
 
-    /// Takes both ports.
+    /// Takes all ports.
     ///
     /// # Errors
-    /// One line that names the address and the setting.
+    /// One line that names the address and the setting, or the certificate.
     pub fn bind(self) -> Result<BoundGateway, GatewayError> {
+        let certificates = Certificates::load(&self.config)?;
         let (http, http_address) = listen(self.config.http_listen, "--http-listen")?;
+        let (grpc, grpc_address) = listen(self.config.grpc_listen, "--grpc-listen")?;
         let (ops, ops_address) = listen(self.config.ops_listen, "--ops-listen")?;
         Ok(BoundGateway {
             gateway: self,
             http,
+            grpc,
             ops,
             http_address,
+            grpc_address,
             ops_address,
+            certificates,
         })
     }
 }
@@ -103,6 +135,12 @@ impl BoundGateway {
     #[must_use]
     pub fn http_address(&self) -> SocketAddr {
         self.http_address
+    }
+
+    /// Where RocketMQ 5 clients come.
+    #[must_use]
+    pub fn grpc_address(&self) -> SocketAddr {
+        self.grpc_address
     }
 
     /// Where `/metrics`, `/livez` and `/readyz` listen.
@@ -121,7 +159,12 @@ impl BoundGateway {
         stop: Stop,
     ) -> impl Future<Output = Result<(), GatewayError>> + Send + 'static {
         let Self {
-            gateway, http, ops, ..
+            gateway,
+            http,
+            grpc,
+            ops,
+            certificates,
+            ..
         } = self;
         let Gateway {
             config,
@@ -129,7 +172,16 @@ impl BoundGateway {
             registry,
         } = gateway;
         let (closing, services) = (state.closing(), state.services());
-        let api = serve_api(&config, http, state.clone());
+        let port = grpc::Port {
+            listener: grpc,
+            certificate: certificates.grpc.clone(),
+            patience: config.head_timeout(),
+            drain: config.drain(),
+        };
+        let edge = Arc::new(grpc::Edge::new(state.clone()));
+        let grpc = grpc::serve(edge, port, closing.clone());
+        let changing = certificates.all();
+        let api = serve_api(&config, http, certificates.http, state.clone());
         let ops = serve_ops(&config, ops, state, registry);
         async move {
             // Nothing passes a limit before; `keep_shares` tries again.
@@ -146,22 +198,26 @@ impl BoundGateway {
                 // Health and metrics stay readable until the last answer is out.
                 ops_handle.stop(false).await;
             };
-            let (api, ops, (), (), ()) = tokio::join!(
+            let (api, grpc, ops, (), (), ()) = tokio::join!(
                 ended(api, stop.clone()),
+                ended(grpc, stop.clone()),
                 ended(ops, stop.clone()),
                 stopping,
-                upkeep::run(services.clone(), stop.clone()),
+                upkeep::run(services.clone(), changing, stop.clone()),
                 upkeep::keep_shares(services.clone(), stop.clone()),
             );
             // Not before the last request was admitted or refused.
             services.admission.leave().await;
-            api.and(ops).map_err(GatewayError::Serve)
+            api.and(grpc).and(ops).map_err(GatewayError::Serve)
         }
     }
 }
 
 /// A server that ends by itself takes the gateway with it.
-async fn ended(server: actix_web::dev::Server, stop: Stop) -> std::io::Result<()> {
+async fn ended(
+    server: impl Future<Output = std::io::Result<()>>,
+    stop: Stop,
+) -> std::io::Result<()> {
     let result = server.await;
     stop.cancel();
     result
@@ -181,6 +237,7 @@ fn listen(
 fn serve_api(
     config: &GatewayConfig,
     listener: TcpListener,
+    certificate: Option<Arc<Certificate>>,
     state: State,
 ) -> std::io::Result<actix_web::dev::Server> {
     let server = HttpServer::new(move || App::new().configure(app_config(&state)))
@@ -196,8 +253,17 @@ fn serve_api(
         // A member that hangs up while it waits frees its place at once.
         .h1_allow_half_closed(false)
         .shutdown_timeout(config.drain_ms.div_ceil(1000))
-        .tcp_nodelay(true)
-        .listen(listener)?;
+        .tcp_nodelay(true);
+    let server = match certificate {
+        None => server.listen(listener)?,
+        // actix-web names the protocols that it speaks.
+        Some(certificate) => {
+            let tls = certificate.config(&[]).map_err(std::io::Error::other)?;
+            server
+                .tls_handshake_timeout(config.head_timeout())
+                .listen_rustls_0_23(listener, tls)?
+        }
+    };
     Ok(server.run())
 }
 

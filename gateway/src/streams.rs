@@ -111,6 +111,13 @@ impl OpenStream {
             .min()
     }
 
+    /// Those whose leases pass before a time.
+    pub(crate) fn passing_before(&self, time: Timestamp) -> Vec<Receipt> {
+        let open = self.window.open.lock();
+        let passing = open.values().filter(|(_, until)| *until < time);
+        passing.map(|(receipt, _)| *receipt).collect()
+    }
+
     /// Returns when a place may have become free.
     pub(crate) async fn freed(&self) {
         self.window.freed.notified().await;

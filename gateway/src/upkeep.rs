@@ -1,19 +1,21 @@
 //! What the gateway does from time to time: forgets clients that have gone and
-//! limits that nobody meets, counts who is left, tells what was refused, and renews
-//! its shares of limits.
+//! limits that nobody meets, counts who is left, tells what was refused, looks whether
+//! certificates have changed, and renews its shares of limits.
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use firn_runtime::Stop;
+use firn_runtime::{Stop, tasks};
 
 use crate::ops::Services;
+use crate::tls::Certificate;
 
 const PERIOD: Duration = Duration::from_secs(5);
 
-pub(crate) async fn run(services: Arc<Services>, stop: Stop) {
+pub(crate) async fn run(services: Arc<Services>, certificates: Vec<Arc<Certificate>>, stop: Stop) {
     while !stop.is_cancelled() {
         tick(&services);
+        reload(&certificates).await;
         flush(&services, false).await;
         tokio::select! {
             () = stop.cancelled() => {}
@@ -34,6 +36,20 @@ pub(crate) async fn keep_shares(services: Arc<Services>, stop: Stop) {
             () = admission.hurried() => {}
         }
     }
+}
+
+/// Certificates are renewed while they are in use.
+async fn reload(certificates: &[Arc<Certificate>]) {
+    if certificates.is_empty() {
+        return;
+    }
+    let certificates = certificates.to_vec();
+    tasks::blocking(move || {
+        for certificate in certificates {
+            certificate.reload();
+        }
+    })
+    .await;
 }
 
 async fn flush(services: &Services, at_once: bool) {

@@ -45,4 +45,6 @@ pub enum MessageModel {
 #[serde(rename_all = "lowercase")]
 pub enum ClientProtocol {
     Http,
+    /// Of RocketMQ 5.
+    Grpc,
 }

@@ -69,6 +69,14 @@ pub const SETTINGS: &[Setting] = &[
         "/metrics, /livez and /readyz",
     ),
     setting(
+        "tls_cert",
+        "tls-cert",
+        "FILE",
+        Some("HTTP without TLS; gRPC with a certificate of its own"),
+        "Certificate in PEM, for HTTP and gRPC; read again when it changes",
+    ),
+    setting("tls_key", "tls-key", "FILE", None, "Its private key in PEM"),
+    setting(
         "object_store",
         "object-store",
         "URL",

@@ -124,6 +124,8 @@ fn what_breaks_a_rule_is_refused_by_name() {
             "127.0.0.1:8081",
             "same address as grpc_listen",
         ),
+        ("tls_cert", "c.pem", "go together"),
+        ("tls_key", "k.pem", "go together"),
         ("object_store", "file://relative", "file:///DIR"),
         ("object_store", "s3://", "s3://BUCKET"),
         ("object_store", "http://x", "s3://BUCKET"),

@@ -7,6 +7,7 @@ mod catalogue;
 mod cli;
 mod consume;
 mod files;
+mod grpc;
 mod held;
 mod history;
 mod http;

@@ -121,6 +121,7 @@ impl Default for Setup {
             bootstrap: BOOTSTRAP.to_owned(),
             config: GatewayConfig {
                 http_listen: any_port,
+                grpc_listen: any_port,
                 ops_listen: any_port,
                 workers: 1,
                 ..GatewayConfig::default()
@@ -135,6 +136,8 @@ pub(crate) struct Stack {
     pub(crate) clock: Clock,
     pub(crate) disk: FaultyDisk,
     pub(crate) http: SocketAddr,
+    pub(crate) grpc: SocketAddr,
+    pub(crate) ops: SocketAddr,
     running: Option<(Tasks, Arc<StorageNode>, Arc<TenantService>)>,
     /// Collects when the test says so.
     meter: Option<Meter>,
@@ -172,6 +175,8 @@ impl Stack {
             clock: setup.clock,
             disk: FaultyDisk::new(1),
             http: setup.config.http_listen,
+            grpc: setup.config.grpc_listen,
+            ops: setup.config.ops_listen,
             running: None,
             meter: None,
             config: setup.config,
@@ -191,7 +196,7 @@ impl Stack {
 
     fn open(&mut self) {
         let started = self.runtime.block_on(serve(self));
-        self.http = started.http;
+        (self.http, self.grpc, self.ops) = started.addresses;
         self.meter = Some(started.meter);
         self.running = Some((started.tasks, started.storage, started.tenants));
     }
@@ -256,6 +261,11 @@ impl Stack {
     pub(crate) fn close_books(&self) {
         let closed = self.runtime.block_on(self.tenants().close_books());
         closed.expect("closed");
+    }
+
+    /// Where clients of tests do their work.
+    pub(crate) fn handle(&self) -> tokio::runtime::Handle {
+        self.runtime.handle().clone()
     }
 
     pub(crate) fn block_on<T>(&self, work: impl Future<Output = T>) -> T {
@@ -359,7 +369,8 @@ impl Drop for Stack {
 }
 
 struct Started {
-    http: SocketAddr,
+    /// HTTP, gRPC, metrics.
+    addresses: (SocketAddr, SocketAddr, SocketAddr),
     tasks: Tasks,
     storage: Arc<StorageNode>,
     tenants: Arc<TenantService>,
@@ -395,13 +406,14 @@ async fn serve(stack: &Stack) -> Started {
     let (node, books) = (storage.clone(), tenants.clone());
     let meter = Meter::new(node, books, gateway.calls(), clock, metrics);
     let gateway = gateway.bind().expect("free ports");
-    let http = gateway.http_address();
+    let (http, grpc) = (gateway.http_address(), gateway.grpc_address());
+    let addresses = (http, grpc, gateway.ops_address());
     let mut tasks = Tasks::new();
     tenants.start(&mut tasks);
     storage.start(&mut tasks);
     tasks.spawn("gateway", |stop: Stop| gateway.run(stop));
     Started {
-        http,
+        addresses,
         tasks,
         storage,
         tenants,

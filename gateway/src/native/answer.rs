@@ -38,10 +38,12 @@ impl RequestIds {
     }
 
     pub(crate) fn of(&self, req: &HttpRequest) -> Arc<str> {
-        let given = req
-            .headers()
-            .get(&REQUEST_ID)
-            .and_then(|value| value.to_str().ok());
+        let given = req.headers().get(&REQUEST_ID);
+        self.own_or_new(given.and_then(|value| value.to_str().ok()))
+    }
+
+    /// The id that a caller gave, if it is well formed, else a new one.
+    pub(crate) fn own_or_new(&self, given: Option<&str>) -> Arc<str> {
         if let Some(id) = given.filter(|id| is_well_formed(id)) {
             return Arc::from(id);
         }

@@ -9,18 +9,17 @@ use std::sync::Arc;
 use actix_web::http::header;
 use actix_web::web::Bytes;
 use actix_web::{HttpMessage as _, HttpRequest};
-use firn_protocol::catalogue::{Group, Instance, Topic};
-use firn_protocol::{
-    ApiError, ApiResult, Caller, ErrorCode, InstanceId, RequestContext, TenantId, Timestamp,
-};
+use firn_protocol::catalogue::{Group, Topic};
+use firn_protocol::{ApiError, ApiResult, Caller, ErrorCode, InstanceId, TenantId, Timestamp};
 
 use super::body::Unread;
 use super::query::{Query, percent_decoded};
 use super::router::Matched;
 use super::{State, body};
 use crate::auth::Identity;
-use crate::config::GatewayMutant;
 use crate::connections::Connection;
+use crate::entry;
+pub(crate) use crate::entry::{excerpt, group_named, topic_not_found};
 use crate::ops::{Scope, Services, Target};
 
 /// The instance that a request turned out to be about; kept with the request.
@@ -232,53 +231,11 @@ impl Call {
         tenant: Option<TenantId>,
         name: &str,
     ) -> ApiResult<Scope> {
-        let unknown = || {
-            ApiError::new(
-                ErrorCode::InstanceNotFound,
-                format!("instance '{}' does not exist", excerpt(name)),
-            )
-        };
-        let found = self.services().tenants.find_instance(tenant, name);
-        let found = self.corrupted(found, name);
-        let instance = found.map_err(|error| {
-            if error.code == ErrorCode::InstanceNotFound {
-                unknown()
-            } else {
-                error
-            }
-        })?;
-        let foreign_tenant = identity
-            .tenant()
-            .or(tenant)
-            .is_some_and(|tenant| tenant != instance.tenant);
-        let foreign_instance = identity.instance().is_some_and(|own| own != instance.id);
-        let forgets = self.services().mutant == Some(GatewayMutant::ForgetTenant);
-        if (foreign_tenant || foreign_instance) && !forgets {
-            return Err(unknown());
-        }
-        self.req.extensions_mut().insert(CallOf(instance.id));
-        Ok(Scope {
-            ctx: RequestContext {
-                tenant: instance.tenant,
-                instance: instance.id,
-                durability: instance.durability,
-                request_id: self.request_id.clone(),
-            },
-            instance,
-        })
-    }
-
-    /// What a deliberate fault makes of an instance that was looked up.
-    fn corrupted(&self, found: ApiResult<Arc<Instance>>, name: &str) -> ApiResult<Arc<Instance>> {
-        let anywhere = || self.services().tenants.find_instance(None, name);
-        match self.services().mutant {
-            Some(GatewayMutant::ForgetTenant) => found.or_else(|_| anywhere()),
-            Some(GatewayMutant::TellForeign) => found.map_err(|error| match anywhere() {
-                Ok(_) => ApiError::new(ErrorCode::NotFound, "somebody else's instance"),
-                Err(_) => error,
-            }),
-            Some(_) | None => found,
-        }
+        let request_id = self.request_id.clone();
+        let scope = entry::scope_named(self.services(), identity, tenant, name, request_id)?;
+        let instance = scope.instance.id;
+        self.req.extensions_mut().insert(CallOf(instance));
+        Ok(scope)
     }
 
     /// Keeps an action on stored messages in the audit log.
@@ -305,8 +262,7 @@ impl Call {
     /// `TOPIC_NOT_FOUND`.
     pub(crate) fn target(&self, scope: &Scope) -> ApiResult<Target> {
         let name = self.segment("topic")?;
-        let tenants = &*self.services().tenants;
-        Target::resolve(tenants, scope.instance.id, &name).ok_or_else(|| topic_not_found(&name))
+        entry::target_named(self.services(), scope, &name)
     }
 
     /// A topic of the catalogue, as administration takes it.
@@ -325,30 +281,4 @@ impl Call {
         let name = self.segment("group")?;
         group_named(self.services(), scope, &name)
     }
-}
-
-/// # Errors
-/// `GROUP_NOT_FOUND`.
-pub(crate) fn group_named(services: &Services, scope: &Scope, name: &str) -> ApiResult<Arc<Group>> {
-    services
-        .tenants
-        .group(scope.instance.id, name)
-        .ok_or_else(|| {
-            ApiError::new(
-                ErrorCode::GroupNotFound,
-                format!("group '{}' does not exist", excerpt(name)),
-            )
-        })
-}
-
-pub(crate) fn topic_not_found(name: &str) -> ApiError {
-    ApiError::new(
-        ErrorCode::TopicNotFound,
-        format!("topic '{}' does not exist", excerpt(name)),
-    )
-}
-
-/// A name of the request in an error text, no longer than names are.
-pub(crate) fn excerpt(name: &str) -> String {
-    name.chars().take(80).collect()
 }

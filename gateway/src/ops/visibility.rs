@@ -62,7 +62,7 @@ pub(crate) async fn change(
     }
 }
 
-fn refused(status: AckStatus) -> ApiError {
+pub(super) fn refused(status: AckStatus) -> ApiError {
     let text = match status {
         AckStatus::AlreadyAcked => "the delivery was acknowledged before",
         AckStatus::LeaseExpired => {

@@ -271,6 +271,16 @@ impl StorageApi for FakeStorage {
         Ok(statuses.collect())
     }
 
+    async fn forward(&self, _: &RequestContext, request: ForwardRequest) -> ApiResult<AckStatus> {
+        self.check()?;
+        let mut inner = self.inner.lock();
+        if inner.leases.remove(&request.receipt.lease).is_none() {
+            return Ok(AckStatus::LeaseExpired);
+        }
+        inner.acked.push(request.receipt);
+        Ok(AckStatus::Ok)
+    }
+
     async fn change_visibility(
         &self,
         _: &RequestContext,

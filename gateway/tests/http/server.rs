@@ -25,6 +25,7 @@ impl Server {
     pub(crate) async fn start() -> Self {
         let config = GatewayConfig {
             http_listen: ([127, 0, 0, 1], 0).into(),
+            grpc_listen: ([127, 0, 0, 1], 0).into(),
             ops_listen: ([127, 0, 0, 1], 0).into(),
             workers: 1,
             body_timeout_ms: 2_000,

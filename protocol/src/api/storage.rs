@@ -158,6 +158,14 @@ pub struct VisibilityRequest {
     pub invisible_ms: u64,
 }
 
+/// Moves a delivery to the dead letters of the group, however often it was tried.
+#[derive(Clone, Debug)]
+pub struct ForwardRequest {
+    pub broker: BrokerId,
+    pub group: GroupSpec,
+    pub receipt: Receipt,
+}
+
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum VisibilityAnswer {
     /// The new receipt; for a failure the time of the next delivery.
@@ -316,6 +324,9 @@ pub trait StorageApi: HoldApi + AdminApi {
         ctx: &RequestContext,
         request: VisibilityRequest,
     ) -> ApiResult<VisibilityAnswer>;
+
+    /// See [`ForwardRequest`]. `Ok` once it is durable; else nothing was changed.
+    async fn forward(&self, ctx: &RequestContext, request: ForwardRequest) -> ApiResult<AckStatus>;
 
     /// Gives back deliveries that never reached their member, at once and
     /// without counting an attempt (RULES 20). Not awaited by anybody.

@@ -2,9 +2,9 @@
 
 use async_trait::async_trait;
 use firn_protocol::api::storage::{
-    AckStatus, AppendRequest, Appended, Delivery, GroupSpec, KeyQuery, QueryPage, QueueLag,
-    ReceiveRequest, Received, RedriveRequest, Redriven, RepeatRequest, Routed, SeekRequest,
-    SeekRow, StorageApi, TopicSpec, VisibilityAnswer, VisibilityRequest, WaitRequest,
+    AckStatus, AppendRequest, Appended, Delivery, ForwardRequest, GroupSpec, KeyQuery, QueryPage,
+    QueueLag, ReceiveRequest, Received, RedriveRequest, Redriven, RepeatRequest, Routed,
+    SeekRequest, SeekRow, StorageApi, TopicSpec, VisibilityAnswer, VisibilityRequest, WaitRequest,
 };
 use firn_protocol::context::RequestContext;
 use firn_protocol::error::{ApiError, ApiResult, ErrorCode};
@@ -92,6 +92,10 @@ impl StorageApi for StorageNode {
         request: VisibilityRequest,
     ) -> ApiResult<VisibilityAnswer> {
         self.change_lease(ctx, request).await
+    }
+
+    async fn forward(&self, ctx: &RequestContext, request: ForwardRequest) -> ApiResult<AckStatus> {
+        self.forward_delivery(ctx, request).await
     }
 
     async fn give_back(

@@ -16,7 +16,7 @@ use crate::broker::entry::{Copy, Head, Transfer, TransferReason};
 use crate::broker::owner::{Broker, Core, Mark};
 use crate::broker::state::{Due, dead_letter_queue, retry_queue};
 use crate::config::Mutant;
-use crate::consume::group::WAITING_QUEUE;
+use crate::consume::group::{GroupState, WAITING_QUEUE};
 use crate::consume::progress::Standing;
 use crate::record::{EncodedRecords, RunHeader};
 
@@ -226,6 +226,28 @@ impl StorageNode {
         Ok(())
     }
 
+    /// A record goes to the dead letters, and what was handed out behind it in one run
+    /// goes back.
+    pub(super) fn bury_delivery(
+        &self,
+        broker: &Broker,
+        core: &mut Core,
+        due: Due,
+        message: &Message,
+        behind: &[u64],
+    ) -> Result<Mark, ApiError> {
+        let (_, copy) = this_place(core, due, message);
+        let step = Step {
+            due,
+            reason: TransferReason::Exhausted,
+            to: dead_letters(core, due.group),
+            copy,
+        };
+        let mark = self.transfer(broker, core, step, message)?;
+        let given_back = self.give_back_run(broker, core, due, behind)?;
+        Ok(given_back.unwrap_or(mark))
+    }
+
     /// A member reported a failure: the copy waits for the pause of its attempt,
     /// or is a dead letter, and what was handed out behind it in one run goes back. The time of the next delivery, if there is one.
     pub(super) fn fail(
@@ -238,15 +260,8 @@ impl StorageNode {
     ) -> Result<(Mark, Option<firn_protocol::Timestamp>), ApiError> {
         let (to, copy) = next_place(core, due, message);
         if to == dead_letters(core, due.group) {
-            let step = Step {
-                due,
-                reason: TransferReason::Exhausted,
-                to,
-                copy,
-            };
-            let mark = self.transfer(broker, core, step, message)?;
-            let given_back = self.give_back_run(broker, core, due, behind)?;
-            return Ok((given_back.unwrap_or(mark), None));
+            let mark = self.bury_delivery(broker, core, due, message, behind)?;
+            return Ok((mark, None));
         }
         let pause = retry_pause_ms(copy.attempt - 1);
         let at = self.now().max(core.state.last_time).plus_ms(pause);
@@ -324,18 +339,7 @@ fn origin_of(message: &Message) -> Origin {
 /// Where a record goes after a delivery that failed: back to the group, or, once
 /// all redeliveries are used up, to its dead letters (SEED_SPEC 2.3).
 fn next_place(core: &Core, due: Due, message: &Message) -> (QueueKey, Copy) {
-    let in_place = core.state.in_place.get(&due.group);
-    let state = core.state.groups.get(&due.group);
-    let copy = state.and_then(|state| state.retry.copies.get(&due.offset).copied());
-    let copy = match (due.queue == retry_queue(due.group), copy) {
-        (true, Some(copy)) => copy,
-        _ => Copy {
-            topic: message.queue.topic,
-            queue: message.queue.queue,
-            offset: message.offset.0,
-            attempt: in_place.map_or(1, |state| state.attempt(due.queue, due.offset)),
-        },
-    };
+    let (state, copy) = this_place(core, due, message);
     let redeliveries = copy.attempt - 1;
     if redeliveries >= state.map_or(0, |state| state.max_retries) {
         (dead_letters(core, due.group), copy)
@@ -348,6 +352,24 @@ fn next_place(core: &Core, due: Due, message: &Message) -> (QueueKey, Copy) {
             },
         )
     }
+}
+
+/// Which original a delivered record stands for and how often it was tried, and the
+/// group's state.
+fn this_place<'a>(core: &'a Core, due: Due, message: &Message) -> (Option<&'a GroupState>, Copy) {
+    let in_place = core.state.in_place.get(&due.group);
+    let state = core.state.groups.get(&due.group);
+    let copy = state.and_then(|state| state.retry.copies.get(&due.offset).copied());
+    let copy = match (due.queue == retry_queue(due.group), copy) {
+        (true, Some(copy)) => copy,
+        _ => Copy {
+            topic: message.queue.topic,
+            queue: message.queue.queue,
+            offset: message.offset.0,
+            attempt: in_place.map_or(1, |state| state.attempt(due.queue, due.offset)),
+        },
+    };
+    (state, copy)
 }
 
 /// Where what a group, or a member of one, cannot consume goes.

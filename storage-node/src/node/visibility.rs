@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use firn_protocol::api::storage::{AckStatus, VisibilityAnswer, VisibilityRequest};
+use firn_protocol::api::storage::{AckStatus, ForwardRequest, VisibilityAnswer, VisibilityRequest};
 use firn_protocol::context::RequestContext;
 use firn_protocol::error::ApiError;
 use firn_protocol::ids::{GroupId, TopicKey};
@@ -119,6 +119,46 @@ impl StorageNode {
             When::Now | When::Parked(_) => now,
         };
         Ok(Some((mark, next)))
+    }
+
+    /// The member has given it up.
+    pub(super) async fn forward_delivery(
+        &self,
+        ctx: &RequestContext,
+        request: ForwardRequest,
+    ) -> Result<AckStatus, ApiError> {
+        let broker = self.broker_to_change(ctx, request.broker).await?;
+        let holder = holder_spec(&*broker.lock()?, request.group, &request.receipt);
+        let (group, receipt) = (holder.id, request.receipt);
+        let lost = async || match self.refuse(&broker, group, &receipt).await? {
+            VisibilityAnswer::Refused(status) => Ok(status),
+            VisibilityAnswer::Changed { .. } => Ok(AckStatus::Invalid),
+        };
+        if !holds_lease(&*broker.lock()?, group, &receipt) {
+            return lost().await;
+        }
+        let (queue, offset) = (receipt.queue, receipt.offset.0);
+        let Some(message) = self.read_one(&broker, queue, offset).await? else {
+            return Ok(AckStatus::Invalid);
+        };
+        let behind = self
+            .handed_out_behind(&broker, group, queue, offset)
+            .await?;
+        let buried = {
+            let mut core = broker.lock()?;
+            // Time has passed while the body was read.
+            if holds_lease(&core, group, &receipt) {
+                let due = due_of_lease(&core, group, queue, offset)?;
+                Some(self.bury_delivery(&broker, &mut core, due, &message, &behind)?)
+            } else {
+                None
+            }
+        };
+        let Some(committed) = buried else {
+            return lost().await;
+        };
+        self.outcome(committed).await?;
+        Ok(AckStatus::Ok)
     }
 
     async fn fail_delivery(

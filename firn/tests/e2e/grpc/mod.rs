@@ -1,0 +1,10 @@
+//! The protocol of RocketMQ 5 clients, call by call and field by field.
+
+mod bad_input;
+mod client;
+mod consume;
+mod messages;
+mod rights;
+mod rules;
+mod telemetry;
+mod transactions;
