@@ -92,6 +92,7 @@ async fn serve(settings: &Settings, mut data: DataDir, clock: Clock) -> anyhow::
     let config = GatewayConfig {
         http_listen: settings.http_listen,
         ops_listen: settings.ops_listen,
+        mq_http_invisible: settings.mq_http_invisible,
         compat_always_200: settings.compat.always_200,
         compat_open_account_endpoint: settings.compat.open_account_endpoint,
         compat_account_allow: settings.compat.account_allow.clone(),

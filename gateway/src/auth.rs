@@ -29,6 +29,9 @@ pub(crate) use tokens::{TokenPair, Tokens};
 /// Longest decoded `accessKey:secretKey`; longer ones cannot be right.
 const BASIC_BYTES_MAX: usize = 1024;
 
+/// The scheme of signed requests, as the SDKs of Aliyun's MQ write it.
+pub(crate) const SIGNED_SCHEME: &str = "MQ";
+
 /// A caller whose credentials were right.
 #[derive(Clone, Debug)]
 pub(crate) enum Identity {
@@ -268,8 +271,36 @@ impl Authenticator {
         secret_key: &str,
         peer: Option<IpAddr>,
     ) -> ApiResult<Arc<AppUser>> {
+        self.user_by(access_key, peer, |tenants| {
+            tenants.authenticate(access_key, secret_key)
+        })
+    }
+
+    /// The application user with whose secret a proof was made, see
+    /// [`TenantApi::authenticate_by`].
+    ///
+    /// # Errors
+    /// As [`Self::identify`].
+    pub(crate) fn signed(
+        &self,
+        access_key: &str,
+        is_by: &dyn Fn(&[u8]) -> bool,
+        peer: Option<IpAddr>,
+    ) -> ApiResult<Identity> {
+        let user = self.user_by(access_key, peer, |tenants| {
+            tenants.authenticate_by(access_key, is_by)
+        });
+        user.map(Identity::User)
+    }
+
+    fn user_by(
+        &self,
+        access_key: &str,
+        peer: Option<IpAddr>,
+        find: impl FnOnce(&dyn TenantApi) -> Option<Arc<AppUser>>,
+    ) -> ApiResult<Arc<AppUser>> {
         let attempt = self.admit(Account::User(access_key), peer)?;
-        let user = self.tenants.authenticate(access_key, secret_key);
+        let user = find(&*self.tenants);
         match user.filter(|user| may_come_from(user, peer)) {
             Some(user) => {
                 self.throttle.right(&attempt);
@@ -328,6 +359,10 @@ impl Authenticator {
             }
             let text = String::from_utf8(STANDARD.decode(credentials).ok()?).ok()?;
             let (access_key, _) = text.split_once(':')?;
+            return self.named_user(access_key);
+        }
+        if scheme.eq_ignore_ascii_case(SIGNED_SCHEME) {
+            let (access_key, _) = credentials.split_once(':')?;
             return self.named_user(access_key);
         }
         let identity = self.tokens.identify(credentials)?;

@@ -12,6 +12,7 @@ mod error;
 mod files;
 mod management;
 mod metrics;
+mod mq_http;
 mod native;
 mod ops;
 mod ops_port;
@@ -61,6 +62,8 @@ fn assemble(
         closing: Stop::new(),
         billing: std::sync::OnceLock::new(),
         compat: config.compat(),
+        mq_http_invisible_ms: u64::try_from(config.mq_http_invisible.as_millis())
+            .unwrap_or(u64::MAX),
     };
     let auth = auth::Authenticator::new(tenants, clock, services.metrics.clone());
     State::new(services, auth, config.body_timeout())

@@ -73,6 +73,8 @@ pub(crate) struct Services {
     /// The meter's books; a gateway without them knows no curves.
     pub(crate) billing: OnceLock<Arc<dyn BillingApi>>,
     pub(crate) compat: Compat,
+    /// How long members are given that speak a protocol without a word for it.
+    pub(crate) mq_http_invisible_ms: u64,
 }
 
 impl Services {

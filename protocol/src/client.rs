@@ -45,4 +45,6 @@ pub enum MessageModel {
 #[serde(rename_all = "lowercase")]
 pub enum ClientProtocol {
     Http,
+    /// Aliyun's MQ over HTTP.
+    MqHttp,
 }

@@ -18,6 +18,7 @@ mod kill;
 mod lifecycle;
 mod machine;
 mod management;
+mod mq_http;
 mod order;
 #[path = "../../../tenant-service/tests/support/postgres.rs"]
 mod postgres;

@@ -19,6 +19,7 @@ use super::query::{Query, percent_decoded};
 use super::router::Matched;
 use super::{State, body};
 use crate::auth::Identity;
+use crate::mq_http;
 use crate::ops::{Scope, Services, Target};
 
 /// The instance that a request turned out to be about; kept with the request.
@@ -45,7 +46,8 @@ impl Call {
         (route, tolerated): (Arc<Matched>, Option<Arc<str>>),
     ) -> ApiResult<Self> {
         let path = req.uri().path();
-        if path.contains('%') {
+        // Clients of Aliyun's MQ write names as they are.
+        if path.contains('%') && !mq_http::is_own(path) {
             percent_decoded(path, "path")?;
         }
         Ok(Self {
@@ -112,6 +114,16 @@ impl Call {
         self.req.headers().get(name).map(|value| value.as_bytes())
     }
 
+    pub(crate) fn method(&self) -> &str {
+        self.req.method().as_str()
+    }
+
+    /// Path and query as they were sent.
+    pub(crate) fn target_sent(&self) -> &str {
+        let sent = self.req.uri().path_and_query();
+        sent.map_or("/", |sent| sent.as_str())
+    }
+
     pub(crate) fn headers(&self) -> &header::HeaderMap {
         self.req.headers()
     }
@@ -137,7 +149,7 @@ impl Call {
         (&self.state, &self.req, &self.route, &self.request_id)
     }
 
-    pub(super) fn now(&self) -> Timestamp {
+    pub(crate) fn now(&self) -> Timestamp {
         Timestamp(self.services().clock.now_ms())
     }
 
@@ -168,8 +180,13 @@ impl Call {
 
     /// # Errors
     /// `BAD_REQUEST`; asked for after the right to call.
-    pub(super) fn query(&self) -> ApiResult<Query> {
+    pub(crate) fn query(&self) -> ApiResult<Query> {
         Query::read(self.raw_query())
+    }
+
+    /// A segment of the path as it was sent.
+    pub(crate) fn raw_segment(&self, name: &str) -> &str {
+        self.route.parameter(name, self.path()).unwrap_or_default()
     }
 
     /// A segment of the path.
@@ -177,7 +194,7 @@ impl Call {
     /// # Errors
     /// `BAD_REQUEST` when it is not properly encoded.
     pub(crate) fn segment(&self, name: &str) -> ApiResult<Cow<'_, str>> {
-        let raw = self.route.parameter(name, self.path()).unwrap_or_default();
+        let raw = self.raw_segment(name);
         if raw.contains('%') {
             percent_decoded(raw, "path")
         } else {

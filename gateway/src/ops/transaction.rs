@@ -161,33 +161,66 @@ pub(crate) async fn checks(
     scope: &Scope,
     wanted: Checks,
 ) -> ApiResult<Vec<HalfMessage>> {
+    let names = [producers(wanted.producers, &wanted.topic)?];
+    let (topic, max, wait_ms) = (wanted.topic, wanted.max, wanted.wait_ms);
+    checks_of(services, scope, &names, &topic, max, wait_ms).await
+}
+
+/// The same, and those that no producer group was named for (RULES 32).
+///
+/// # Errors
+/// As [`checks`].
+pub(crate) async fn checks_or_unnamed(
+    services: &Services,
+    scope: &Scope,
+    wanted: Checks,
+) -> ApiResult<Vec<HalfMessage>> {
+    let named = producers(wanted.producers, &wanted.topic)?;
+    let mut names = vec![named, wanted.topic.name.clone()];
+    names.dedup();
+    let (topic, max, wait_ms) = (wanted.topic, wanted.max, wanted.wait_ms);
+    checks_of(services, scope, &names, &topic, max, wait_ms).await
+}
+
+async fn checks_of(
+    services: &Services,
+    scope: &Scope,
+    names: &[String],
+    topic: &Arc<Topic>,
+    max: usize,
+    wait_ms: u64,
+) -> ApiResult<Vec<HalfMessage>> {
     scope.require_running()?;
-    let until = services.now().plus_ms(wanted.wait_ms);
-    let brokers = Target::Topic(wanted.topic.clone()).brokers(&scope.instance);
-    let producers = producers(wanted.producers, &wanted.topic)?;
-    let request = |broker, max| ChecksRequest {
-        broker,
-        topic: TopicKey::User(wanted.topic.id),
-        producers: producers.clone(),
-        max,
+    let until = services.now().plus_ms(wait_ms);
+    let brokers = Target::Topic(topic.clone()).brokers(&scope.instance);
+    let asked = |max: usize| {
+        let names = names.iter();
+        let pairs = names.flat_map(|name| brokers.iter().map(move |broker| (name, *broker)));
+        pairs.map(move |(producers, broker)| ChecksRequest {
+            broker,
+            topic: TopicKey::User(topic.id),
+            producers: producers.clone(),
+            max,
+        })
     };
     loop {
         let mut found = Vec::new();
-        for broker in &brokers {
-            let left = wanted.max - found.len();
+        for request in asked(max) {
+            let left = max - found.len();
             if left == 0 {
                 break;
             }
-            let asked = request(*broker, left);
-            found.extend(services.storage.checks(&scope.ctx, asked).await?);
+            let request = ChecksRequest {
+                max: left,
+                ..request
+            };
+            found.extend(services.storage.checks(&scope.ctx, request).await?);
         }
         if !found.is_empty() || services.now() >= until {
             return Ok(found);
         }
-        let waits = brokers.iter().map(|broker| {
-            let asked = request(*broker, 1);
-            services.storage.wait_checks(&scope.ctx, asked, until)
-        });
+        let waits =
+            asked(1).map(|request| services.storage.wait_checks(&scope.ctx, request, until));
         tokio::select! {
             biased;
             () = services.closing.cancelled() => return Ok(found),

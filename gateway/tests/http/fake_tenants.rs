@@ -157,6 +157,15 @@ impl TenantApi for FakeTenants {
         let (user, secret) = catalogue.users.get(access_key)?;
         (secret == secret_key).then(|| user.clone())
     }
+    fn authenticate_by(
+        &self,
+        access_key: &str,
+        is_by: &dyn Fn(&[u8]) -> bool,
+    ) -> Option<Arc<AppUser>> {
+        let catalogue = self.catalogue.lock();
+        let (user, secret) = catalogue.users.get(access_key)?;
+        is_by(secret.as_bytes()).then(|| user.clone())
+    }
     fn derived_key(&self, purpose: &str) -> [u8; 32] {
         *blake3::hash(purpose.as_bytes()).as_bytes()
     }

@@ -187,6 +187,14 @@ pub trait TenantApi: BillingApi {
     /// cause of failure alike.
     fn authenticate(&self, access_key: &str, secret_key: &str) -> Option<Arc<AppUser>>;
 
+    /// The same for a proof of the secret, such as a signature: `is_by` says whether
+    /// it was made with this secret. It is asked as often for a name that nobody has.
+    fn authenticate_by(
+        &self,
+        access_key: &str,
+        is_by: &dyn Fn(&[u8]) -> bool,
+    ) -> Option<Arc<AppUser>>;
+
     /// A key of the deployment for one purpose (receipt handles, tokens), the
     /// same after every restart.
     fn derived_key(&self, purpose: &str) -> [u8; 32];
