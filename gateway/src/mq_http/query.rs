@@ -38,14 +38,14 @@ pub(super) fn consumer(query: &mut Query) -> ApiResult<String> {
 /// # Errors
 /// `InvalidArgument`.
 pub(super) fn wanted(query: &mut Query) -> ApiResult<(usize, u64)> {
-    let rule = format_args!("not 1 to {MESSAGES_MAX}").to_string();
     let max = query.take_number("numOfMessages")?;
     let max = max.and_then(|max| usize::try_from(max).ok());
     let max = max.filter(|max| (1..=MESSAGES_MAX).contains(max));
-    let max = max.ok_or_else(|| ApiError::field("numOfMessages", rule))?;
+    let max = max
+        .ok_or_else(|| ApiError::field("numOfMessages", format_args!("not 1 to {MESSAGES_MAX}")))?;
     let wait = query.take_number("waitseconds")?.unwrap_or(0);
     if wait > WAIT_SECONDS_MAX {
-        let rule = format_args!("not 0 to {WAIT_SECONDS_MAX}").to_string();
+        let rule = format_args!("not 0 to {WAIT_SECONDS_MAX}");
         return Err(ApiError::field("waitseconds", rule));
     }
     Ok((max, wait * 1000))

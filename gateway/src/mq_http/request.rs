@@ -7,9 +7,12 @@ use std::borrow::Cow;
 use firn_protocol::limits::ACK_HANDLES_MAX;
 use firn_protocol::{ApiError, ApiResult};
 use quick_xml::Reader;
-use quick_xml::events::{BytesDecl, BytesRef, BytesStart, Event};
+use quick_xml::events::{BytesDecl, BytesRef, BytesStart, BytesText, Event};
 
 use super::error::Code;
+
+/// Attributes of one element.
+const ATTRIBUTES_MAX: usize = 16;
 
 /// A message as a producer wrote it; what is empty counts as absent.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -138,24 +141,13 @@ fn children<'d>(
                 place = Place::Root;
             }
             (Event::End(_), Place::Root) => place = Place::After,
-            (Event::Text(text), Place::Child) => {
-                let text = text.into_inner();
-                if text.contains("]]>") {
-                    return Err(malformed("not well-formed: ]]> in a text"));
-                }
-                append(&mut content, text)?;
-            }
+            (Event::Text(text), Place::Child) => append(&mut content, written(text)?)?,
             (Event::CData(text), Place::Child) => append(&mut content, text.into_inner())?,
             (Event::GeneralRef(reference), Place::Child) => {
                 content.to_mut().push(resolve(&reference)?);
             }
-            (Event::Text(text), Place::Before | Place::Root | Place::After) => {
-                if !text.bytes().all(|b| b.is_ascii_whitespace()) {
-                    return Err(malformed(format_args!(
-                        "text outside the children of {root}"
-                    )));
-                }
-            }
+            (Event::Text(text), Place::Before | Place::Root | Place::After)
+                if text.bytes().all(|b| b" \t\r\n".contains(&b)) => {}
             (Event::Comment(_), Place::Before | Place::Root | Place::Child | Place::After) => {}
             (Event::Eof, Place::After) => return Ok(()),
             (Event::Eof, Place::Before | Place::Root | Place::Child) => {
@@ -164,6 +156,7 @@ fn children<'d>(
             (Event::DocType(_), _) => return Err(malformed("document types are not read")),
             (
                 Event::Decl(_)
+                | Event::Text(_)
                 | Event::Start(_)
                 | Event::End(_)
                 | Event::Empty(_)
@@ -195,16 +188,33 @@ fn check_declaration(declaration: &BytesDecl<'_>) -> ApiResult<()> {
     }
 }
 
-/// Attributes say nothing here, but have to be well-formed.
+/// Attributes say nothing here, but have to be well-formed. Each is held against all
+/// before it, so there may not be many.
 fn check_start(start: &BytesStart<'_>) -> ApiResult<()> {
-    for attribute in start.attributes() {
-        let attribute =
-            attribute.map_err(|error| malformed(format_args!("an attribute: {error}")))?;
-        if attribute.value.contains('<') {
-            return Err(malformed("an attribute: < in its value"));
+    let attribute =
+        |error: &dyn std::fmt::Display| malformed(format_args!("an attribute: {error}"));
+    for (number, found) in start.attributes().enumerate() {
+        let found = found.map_err(|error| attribute(&error))?;
+        if found.value.contains('<') {
+            return Err(attribute(&"< in its value"));
+        }
+        if number == ATTRIBUTES_MAX {
+            return Err(attribute(&"too many"));
         }
     }
     Ok(())
+}
+
+/// A text that is not in a CDATA section.
+///
+/// # Errors
+/// `MalformedXML` for the end of such a section.
+fn written(text: BytesText<'_>) -> ApiResult<Cow<'_, str>> {
+    let text = text.into_inner();
+    match text.contains("]]>") {
+        true => Err(malformed("not well-formed: ]]> in a text")),
+        false => Ok(text),
+    }
 }
 
 /// A line end stays as it was sent, though XML would make it a line feed: no library

@@ -9,7 +9,9 @@ use firn_protocol::limits::{
     TRANSACTIONS_LISTED_MAX,
 };
 use firn_protocol::receipt::{HeldKind, HeldPlace};
-use firn_protocol::{ApiError, ApiResult, ErrorCode, Offset, QueueKey, Timestamp, TopicKey};
+use firn_protocol::{
+    ApiError, ApiResult, BrokerId, ErrorCode, Offset, QueueKey, Timestamp, TopicKey,
+};
 use futures_util::future::select_all;
 
 use super::draft::{Draft, DraftRules, Kind};
@@ -161,9 +163,8 @@ pub(crate) async fn checks(
     scope: &Scope,
     wanted: Checks,
 ) -> ApiResult<Vec<HalfMessage>> {
-    let names = [producers(wanted.producers, &wanted.topic)?];
-    let (topic, max, wait_ms) = (wanted.topic, wanted.max, wanted.wait_ms);
-    checks_of(services, scope, &names, &topic, max, wait_ms).await
+    let names = [producers(wanted.producers.clone(), &wanted.topic)?];
+    checks_of(services, scope, &names, &wanted).await
 }
 
 /// The same, and those that no producer group was named for (RULES 32).
@@ -175,37 +176,25 @@ pub(crate) async fn checks_or_unnamed(
     scope: &Scope,
     wanted: Checks,
 ) -> ApiResult<Vec<HalfMessage>> {
-    let named = producers(wanted.producers, &wanted.topic)?;
+    let named = producers(wanted.producers.clone(), &wanted.topic)?;
     let mut names = vec![named, wanted.topic.name.clone()];
     names.dedup();
-    let (topic, max, wait_ms) = (wanted.topic, wanted.max, wanted.wait_ms);
-    checks_of(services, scope, &names, &topic, max, wait_ms).await
+    checks_of(services, scope, &names, &wanted).await
 }
 
 async fn checks_of(
     services: &Services,
     scope: &Scope,
     names: &[String],
-    topic: &Arc<Topic>,
-    max: usize,
-    wait_ms: u64,
+    wanted: &Checks,
 ) -> ApiResult<Vec<HalfMessage>> {
     scope.require_running()?;
-    let until = services.now().plus_ms(wait_ms);
-    let brokers = Target::Topic(topic.clone()).brokers(&scope.instance);
-    let asked = |max: usize| {
-        let names = names.iter();
-        let pairs = names.flat_map(|name| brokers.iter().map(move |broker| (name, *broker)));
-        pairs.map(move |(producers, broker)| ChecksRequest {
-            broker,
-            topic: TopicKey::User(topic.id),
-            producers: producers.clone(),
-            max,
-        })
-    };
+    let (until, max) = (services.now().plus_ms(wanted.wait_ms), wanted.max);
+    let brokers = Target::Topic(wanted.topic.clone()).brokers(&scope.instance);
+    let key = TopicKey::User(wanted.topic.id);
     loop {
         let mut found = Vec::new();
-        for request in asked(max) {
+        for request in requests(key, names, &brokers, max) {
             let left = max - found.len();
             if left == 0 {
                 break;
@@ -219,14 +208,31 @@ async fn checks_of(
         if !found.is_empty() || services.now() >= until {
             return Ok(found);
         }
-        let waits =
-            asked(1).map(|request| services.storage.wait_checks(&scope.ctx, request, until));
+        let waits = requests(key, names, &brokers, 1);
+        let waits = waits.map(|request| services.storage.wait_checks(&scope.ctx, request, until));
         tokio::select! {
             biased;
             () = services.closing.cancelled() => return Ok(found),
             (outcome, ..) = select_all(waits) => outcome?,
         }
     }
+}
+
+/// One for each name and broker.
+fn requests<'a>(
+    topic: TopicKey,
+    names: &'a [String],
+    brokers: &'a [BrokerId],
+    max: usize,
+) -> impl Iterator<Item = ChecksRequest> + 'a {
+    let pairs = names.iter();
+    let pairs = pairs.flat_map(|name| brokers.iter().map(move |broker| (name, *broker)));
+    pairs.map(move |(name, broker)| ChecksRequest {
+        broker,
+        topic,
+        producers: name.clone(),
+        max,
+    })
 }
 
 /// Undecided transactions of one page, and where to go on.

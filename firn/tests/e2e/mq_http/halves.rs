@@ -90,8 +90,7 @@ fn what_is_not_decided_is_asked_about() {
 #[test]
 fn halves_of_a_producer_group_are_its_own() {
     let (stack, mut mq) = start();
-    let begin =
-        json!({"message": {"body": "native"}, "producerGroup": "makers", "checkAfterSeconds": 1});
+    let begin = json!({"body": "native", "producerGroup": "makers", "checkAfterSeconds": 1});
     let path = format!("{ACME}/topics/deals/transactions");
     stack.demo().post(&path, &begin).ok();
     stack.advance_ms(1_000);

@@ -66,6 +66,9 @@ fn what_is_well_formed_is_read_however_it_is_written() {
 #[test]
 fn what_is_no_document_of_the_protocol_is_malformed() {
     let deep = "<a>".repeat(100_000);
+    // Only few are compared with one another.
+    let attributes: String = (0..400_000).map(|n| format!("a{n}='1' ")).collect();
+    let wide = format!("<Message {attributes}/>");
     let bomb = "<!DOCTYPE Message [<!ENTITY a \"aaaaaaaaaa\"><!ENTITY b \"&a;&a;&a;&a;\">]>\
         <Message><MessageBody>&b;</MessageBody></Message>";
     let external = "<!DOCTYPE Message [<!ENTITY x SYSTEM \"file:///etc/hostname\">]>\
@@ -110,6 +113,7 @@ fn what_is_no_document_of_the_protocol_is_malformed() {
         "<ReceiptHandles><ReceiptHandle>a</ReceiptHandle></ReceiptHandles>",
         "<!DOCTYPE Message><Message></Message>",
         &deep,
+        &wide,
         bomb,
         external,
     ] {
