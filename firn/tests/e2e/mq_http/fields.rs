@@ -262,7 +262,7 @@ fn handles_that_fail_are_listed_and_the_others_are_done() {
         "another group's"
     );
     stack.advance_ms(30_000);
-    let left = mq.consume("single", "consumer=workers&numOfMessages=3");
+    let left = mq.consume("single", "consumer=workers&numOfMessages=3&waitseconds=20");
     assert_eq!(bodies(&left), ["c"]);
 }
 

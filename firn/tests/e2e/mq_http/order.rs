@@ -39,7 +39,7 @@ fn messages_of_a_key_come_in_order_and_wait_for_those_before() {
     assert_eq!(bodies(&mq.consume("steps", QUERY)), ["free"], "another key");
     // The same again after the time, and nothing else.
     stack.advance_ms(31_000);
-    let mut again = Vec::new();
+    let mut again = mq.consume("steps", &format!("{QUERY}&waitseconds=20"));
     for _ in 0..4 {
         again.extend(mq.consume("steps", QUERY));
     }
