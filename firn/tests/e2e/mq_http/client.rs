@@ -21,7 +21,7 @@ pub(crate) struct Mq {
 
 /// What a request says; each can be changed before it is signed, or after.
 pub(crate) struct Request {
-    pub(crate) method: &'static str,
+    pub(crate) method: String,
     pub(crate) target: String,
     pub(crate) headers: Vec<(String, String)>,
     pub(crate) body: Vec<u8>,
@@ -64,9 +64,9 @@ impl Mq {
     }
 
     /// A request as the Python library makes it, not signed yet.
-    pub(crate) fn request(&self, method: &'static str, target: &str, body: &str) -> Request {
+    pub(crate) fn request(&self, method: &str, target: &str, body: &str) -> Request {
         let mut request = Request {
-            method,
+            method: method.to_owned(),
             target: target.to_owned(),
             headers: Vec::new(),
             body: body.as_bytes().to_vec(),
@@ -102,11 +102,11 @@ impl Mq {
         let headers = request.headers.iter();
         let headers: Vec<_> = headers.map(|(n, v)| (n.as_str(), v.as_str())).collect();
         self.http
-            .call(request.method, &request.target, &headers, &request.body)
+            .call(&request.method, &request.target, &headers, &request.body)
     }
 
     #[track_caller]
-    pub(crate) fn call(&mut self, method: &'static str, target: &str, body: &str) -> Answer {
+    pub(crate) fn call(&mut self, method: &str, target: &str, body: &str) -> Answer {
         let request = self.sign(self.request(method, target, body));
         self.say(&request)
     }
