@@ -63,6 +63,47 @@ fn what_is_well_formed_is_read_however_it_is_written() {
     assert_eq!(form, MessageForm::default());
 }
 
+const NO_DOCUMENTS: &[&str] = &[
+    "",
+    " ",
+    "text",
+    "{}",
+    "<Message>",
+    "<Message><MessageBody>",
+    "<Message><MessageBody>a</MessageTag></Message>",
+    "<Message></Message><Message></Message>",
+    "<Message></Message>x",
+    "<message><MessageBody>a</MessageBody></message>",
+    "<Message><MessageBody>a</MessageBody><MessageBody>b</MessageBody></Message>",
+    "<Message><Unknown>a</Unknown></Message>",
+    "<Message><MessageBody><b>a</b></MessageBody></Message>",
+    "<Message>a</Message>",
+    "<Message><![CDATA[a]]></Message>",
+    "<Message><MessageBody>&nbsp;</MessageBody></Message>",
+    "<Message><MessageBody>&x;</MessageBody></Message>",
+    "<Message><MessageBody>&#0;</MessageBody></Message>",
+    "<Message><MessageBody>&#1;</MessageBody></Message>",
+    "<Message><MessageBody>&#xD800;</MessageBody></Message>",
+    "<Message><MessageBody>&#x110000;</MessageBody></Message>",
+    "<Message><MessageBody>&#99999999999999999999;</MessageBody></Message>",
+    "<Message><MessageBody>a & b</MessageBody></Message>",
+    "<Message><MessageBody>\u{1}</MessageBody></Message>",
+    "<Message><MessageBody><![CDATA[\u{0}]]></MessageBody></Message>",
+    "<Message><MessageBody>\u{ffff}</MessageBody></Message>",
+    // As the Node library writes a body with ]]> in it.
+    "<Message><MessageBody><![CDATA[a ]]> b]]></MessageBody></Message>",
+    "<Message a='1' a='2'></Message>",
+    "<Message a='<'></Message>",
+    "<Message a></Message>",
+    "<Message><!-- a -- b --></Message>",
+    "<Message><?php x?></Message>",
+    "<?xml version='1.1'?><Message></Message>",
+    "<?xml version='1.0' encoding='utf-16'?><Message></Message>",
+    " <?xml version='1.0'?><Message></Message>",
+    "<ReceiptHandles><ReceiptHandle>a</ReceiptHandle></ReceiptHandles>",
+    "<!DOCTYPE Message><Message></Message>",
+];
+
 #[test]
 fn what_is_no_document_of_the_protocol_is_malformed() {
     let deep = "<a>".repeat(100_000);
@@ -73,57 +114,17 @@ fn what_is_no_document_of_the_protocol_is_malformed() {
         <Message><MessageBody>&b;</MessageBody></Message>";
     let external = "<!DOCTYPE Message [<!ENTITY x SYSTEM \"file:///etc/hostname\">]>\
         <Message><MessageBody>&x;</MessageBody></Message>";
-    for bad in [
-        "",
-        " ",
-        "text",
-        "{}",
-        "<Message>",
-        "<Message><MessageBody>",
-        "<Message><MessageBody>a</MessageTag></Message>",
-        "<Message></Message><Message></Message>",
-        "<Message></Message>x",
-        "<message><MessageBody>a</MessageBody></message>",
-        "<Message><MessageBody>a</MessageBody><MessageBody>b</MessageBody></Message>",
-        "<Message><Unknown>a</Unknown></Message>",
-        "<Message><MessageBody><b>a</b></MessageBody></Message>",
-        "<Message>a</Message>",
-        "<Message><![CDATA[a]]></Message>",
-        "<Message><MessageBody>&nbsp;</MessageBody></Message>",
-        "<Message><MessageBody>&x;</MessageBody></Message>",
-        "<Message><MessageBody>&#0;</MessageBody></Message>",
-        "<Message><MessageBody>&#1;</MessageBody></Message>",
-        "<Message><MessageBody>&#xD800;</MessageBody></Message>",
-        "<Message><MessageBody>&#x110000;</MessageBody></Message>",
-        "<Message><MessageBody>&#99999999999999999999;</MessageBody></Message>",
-        "<Message><MessageBody>a & b</MessageBody></Message>",
-        "<Message><MessageBody>\u{1}</MessageBody></Message>",
-        "<Message><MessageBody><![CDATA[\u{0}]]></MessageBody></Message>",
-        "<Message><MessageBody>\u{ffff}</MessageBody></Message>",
-        // As the Node library writes a body with ]]> in it.
-        "<Message><MessageBody><![CDATA[a ]]> b]]></MessageBody></Message>",
-        "<Message a='1' a='2'></Message>",
-        "<Message a='<'></Message>",
-        "<Message a></Message>",
-        "<Message><!-- a -- b --></Message>",
-        "<Message><?php x?></Message>",
-        "<?xml version='1.1'?><Message></Message>",
-        "<?xml version='1.0' encoding='utf-16'?><Message></Message>",
-        " <?xml version='1.0'?><Message></Message>",
-        "<ReceiptHandles><ReceiptHandle>a</ReceiptHandle></ReceiptHandles>",
-        "<!DOCTYPE Message><Message></Message>",
-        &deep,
-        &wide,
-        bomb,
-        external,
-    ] {
+    let made = [deep.as_str(), &wide, bomb, external];
+    for bad in NO_DOCUMENTS.iter().copied().chain(made) {
         let shown: String = bad.chars().take(80).collect();
         assert_eq!(code(message(bad.as_bytes())), Code::MalformedXml, "{shown}");
     }
-    assert_eq!(
-        code(message(b"<Message>\xff</Message>")),
-        Code::MalformedXml
-    );
+    let not_text = b"<Message>\xff</Message>";
+    assert_eq!(code(message(not_text)), Code::MalformedXml);
+}
+
+#[test]
+fn handles_are_there_and_not_too_many() {
     let many = "<ReceiptHandle>a</ReceiptHandle>".repeat(ACK_HANDLES_MAX + 1);
     for (bad, expected) in [
         ("<ReceiptHandles/>", Code::MissingReceiptHandle),
