@@ -14,6 +14,9 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use firn_gateway::TlsFiles;
+use firn_protocol::limits::{
+    INVISIBLE_SECONDS_DEFAULT, INVISIBLE_SECONDS_MAX, INVISIBLE_SECONDS_MIN,
+};
 use firn_runtime::config::{ByteSize, Layers, Secret, SettingError, parse_duration};
 use firn_runtime::telemetry::{LogFormat, check_filter};
 use firn_storage_node::cold::ColdUrl;
@@ -65,6 +68,8 @@ pub struct Settings {
     pub seal_bytes: ByteSize,
     /// Age of a broker's oldest record after which it is.
     pub seal_age: Duration,
+    /// How long clients of Aliyun's MQ protocol have for a message.
+    pub mq_http_invisible: Duration,
     /// Ways of the management API that are off unless asked for.
     pub compat: Compat,
     /// Only check the configuration, then leave.
@@ -168,6 +173,8 @@ impl Settings {
             hot_bytes: size("hot_bytes", ByteSize::mib(384), HOT_BYTES_MIN, no_max)?,
             seal_bytes: size("seal_bytes", ByteSize::mib(64), SEAL_BYTES_MIN, no_max)?,
             seal_age: (layers.get("seal_age", parse_duration)?).unwrap_or(Duration::from_secs(600)),
+            mq_http_invisible: (layers.get("mq_http_invisible", invisible)?)
+                .unwrap_or(Duration::from_secs(INVISIBLE_SECONDS_DEFAULT)),
             compat: Compat::resolve(&layers)?,
             check_config: layers.get("check_config", switch)?.unwrap_or(false),
             data_dir,
@@ -244,6 +251,16 @@ fn path(text: &str) -> Result<PathBuf, &'static str> {
 fn address(text: &str) -> Result<SocketAddr, &'static str> {
     text.parse()
         .map_err(|_| "expected an address and a port, like 127.0.0.1:8080 or [::]:8080")
+}
+
+fn invisible(text: &str) -> Result<Duration, String> {
+    let given = parse_duration(text)?;
+    let bounds =
+        Duration::from_secs(INVISIBLE_SECONDS_MIN)..=Duration::from_secs(INVISIBLE_SECONDS_MAX);
+    match bounds.contains(&given) {
+        true => Ok(given),
+        false => Err("must be 1s to 12h".to_owned()),
+    }
 }
 
 fn secret(text: &str) -> Result<Secret, &'static str> {

@@ -214,6 +214,7 @@ fn gateway_config(settings: &Settings) -> anyhow::Result<GatewayConfig> {
         grpc_listen: settings.grpc_listen,
         ops_listen: settings.ops_listen,
         tls: settings.tls.clone(),
+        mq_http_invisible: settings.mq_http_invisible,
         grpc_tls: match &settings.tls {
             Some(_) => None,
             None => Some(own_certificate(&settings.data_dir)?),

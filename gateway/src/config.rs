@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use firn_protocol::limits::INVISIBLE_SECONDS_DEFAULT;
 use serde::Deserialize;
 
 /// How the gateway listens and what it grants to slow clients.
@@ -31,6 +32,9 @@ pub struct GatewayConfig {
     pub keep_alive_ms: u64,
     /// How long a stop waits for requests that were taken.
     pub drain_ms: u64,
+    /// How long a message stays invisible that was handed out over Aliyun's MQ
+    /// protocol, whose clients cannot say (RULES 32).
+    pub mq_http_invisible: Duration,
     /// The management API answers HTTP 200 always and tells by `code` alone
     /// (SEED_SPEC 4).
     pub compat_always_200: bool,
@@ -91,6 +95,7 @@ impl Default for GatewayConfig {
             body_timeout_ms: 30_000,
             keep_alive_ms: 75_000,
             drain_ms: 5_000,
+            mq_http_invisible: Duration::from_secs(INVISIBLE_SECONDS_DEFAULT),
             compat_always_200: false,
             compat_open_account_endpoint: false,
             compat_account_allow: Vec::new(),

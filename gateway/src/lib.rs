@@ -15,6 +15,7 @@ mod files;
 pub mod grpc;
 mod management;
 mod metrics;
+mod mq_http;
 mod native;
 mod ops;
 mod ops_port;
@@ -69,6 +70,8 @@ fn assemble(
         billing: std::sync::OnceLock::new(),
         compat: config.compat(),
         mutant: config.mutant,
+        mq_http_invisible_ms: u64::try_from(config.mq_http_invisible.as_millis())
+            .unwrap_or(u64::MAX),
     };
     let auth = auth::Authenticator::new(tenants, clock, services.metrics.clone());
     State::new(services, auth, config.body_timeout())

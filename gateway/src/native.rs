@@ -16,7 +16,7 @@ mod bills;
 mod body;
 pub(crate) mod call;
 mod client;
-mod consume;
+pub(crate) mod consume;
 mod denied;
 mod docs;
 mod files;
@@ -49,6 +49,7 @@ use firn_runtime::clock::Stopwatch;
 
 use crate::auth::Authenticator;
 use crate::management;
+use crate::mq_http;
 use crate::ops::Services;
 use answer::{Answer, RequestIds};
 use body::Unread;
@@ -101,10 +102,10 @@ impl State {
     }
 }
 
-/// Method and path template of every route of the public port.
+/// Method and path template of every route that the API's description has.
 #[must_use]
 pub fn routes() -> Vec<(Method, &'static str)> {
-    table::everything()
+    table::described()
         .into_iter()
         .map(|route| (route.method, route.path))
         .collect()
@@ -167,6 +168,7 @@ async fn answer(
     }
     let mut response = match &tolerated {
         Some(_) => management::finish(answer, &request_id, always_200),
+        None if mq_http::is_own(path) => mq_http::finish(answer, &req, &request_id),
         None => answer::finish(answer, &request_id),
     };
     if let Some(allow) = found.allow {

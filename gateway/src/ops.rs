@@ -78,6 +78,8 @@ pub(crate) struct Services {
     pub(crate) compat: Compat,
     /// See [`crate::GatewayConfig::mutant`].
     pub(crate) mutant: Option<GatewayMutant>,
+    /// How long members are given that speak a protocol without a word for it.
+    pub(crate) mq_http_invisible_ms: u64,
 }
 
 impl Services {

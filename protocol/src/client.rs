@@ -47,4 +47,6 @@ pub enum ClientProtocol {
     Http,
     /// Of RocketMQ 5.
     Grpc,
+    /// Aliyun's MQ over HTTP.
+    MqHttp,
 }

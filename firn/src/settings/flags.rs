@@ -189,6 +189,13 @@ pub const SETTINGS: &[Setting] = &[
         "Age of its oldest record after which they do",
     ),
     setting(
+        "mq_http_invisible",
+        "mq-http-invisible",
+        "TIME",
+        Some("30s"),
+        "How long clients of Aliyun's MQ have for a message until it comes again",
+    ),
+    setting(
         "compat_http_status",
         "compat-http-status",
         "STATUS",

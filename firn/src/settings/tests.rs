@@ -65,6 +65,10 @@ fn help_shows_the_defaults_that_are_used() {
             "seal_age",
             firn_runtime::config::format_duration(settings.seal_age),
         ),
+        (
+            "mq_http_invisible",
+            firn_runtime::config::format_duration(settings.mq_http_invisible),
+        ),
     ] {
         let row = SETTINGS
             .iter()
@@ -144,6 +148,8 @@ fn what_breaks_a_rule_is_refused_by_name() {
         ("hot_bytes", "64MiB", "at least 128MiB"),
         ("seal_bytes", "63KiB", "at least 64KiB"),
         ("seal_age", "10", "unit"),
+        ("mq_http_invisible", "0s", "1s to 12h"),
+        ("mq_http_invisible", "13h", "1s to 12h"),
         ("check_config", "yes", "true or false"),
         ("compat_http_status", "200", "code or always200"),
         (

@@ -20,6 +20,7 @@ mod lifecycle;
 mod loss;
 mod machine;
 mod management;
+mod mq_http;
 mod order;
 #[path = "../../../tenant-service/tests/support/postgres.rs"]
 mod postgres;

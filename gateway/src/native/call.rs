@@ -20,6 +20,7 @@ use crate::auth::Identity;
 use crate::connections::Connection;
 use crate::entry;
 pub(crate) use crate::entry::{excerpt, group_named, topic_not_found};
+use crate::mq_http;
 use crate::ops::{Scope, Services, Target};
 
 /// The instance that a request turned out to be about; kept with the request.
@@ -46,7 +47,8 @@ impl Call {
         (route, tolerated): (Arc<Matched>, Option<Arc<str>>),
     ) -> ApiResult<Self> {
         let path = req.uri().path();
-        if path.contains('%') {
+        // Clients of Aliyun's MQ write names as they are.
+        if path.contains('%') && !mq_http::is_own(path) {
             percent_decoded(path, "path")?;
         }
         Ok(Self {
@@ -113,6 +115,16 @@ impl Call {
         self.req.headers().get(name).map(|value| value.as_bytes())
     }
 
+    pub(crate) fn method(&self) -> &str {
+        self.req.method().as_str()
+    }
+
+    /// Path and query as they were sent.
+    pub(crate) fn target_sent(&self) -> &str {
+        let sent = self.req.uri().path_and_query();
+        sent.map_or("/", |sent| sent.as_str())
+    }
+
     pub(crate) fn headers(&self) -> &header::HeaderMap {
         self.req.headers()
     }
@@ -138,7 +150,7 @@ impl Call {
         (&self.state, &self.req, &self.route, &self.request_id)
     }
 
-    pub(super) fn now(&self) -> Timestamp {
+    pub(crate) fn now(&self) -> Timestamp {
         Timestamp(self.services().clock.now_ms())
     }
 
@@ -194,8 +206,13 @@ impl Call {
 
     /// # Errors
     /// `BAD_REQUEST`; asked for after the right to call.
-    pub(super) fn query(&self) -> ApiResult<Query> {
+    pub(crate) fn query(&self) -> ApiResult<Query> {
         Query::read(self.raw_query())
+    }
+
+    /// A segment of the path as it was sent.
+    pub(crate) fn raw_segment(&self, name: &str) -> &str {
+        self.route.parameter(name, self.path()).unwrap_or_default()
     }
 
     /// A segment of the path.
@@ -203,7 +220,7 @@ impl Call {
     /// # Errors
     /// `BAD_REQUEST` when it is not properly encoded.
     pub(crate) fn segment(&self, name: &str) -> ApiResult<Cow<'_, str>> {
-        let raw = self.route.parameter(name, self.path()).unwrap_or_default();
+        let raw = self.raw_segment(name);
         if raw.contains('%') {
             percent_decoded(raw, "path")
         } else {

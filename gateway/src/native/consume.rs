@@ -122,7 +122,7 @@ pub(super) async fn receive(mut call: Call) -> Answer {
         messages: messages.collect(),
     };
     let bytes = answer.write(room)?;
-    Ok(Leased::answer(bytes, batch.give_back))
+    Ok(Leased::answer(bytes, "application/json", batch.give_back))
 }
 
 pub(super) fn wait_ms(seconds: f64) -> ApiResult<u64> {
@@ -133,19 +133,23 @@ pub(super) fn wait_ms(seconds: f64) -> ApiResult<u64> {
 }
 
 /// An answer whose messages go back if it is never written.
-struct Leased {
+pub(crate) struct Leased {
     bytes: Bytes,
     give_back: GiveBack,
 }
 
 impl Leased {
-    fn answer(bytes: Vec<u8>, give_back: GiveBack) -> HttpResponse {
+    pub(crate) fn answer(
+        bytes: Vec<u8>,
+        content_type: &'static str,
+        give_back: GiveBack,
+    ) -> HttpResponse {
         let body = Self {
             bytes: Bytes::from(bytes),
             give_back,
         };
         HttpResponse::build(StatusCode::OK)
-            .insert_header((header::CONTENT_TYPE, "application/json"))
+            .insert_header((header::CONTENT_TYPE, content_type))
             .body(body)
     }
 }

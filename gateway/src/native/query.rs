@@ -8,14 +8,14 @@ use percent_encoding::percent_decode_str;
 const PAIRS_MAX: usize = 64;
 
 /// Parameters that were not taken yet.
-pub(super) struct Query {
+pub(crate) struct Query {
     pairs: Vec<(String, String)>,
 }
 
 impl Query {
     /// # Errors
     /// `BAD_REQUEST` for broken percent-encoding, repeated or too many parameters.
-    pub(super) fn read(raw: &str) -> ApiResult<Self> {
+    pub(crate) fn read(raw: &str) -> ApiResult<Self> {
         let mut pairs: Vec<(String, String)> = Vec::new();
         for pair in raw.split('&').filter(|pair| !pair.is_empty()) {
             let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
@@ -34,7 +34,7 @@ impl Query {
         Ok(Self { pairs })
     }
 
-    pub(super) fn take(&mut self, name: &str) -> Option<String> {
+    pub(crate) fn take(&mut self, name: &str) -> Option<String> {
         let at = self.pairs.iter().position(|(known, _)| known == name)?;
         Some(self.pairs.swap_remove(at).1)
     }
@@ -45,7 +45,7 @@ impl Query {
 
     /// # Errors
     /// `BAD_REQUEST` for anything but a whole number from 0.
-    pub(super) fn take_number(&mut self, name: &str) -> ApiResult<Option<u64>> {
+    pub(crate) fn take_number(&mut self, name: &str) -> ApiResult<Option<u64>> {
         let Some(text) = self.take(name) else {
             return Ok(None);
         };
@@ -76,7 +76,7 @@ impl Query {
 
     /// # Errors
     /// `BAD_REQUEST` naming a parameter that nobody took.
-    pub(super) fn finish(self) -> ApiResult<()> {
+    pub(crate) fn finish(self) -> ApiResult<()> {
         match self.pairs.first() {
             None => Ok(()),
             Some((name, _)) => Err(ApiError::field(

@@ -10,6 +10,7 @@ use actix_web::http::Method;
 use super::answer::Answer;
 use super::call::Call;
 use crate::management;
+use crate::mq_http;
 
 use super::{
     admin_groups, admin_instances, admin_people, admin_tenants, admin_tokens, admin_topics,
@@ -75,6 +76,13 @@ const API_TOKEN: &str = "/v1/instances/{instance}/tokens/{token}";
 
 /// All routes of the public port.
 pub(super) fn everything() -> Vec<Route> {
+    let mut routes = described();
+    routes.extend(mq_http::table());
+    routes
+}
+
+/// Those of the APIs of JSON, which have a description.
+pub(super) fn described() -> Vec<Route> {
     let mut routes = native();
     routes.extend(management::table());
     routes

@@ -9,7 +9,9 @@ use firn_protocol::limits::{
     TRANSACTIONS_LISTED_MAX,
 };
 use firn_protocol::receipt::{HeldKind, HeldPlace};
-use firn_protocol::{ApiError, ApiResult, ErrorCode, Offset, QueueKey, Timestamp, TopicKey};
+use firn_protocol::{
+    ApiError, ApiResult, BrokerId, ErrorCode, Offset, QueueKey, Timestamp, TopicKey,
+};
 use futures_util::future::select_all;
 
 use super::draft::{Draft, DraftRules, Kind};
@@ -161,39 +163,76 @@ pub(crate) async fn checks(
     scope: &Scope,
     wanted: Checks,
 ) -> ApiResult<Vec<HalfMessage>> {
+    let names = [producers(wanted.producers.clone(), &wanted.topic)?];
+    checks_of(services, scope, &names, &wanted).await
+}
+
+/// The same, and those that no producer group was named for (RULES 32).
+///
+/// # Errors
+/// As [`checks`].
+pub(crate) async fn checks_or_unnamed(
+    services: &Services,
+    scope: &Scope,
+    wanted: Checks,
+) -> ApiResult<Vec<HalfMessage>> {
+    let named = producers(wanted.producers.clone(), &wanted.topic)?;
+    let mut names = vec![named, wanted.topic.name.clone()];
+    names.dedup();
+    checks_of(services, scope, &names, &wanted).await
+}
+
+async fn checks_of(
+    services: &Services,
+    scope: &Scope,
+    names: &[String],
+    wanted: &Checks,
+) -> ApiResult<Vec<HalfMessage>> {
     scope.require_running()?;
-    let until = services.now().plus_ms(wanted.wait_ms);
+    let (until, max) = (services.now().plus_ms(wanted.wait_ms), wanted.max);
     let brokers = Target::Topic(wanted.topic.clone()).brokers(&scope.instance);
-    let producers = producers(wanted.producers, &wanted.topic)?;
-    let request = |broker, max| ChecksRequest {
-        broker,
-        topic: TopicKey::User(wanted.topic.id),
-        producers: producers.clone(),
-        max,
-    };
+    let key = TopicKey::User(wanted.topic.id);
     loop {
         let mut found = Vec::new();
-        for broker in &brokers {
-            let left = wanted.max - found.len();
+        for request in requests(key, names, &brokers, max) {
+            let left = max - found.len();
             if left == 0 {
                 break;
             }
-            let asked = request(*broker, left);
-            found.extend(services.storage.checks(&scope.ctx, asked).await?);
+            let request = ChecksRequest {
+                max: left,
+                ..request
+            };
+            found.extend(services.storage.checks(&scope.ctx, request).await?);
         }
         if !found.is_empty() || services.now() >= until {
             return Ok(found);
         }
-        let waits = brokers.iter().map(|broker| {
-            let asked = request(*broker, 1);
-            services.storage.wait_checks(&scope.ctx, asked, until)
-        });
+        let waits = requests(key, names, &brokers, 1);
+        let waits = waits.map(|request| services.storage.wait_checks(&scope.ctx, request, until));
         tokio::select! {
             biased;
             () = services.closing.cancelled() => return Ok(found),
             (outcome, ..) = select_all(waits) => outcome?,
         }
     }
+}
+
+/// One for each name and broker.
+fn requests<'a>(
+    topic: TopicKey,
+    names: &'a [String],
+    brokers: &'a [BrokerId],
+    max: usize,
+) -> impl Iterator<Item = ChecksRequest> + 'a {
+    let pairs = names.iter();
+    let pairs = pairs.flat_map(|name| brokers.iter().map(move |broker| (name, *broker)));
+    pairs.map(move |(name, broker)| ChecksRequest {
+        broker,
+        topic,
+        producers: name.clone(),
+        max,
+    })
 }
 
 /// Undecided transactions of one page, and where to go on.
