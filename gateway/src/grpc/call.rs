@@ -5,12 +5,13 @@ use std::net::SocketAddr;
 use std::sync::{Arc, OnceLock};
 
 use firn_protocol::catalogue::Group;
-use firn_protocol::{ApiError, ErrorCode, InstanceId};
+use firn_protocol::{ApiError, ApiResult, ErrorCode, InstanceId};
 use firn_runtime::clock::Stopwatch;
 use tonic::metadata::MetadataMap;
 
 use super::clients::ClientKey;
 use super::signature::{self, Signed};
+use super::socket::Peer;
 use super::status::{Failure, Outcome, known_to};
 use super::wire::{Code, Resource, Status};
 use super::{Edge, Rpc};
@@ -36,7 +37,7 @@ pub(super) struct Call {
     pub(super) edge: Arc<Edge>,
     rpc: Rpc,
     metadata: MetadataMap,
-    peer: Option<SocketAddr>,
+    peer: Option<Peer>,
     request_id: Arc<str>,
     started: Stopwatch,
     /// The instance that it turned out to be about.
@@ -52,7 +53,7 @@ pub(super) trait Answer {
 
 impl Call {
     pub(super) fn new<T>(edge: Arc<Edge>, rpc: Rpc, request: &mut tonic::Request<T>) -> Self {
-        let peer = request.remote_addr();
+        let peer = request.extensions().get::<Peer>().cloned();
         let metadata = std::mem::take(request.metadata_mut());
         let given = metadata.get(REQUEST_ID).and_then(|it| it.to_str().ok());
         let request_id = edge.state.ids().own_or_new(given);
@@ -78,8 +79,30 @@ impl Call {
 
     /// `ip:port` of the caller.
     pub(super) fn peer(&self) -> String {
-        self.peer
+        self.address()
             .map_or_else(|| "unknown".to_owned(), |peer| peer.to_string())
+    }
+
+    fn address(&self) -> Option<SocketAddr> {
+        self.peer.as_ref()?.address
+    }
+
+    /// Makes the caller's connection one of the instance's.
+    ///
+    /// # Errors
+    /// `QUOTA_EXCEEDED` when the instance has as many as it may.
+    pub(super) fn belong_to(&self, scope: &Scope) -> ApiResult<()> {
+        let (services, peer) = (self.services(), self.peer.as_ref());
+        let (connections, tenants) = (&services.connections, &*services.tenants);
+        let taken = peer.map(|peer| {
+            peer.connection
+                .belong(connections, tenants, &scope.instance)
+        });
+        let result = taken.unwrap_or(Ok(()));
+        if result.is_err() {
+            services.metrics.connections_refused.inc();
+        }
+        result
     }
 
     /// What the client calls itself; empty if it does not.
@@ -126,7 +149,7 @@ impl Call {
         let signed = Signed::parse(self.text(AUTHORIZATION)).ok_or_else(unauthenticated)?;
         let date = self.text(DATE_TIME);
         let is_by = |secret: &[u8]| signed.is_by(secret, date.as_bytes());
-        let peer = self.peer.map(|peer| peer.ip());
+        let peer = self.address().map(|peer| peer.ip());
         let auth = self.edge.state.auth();
         let identity = auth.signed(signed.access_key, &is_by, peer)?;
         if !signature::is_recent(date, self.services().now().0) {

@@ -58,6 +58,7 @@ pub(super) async fn receive(
         .edge
         .clients
         .seen(&call.client_key(&scope), call.services().now());
+    call.belong_to(&scope)?;
     let _online = online(&call, &scope, &consumer, request.auto_renew);
     let batch = receive::receive(call.services(), &scope, &consumer, max, wait_ms).await?;
     let name = queue.topic.unwrap_or_default();

@@ -49,6 +49,7 @@ pub(super) async fn send(
         let text = "messages of one call go to one topic";
         return Err(Failure::new(Code::MessageCorrupted, text));
     }
+    call.belong_to(&scope)?;
     let _online = online(&call, &scope, &topic);
     let is_half = |message: &Message| type_of(message) == MessageType::Transaction;
     let halves = messages.iter().filter(|message| is_half(message)).count();

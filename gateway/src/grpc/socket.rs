@@ -1,6 +1,7 @@
 //! Connections of the port: plain ones and TLS, told apart by their first byte.
 
 use std::io;
+use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -14,7 +15,9 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::rustls::ServerConfig;
 use tokio_rustls::server::TlsStream;
-use tonic::transport::server::{Connected, TcpConnectInfo};
+use tonic::transport::server::Connected;
+
+use crate::connections::Connection;
 
 /// The first byte of a TLS connection: a handshake record (RFC 8446, section 5.1).
 const TLS_HANDSHAKE: u8 = 0x16;
@@ -24,9 +27,22 @@ const GREETINGS_MAX: usize = 1024;
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
 /// A connection that has begun to speak.
-pub(super) enum Socket {
+pub(super) struct Socket {
+    bytes: Bytes,
+    peer: Peer,
+}
+
+enum Bytes {
     Plain(TcpStream),
     Tls(Box<TlsStream<TcpStream>>),
+}
+
+/// Whose connection it is: what every call on it finds among its extensions.
+#[derive(Clone)]
+pub(super) struct Peer {
+    pub(super) address: Option<SocketAddr>,
+    /// Counts as long as the connection, or a call on it, lasts.
+    pub(super) connection: Arc<Connection>,
 }
 
 /// The listener, and connections that it has taken.
@@ -91,6 +107,10 @@ async fn greet(socket: TcpStream, terms: Terms) -> Option<Socket> {
         clock,
         patience,
     } = terms;
+    let peer = Peer {
+        address: socket.peer_addr().ok(),
+        connection: Arc::default(),
+    };
     let greeting = async move {
         socket.set_nodelay(true).ok()?;
         let mut first = [0];
@@ -99,25 +119,22 @@ async fn greet(socket: TcpStream, terms: Terms) -> Option<Socket> {
             (0, _) => None,
             (_, Some(config)) if first[0] == TLS_HANDSHAKE => {
                 let accepted = TlsAcceptor::from(config).accept(socket).await;
-                Some(Socket::Tls(Box::new(accepted.ok()?)))
+                Some(Bytes::Tls(Box::new(accepted.ok()?)))
             }
-            _ => Some(Socket::Plain(socket)),
+            _ => Some(Bytes::Plain(socket)),
         }
     };
     tokio::select! {
-        socket = greeting => socket,
+        bytes = greeting => bytes.map(|bytes| Socket { bytes, peer }),
         () = clock.sleep(patience) => None,
     }
 }
 
 impl Connected for Socket {
-    type ConnectInfo = TcpConnectInfo;
+    type ConnectInfo = Peer;
 
-    fn connect_info(&self) -> Self::ConnectInfo {
-        match self {
-            Self::Plain(socket) => socket.connect_info(),
-            Self::Tls(stream) => stream.get_ref().0.connect_info(),
-        }
+    fn connect_info(&self) -> Peer {
+        self.peer.clone()
     }
 }
 
@@ -127,9 +144,9 @@ impl AsyncRead for Socket {
         cx: &mut Context<'_>,
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        match self.get_mut() {
-            Self::Plain(socket) => Pin::new(socket).poll_read(cx, buf),
-            Self::Tls(stream) => Pin::new(stream).poll_read(cx, buf),
+        match &mut self.get_mut().bytes {
+            Bytes::Plain(socket) => Pin::new(socket).poll_read(cx, buf),
+            Bytes::Tls(stream) => Pin::new(stream).poll_read(cx, buf),
         }
     }
 }
@@ -140,23 +157,23 @@ impl AsyncWrite for Socket {
         cx: &mut Context<'_>,
         buf: &[u8],
     ) -> Poll<io::Result<usize>> {
-        match self.get_mut() {
-            Self::Plain(socket) => Pin::new(socket).poll_write(cx, buf),
-            Self::Tls(stream) => Pin::new(stream).poll_write(cx, buf),
+        match &mut self.get_mut().bytes {
+            Bytes::Plain(socket) => Pin::new(socket).poll_write(cx, buf),
+            Bytes::Tls(stream) => Pin::new(stream).poll_write(cx, buf),
         }
     }
 
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        match self.get_mut() {
-            Self::Plain(socket) => Pin::new(socket).poll_flush(cx),
-            Self::Tls(stream) => Pin::new(stream).poll_flush(cx),
+        match &mut self.get_mut().bytes {
+            Bytes::Plain(socket) => Pin::new(socket).poll_flush(cx),
+            Bytes::Tls(stream) => Pin::new(stream).poll_flush(cx),
         }
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        match self.get_mut() {
-            Self::Plain(socket) => Pin::new(socket).poll_shutdown(cx),
-            Self::Tls(stream) => Pin::new(stream).poll_shutdown(cx),
+        match &mut self.get_mut().bytes {
+            Bytes::Plain(socket) => Pin::new(socket).poll_shutdown(cx),
+            Bytes::Tls(stream) => Pin::new(stream).poll_shutdown(cx),
         }
     }
 
@@ -165,16 +182,16 @@ impl AsyncWrite for Socket {
         cx: &mut Context<'_>,
         bufs: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        match self.get_mut() {
-            Self::Plain(socket) => Pin::new(socket).poll_write_vectored(cx, bufs),
-            Self::Tls(stream) => Pin::new(stream).poll_write_vectored(cx, bufs),
+        match &mut self.get_mut().bytes {
+            Bytes::Plain(socket) => Pin::new(socket).poll_write_vectored(cx, bufs),
+            Bytes::Tls(stream) => Pin::new(stream).poll_write_vectored(cx, bufs),
         }
     }
 
     fn is_write_vectored(&self) -> bool {
-        match self {
-            Self::Plain(socket) => socket.is_write_vectored(),
-            Self::Tls(stream) => stream.is_write_vectored(),
+        match &self.bytes {
+            Bytes::Plain(socket) => socket.is_write_vectored(),
+            Bytes::Tls(stream) => stream.is_write_vectored(),
         }
     }
 }

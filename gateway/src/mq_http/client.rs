@@ -2,19 +2,23 @@
 //! speaks on it.
 
 use actix_web::http::header::USER_AGENT;
-use firn_protocol::TopicKey;
 use firn_protocol::client::{ClientProtocol, ConsumeType, MessageModel};
+use firn_protocol::{ApiResult, TopicKey};
 
 use crate::native::call::Call;
 use crate::ops::Scope;
 use crate::ops::receive::Consumer;
 use crate::sessions::{Client, Online, Part};
 
-pub(super) fn producing(call: &Call, scope: &Scope, topic: TopicKey) -> Online {
+/// # Errors
+/// `QUOTA_EXCEEDED` when the instance has as many connections as it may.
+pub(super) fn producing(call: &Call, scope: &Scope, topic: TopicKey) -> ApiResult<Online> {
     enter(call, scope, topic, Part::Produces)
 }
 
-pub(super) fn consuming(call: &Call, scope: &Scope, consumer: &Consumer) -> Online {
+/// # Errors
+/// `QUOTA_EXCEEDED` when the instance has as many connections as it may.
+pub(super) fn consuming(call: &Call, scope: &Scope, consumer: &Consumer) -> ApiResult<Online> {
     let part = Part::Consumes {
         group: consumer.group.id,
         filter: &consumer.filter,
@@ -24,7 +28,8 @@ pub(super) fn consuming(call: &Call, scope: &Scope, consumer: &Consumer) -> Onli
     enter(call, scope, consumer.topic.key(), part)
 }
 
-fn enter(call: &Call, scope: &Scope, topic: TopicKey, part: Part<'_>) -> Online {
+fn enter(call: &Call, scope: &Scope, topic: TopicKey, part: Part<'_>) -> ApiResult<Online> {
+    call.belong_to(scope)?;
     let agent = call.header(USER_AGENT.as_str()).unwrap_or_default();
     let peer = call.peer();
     let client = Client {
@@ -34,5 +39,5 @@ fn enter(call: &Call, scope: &Scope, topic: TopicKey, part: Part<'_>) -> Online 
         protocol: ClientProtocol::MqHttp,
     };
     let sessions = &call.services().sessions;
-    sessions.enter(scope.instance.id, &client, topic, part)
+    Ok(sessions.enter(scope.instance.id, &client, topic, part))
 }

@@ -40,7 +40,7 @@ pub(super) async fn consume(call: &Call, mut entered: Entered, in_order: bool) -
         topic: entered.topic,
     };
     let scope = &entered.scope;
-    let _online = client::consuming(call, scope, &consumer);
+    let _online = client::consuming(call, scope, &consumer)?;
     let batch = receive::receive(services, scope, &consumer, max, wait_ms).await?;
     if batch.deliveries.is_empty() {
         return Err(nothing());

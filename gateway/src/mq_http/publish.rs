@@ -30,7 +30,7 @@ pub(super) async fn publish(mut call: Call) -> Answer {
     let body = body.ok_or_else(|| ApiError::field("MessageBody", "missing or empty"))?;
     let written = form.properties.as_deref().unwrap_or_default();
     let properties = properties::parse(written)?;
-    let _online = client::producing(&call, &entered.scope, entered.topic.key());
+    let _online = client::producing(&call, &entered.scope, entered.topic.key())?;
     let document = match properties.check_after {
         None => {
             let draft = draft(&form, body, properties);

@@ -28,7 +28,7 @@ pub(super) async fn half_messages(call: &Call, mut entered: Entered) -> Answer {
     let (max, wait_ms) = query::wanted(&mut entered.query)?;
     query::finish(entered.query)?;
     let (services, scope) = (call.services(), &entered.scope);
-    let _online = client::producing(call, scope, TopicKey::User(topic.id));
+    let _online = client::producing(call, scope, TopicKey::User(topic.id))?;
     let wanted = Checks {
         topic,
         producers: Some(producers),
