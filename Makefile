@@ -18,6 +18,7 @@ run: setup ## Build and start the service with the demo tenant, in the foregroun
 test: check ## Run every check and every test
 	cargo test --workspace --locked
 	infra/fuzz-api.sh $(TARGET)/debug/firn $(TARGET)/schemathesis
+	python3 firn/tests/clients/mq_http/run.py $(TARGET)/debug/firn $(TARGET)/clients/mq_http
 
 fuzz: setup ## Fuzz the HTTP API longer: make fuzz EXAMPLES=200 SEED=1
 	cargo build --locked --package firn

@@ -18,7 +18,7 @@ use crate::ops::not_found;
 /// Console users of a tenant.
 #[utoipa::path(
     get, path = "/v1/tenants/{tenant}/users", tag = "people",
-    params(TenantPath, ("max" = Option<u64>, Query), ("cursor" = Option<String>, Query)),
+    params(TenantPath, ("max" = Option<u64>, Query, minimum = 1, maximum = 1000), ("cursor" = Option<String>, Query)),
     responses(
         (status = 200, description = "A page", body = List<PersonJson>),
         (status = "default", description = "An error", body = ErrorAnswer),

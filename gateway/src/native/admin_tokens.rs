@@ -61,7 +61,7 @@ pub(super) async fn remove(call: Call) -> Answer {
 /// Tokens for all instances of a tenant, without what proves them.
 #[utoipa::path(
     get, path = "/v1/tenants/{tenant}/tokens", tag = "tokens",
-    params(TenantPath, ("max" = Option<u64>, Query), ("cursor" = Option<String>, Query)),
+    params(TenantPath, ("max" = Option<u64>, Query, minimum = 1, maximum = 1000), ("cursor" = Option<String>, Query)),
     responses(
         (status = 200, description = "A page", body = List<ApiTokenJson>),
         (status = "default", description = "An error", body = ErrorAnswer),

@@ -1,7 +1,8 @@
 //! The description says what holds: statuses, words and bounds are those of the code.
 
 use firn_protocol::catalogue::{
-    DiskPolicy, Durability, InstanceStatus, OnPoison, Permission, TokenScope, TopicType,
+    ConsoleRole, DiskPolicy, Durability, InstanceStatus, OnPoison, Permission, TokenScope,
+    TopicType,
 };
 use firn_protocol::limits::{
     ACK_HANDLES_MAX, ATTEMPT_ID_BYTES_MAX, BROKER_NAME_BYTES_MAX, BROKERS_MAX, BURST_SECONDS_MAX,
@@ -129,6 +130,10 @@ fn words_are_those_that_are_read_and_written() {
                 json!(TokenScope::Produce),
                 json!(TokenScope::Consume),
             ]),
+        ),
+        (
+            "RoleWord",
+            words(&[json!(ConsoleRole::Admin), json!(ConsoleRole::Viewer)]),
         ),
     ] {
         let said = &document["components"]["schemas"][shape]["enum"];

@@ -5,7 +5,8 @@
 
 FIRN is the binary, FOLDER holds what is installed and written (default: beside the
 binary). Prints one line for each client and feature: `CLIENT FEATURE ok`, `failed` with
-the reason, or `skipped` with the reason. Leaves with 1 if one failed or was skipped.
+the reason, or `skipped` with the reason. Leaves with 1 if one failed; what cannot be
+installed on a machine is skipped, and said so at the end.
 """
 import os
 import queue
@@ -151,14 +152,14 @@ def main():
     folder = Path(sys.argv[2]) if len(sys.argv) > 2 else firn.parent / "clients-mq-http"
     folder = folder.resolve()
     folder.mkdir(parents=True, exist_ok=True)
-    bad = 0
+    bad, missing = 0, []
     for name, install in (("python", install_python), ("node", install_node)):
         try:
             command, env = install(folder)
         except (RuntimeError, OSError, subprocess.TimeoutExpired) as error:
             for feature in FEATURES:
                 print(name, feature, "skipped", f"cannot be installed: {error}", flush=True)
-            bad += len(FEATURES)
+            missing.append(f"{name}: {error}")
             continue
         with tempfile.TemporaryDirectory(dir=folder) as place:
             server = Server(firn, Path(place))
@@ -166,6 +167,9 @@ def main():
                 bad += run_client(name, command, env, server)
             finally:
                 server.stop()
+    for what in missing:
+        print("=" * 66, f"SKIPPED: a client library was NOT tried: {what}", "=" * 66,
+              sep="\n", file=sys.stderr)
     sys.exit(1 if bad else 0)
 
 

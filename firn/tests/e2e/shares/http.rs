@@ -54,6 +54,7 @@ impl Site {
     fn add_gateway(&mut self) {
         let config = GatewayConfig {
             http_listen: ([127, 0, 0, 1], 0).into(),
+            grpc_listen: ([127, 0, 0, 1], 0).into(),
             ops_listen: ([127, 0, 0, 1], 0).into(),
             workers: 1,
             ..GatewayConfig::default()

@@ -59,8 +59,12 @@ pub(super) fn tune(config: &mut StorageConfig) {
             chunk_bytes: KIB as usize,
             ..Cut::default()
         },
+        // Objects are fetched whole, by whoever waits for them: what is still here when
+        // the store fails must follow from the seed.
         cache: CacheSettings {
-            block_bytes: KIB,
+            block_bytes: 64 * KIB,
+            ahead_blocks: (0, 0),
+            ahead_at_once: 0,
             ..CacheSettings::default()
         },
         merge_segments_min: 3,

@@ -5,6 +5,8 @@ use firn_protocol::catalogue::{ConsoleRole, ConsoleUser};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use super::words::RoleWord;
+
 #[derive(Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(in crate::native) struct NewPersonForm {
@@ -12,7 +14,7 @@ pub(in crate::native) struct NewPersonForm {
     /// 8 to 256 bytes; no answer shows it.
     pub(in crate::native) password: String,
     /// `admin` or `viewer`
-    #[schema(value_type = String)]
+    #[schema(value_type = RoleWord)]
     pub(in crate::native) role: ConsoleRole,
 }
 
@@ -23,7 +25,7 @@ pub(in crate::native) struct PersonForm {
     /// 8 to 256 bytes. Ends all log-ins of this person.
     password: Option<String>,
     /// `admin` or `viewer`; counts from the next call on.
-    #[schema(value_type = Option<String>)]
+    #[schema(value_type = Option<RoleWord>)]
     role: Option<ConsoleRole>,
 }
 
@@ -40,7 +42,7 @@ impl PersonForm {
 #[serde(rename_all = "camelCase")]
 pub(in crate::native) struct PersonJson {
     username: String,
-    #[schema(value_type = String)]
+    #[schema(value_type = RoleWord)]
     role: ConsoleRole,
 }
 

@@ -41,6 +41,10 @@ words!(
     /// What a token lets do.
     ScopeWord { Read, Manage, Produce, Consume }
 );
+words!(
+    /// Of a person, within a tenant.
+    RoleWord { Admin, Viewer }
+);
 words!(FormatWord { Csv, Xlsx });
 words!(ColumnsWord { All });
 words!(ModeWord {
