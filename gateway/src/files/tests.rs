@@ -153,7 +153,7 @@ fn files_are_what_they_were() {
 /// The columns that the law names, letter by letter and in order, when nothing more is
 /// asked for.
 #[test]
-fn exports_have_the_columns_of_the_law() {
+fn s_21_exports_have_the_columns_of_the_law() {
     let demo = instance(&["a"]);
     let selection = Selection::default();
     let all = [topic("t")];
@@ -176,7 +176,7 @@ fn exports_have_the_columns_of_the_law() {
 }
 
 #[test]
-fn templates_are_read_in_both_encodings_and_formats() {
+fn s_21_templates_are_read_in_both_encodings_and_formats() {
     let xlsx = topics::template(Format::Xlsx).expect("written");
     for bytes in [TOPICS_TEMPLATE, TOPICS_GBK, &xlsx] {
         let read = topics::read(bytes).expect("readable");

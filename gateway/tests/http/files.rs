@@ -72,7 +72,7 @@ pub(crate) fn rights() -> Vec<(&'static str, &'static str, Value, [u16; 8])> {
 }
 
 #[actix_web::test]
-async fn bad_lines_cost_themselves_alone() {
+async fn s_21_bad_lines_cost_themselves_alone() {
     let world = World::new().await;
     let text = format!(
         "{HEADER}fresh,FALSE,2,4,legend\nbad name,FALSE,2,6,\norders,FALSE,2,6,\n\
