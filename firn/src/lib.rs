@@ -5,6 +5,7 @@
 
 pub mod cli;
 pub mod client;
+mod disk_budget;
 pub mod erasures;
 mod exports;
 pub mod inspect;

@@ -207,13 +207,14 @@ impl Settings {
         Ok(())
     }
 
-    /// The log alone needs several files: written, kept back, made ahead (RULES 5).
+    /// The log needs four files: written, kept back, made ahead (RULES 5); the hot
+    /// store as much again.
     fn check_disk_budget(&self, layers: &Layers<'_>) -> Result<(), SettingError> {
-        let least = ByteSize(self.log_file_bytes.bytes() * 4);
+        let least = ByteSize(self.log_file_bytes.bytes() * 8);
         match self.disk_budget {
             Some(budget) if budget < least => Err(SettingError::Value {
                 origin: layers.origin("disk_budget"),
-                rule: format!("must hold four log files, {least} or more"),
+                rule: format!("must hold eight log files, {least} or more"),
             }),
             Some(_) | None => Ok(()),
         }

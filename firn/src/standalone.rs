@@ -14,10 +14,11 @@ use firn_runtime::config::Secret;
 use firn_runtime::{Clock, Tasks, config, telemetry};
 use firn_storage_node::cold::ColdUrl;
 use firn_storage_node::config::StorageConfig;
-use firn_storage_node::disk::{Budgeted, Disk, RealDisk};
+use firn_storage_node::disk::{Disk, RealDisk};
 use firn_storage_node::node::{ColdParts, StorageNode, Stores};
 use firn_tenant_service::{TenantConfig, TenantService};
 
+use crate::disk_budget;
 use crate::erasures::Erasures;
 use crate::exports::{BeginError, BooksExporter, Exporter, ExporterParts};
 use crate::meter::{Meter, MeterMetrics};
@@ -88,7 +89,10 @@ async fn serve(settings: &Settings, mut data: DataDir, clock: Clock) -> anyhow::
     let exports = open_exports(&opened, &tenants, &clock, &registry).await?;
     let mut storage = storage_config(settings);
     storage.tier.rules = Arc::new(CatalogueRules::new(tenants.clone()));
-    let storage = open_storage(settings, storage, opened.cold, clock.clone(), &registry).await?;
+    // The data directory's lock is held here.
+    let disk = Arc::new(RealDisk::unlocked(&settings.data_dir));
+    let (disk, budget) = disk_budget::fit(disk, &mut storage, settings.disk_budget, &clock)?;
+    let storage = open_storage(storage, disk, opened.cold, clock.clone(), &registry).await?;
     let config = gateway_config(settings)?;
     let stop_clock = clock.clone();
     let metrics = MeterMetrics::new(&registry)?;
@@ -110,6 +114,9 @@ async fn serve(settings: &Settings, mut data: DataDir, clock: Clock) -> anyhow::
     let mut tasks = Tasks::new();
     tenants.start(&mut tasks);
     storage.start(&mut tasks);
+    if let Some(budget) = budget {
+        tasks.spawn("disk-budget", |stop| budget.run(stop));
+    }
     storage.wait_object_class().await;
     // Before anybody is told that it runs: who reads the welcome may stop it.
     let mut termination = Termination::listen().context("cannot listen to signals")?;
@@ -238,18 +245,13 @@ fn storage_config(settings: &Settings) -> StorageConfig {
 }
 
 async fn open_storage(
-    settings: &Settings,
     config: StorageConfig,
+    disk: Arc<dyn Disk>,
     cold: ColdParts,
     clock: Clock,
     registry: &prometheus::Registry,
 ) -> anyhow::Result<Arc<StorageNode>> {
     let (hot_dir, volume_bytes) = (config.hot_dir.clone(), config.volume_bytes);
-    // The data directory's lock is held by the caller.
-    let mut disk: Arc<dyn Disk> = Arc::new(RealDisk::unlocked(&settings.data_dir));
-    if let Some(budget) = settings.disk_budget {
-        disk = Arc::new(Budgeted::new(disk, &[&config.log.dir], budget.0)?);
-    }
     let registry = registry.clone();
     let opened = firn_runtime::tasks::blocking(move || {
         let stores = Box::new(move |end| Stores::sled(&hot_dir, volume_bytes, end));

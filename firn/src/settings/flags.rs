@@ -137,7 +137,7 @@ pub const SETTINGS: &[Setting] = &[
         "disk-budget",
         "SIZE",
         Some("the whole disk"),
-        "What the node may use of its disk",
+        "What log and hot store may use of the disk",
     ),
     setting(
         "log_format",

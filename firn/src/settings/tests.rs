@@ -139,7 +139,7 @@ fn what_breaks_a_rule_is_refused_by_name() {
         ("catalog", "postgres://u@h/d?pasword=x", "unknown parameter"),
         ("operator_password", "", "empty"),
         ("stop_timeout", "30", "unit"),
-        ("disk_budget", "255MiB", "256MiB or more"),
+        ("disk_budget", "511MiB", "512MiB or more"),
         ("log_format", "xml", "text or json"),
         ("log_level", "firn=loud", ""),
         ("log_file_bytes", "15MiB", "at least 16MiB"),

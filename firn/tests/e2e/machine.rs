@@ -60,7 +60,7 @@ fn a_full_disk_stops_sends_alone_and_passes() {
 #[test]
 fn a_disk_budget_holds_for_the_real_process() {
     let dir = TempDir::new().expect("temporary directory");
-    let process = Process::start(dir.path(), &demo_file(), &["--disk-budget", "100MiB"]);
+    let process = Process::start(dir.path(), &demo_file(), &["--disk-budget", "128MiB"]);
     let mut http = Http::user(process.http, "demo", "demo-secret");
     let stored = send_until_full(&mut http);
     assert!(stored > 0);
