@@ -21,7 +21,7 @@ func fifo() error {
 		return err
 	}
 	defer p.GracefulStop()
-	for _, try := range []func() error{leaveOne, failOne} {
+	for _, try := range []func() error{putOneOff, failOne} {
 		for _, body := range inOrder {
 			for _, group := range groups {
 				m := message("t-fifo", body)
@@ -38,15 +38,14 @@ func fifo() error {
 	return nil
 }
 
-// A simple consumer leaves green's second message, and what is behind it, until it comes
-// again.
-func leaveOne() error {
+// A simple consumer puts green's second message off, for longer than what is behind it.
+func putOneOff() error {
 	c, err := consumer("fifo", rmq.SUB_ALL)
 	if err != nil {
 		return err
 	}
 	defer c.GracefulStop()
-	done, count, isLeft := map[string][]string{}, 0, false
+	done, count, isPutOff := map[string][]string{}, 0, false
 	for end := time.Now().Add(12 * time.Second); count < 15 && time.Now().Before(end); {
 		got, err := receive(c, 2*time.Second)
 		if err != nil {
@@ -55,8 +54,11 @@ func leaveOne() error {
 		waiting := map[string]bool{}
 		for _, view := range got {
 			group, body := *view.GetMessageGroup(), string(view.GetBody())
-			if !isLeft && group == "green" && body == "1" {
-				isLeft, waiting[group] = true, true
+			if !isPutOff && group == "green" && body == "1" {
+				isPutOff, waiting[group] = true, true
+				if err := c.ChangeInvisibleDuration(view, 4*time.Second); err != nil {
+					return err
+				}
 			}
 			if waiting[group] {
 				continue

@@ -26,7 +26,7 @@ final class Ordered {
     static void fifo() throws ClientException, IOException, InterruptedException {
         try (Producer producer = Clients.producer("t-fifo")) {
             send(producer);
-            leaveOne();
+            putOneOff();
             send(producer);
             failOne();
         }
@@ -40,10 +40,10 @@ final class Ordered {
         }
     }
 
-    /** A simple consumer leaves green's second message, and what is behind it, until it comes again. */
-    private static void leaveOne() throws ClientException, IOException {
+    /** A simple consumer puts green's second message off, for longer than what is behind it. */
+    private static void putOneOff() throws ClientException, IOException {
         Map<String, List<String>> done = new TreeMap<>();
-        boolean isLeft = false;
+        boolean isPutOff = false;
         int count = 0;
         try (SimpleConsumer consumer = Clients.consumer("fifo")) {
             long end = System.nanoTime() + Duration.ofSeconds(12).toNanos();
@@ -51,9 +51,10 @@ final class Ordered {
                 Set<String> waiting = new HashSet<>();
                 for (MessageView message : consumer.receive(16, Duration.ofSeconds(2))) {
                     String group = message.getMessageGroup().orElse("");
-                    if (!isLeft && group.equals("green") && Clients.text(message).equals("1")) {
-                        isLeft = true;
+                    if (!isPutOff && group.equals("green") && Clients.text(message).equals("1")) {
+                        isPutOff = true;
                         waiting.add(group);
+                        consumer.changeInvisibleDuration(message, Duration.ofSeconds(4));
                     }
                     if (waiting.contains(group)) {
                         continue;
