@@ -11,121 +11,19 @@ import threading
 import time
 import urllib.request
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from pathlib import Path
 
-# Read by gRPC when the first connection with TLS is made: the library checks certificates.
-os.environ["GRPC_DEFAULT_SSL_ROOTS_FILE_PATH"] = os.environ["FIRN_CERTIFICATE"]
+from python_support import (INVISIBLE_SECONDS, Failed, Listener, bodies_of, check,
+                            configuration, message, nothing_more, producer, push_consumer, receive,
+                            simple_consumer, started, wait_until)
+from rocketmq import FilterExpression, Producer, TransactionChecker, TransactionResolution
+from rocketmq.grpc_protocol import FilterType
 
-from rocketmq import (ClientConfiguration, ConsumeResult, Credentials, FilterExpression,  # noqa: E402
-                      Message, MessageListener, Producer, PushConsumer, SimpleConsumer,
-                      TransactionChecker, TransactionResolution)
-from rocketmq.grpc_protocol import FilterType  # noqa: E402
-
-AWAIT_SECONDS = 1
-INVISIBLE_SECONDS = 60
 FEATURE_SECONDS = 25
 LOG = Path.home() / "logs" / "rocketmq_python" / "rocketmq_client.log"
 
 
-class Failed(Exception):
-    pass
-
-
-def check(condition, why):
-    if not condition:
-        raise Failed(why)
-
-
-# How a program uses the library.
-
-def configuration(access_key="demo", secret_key="demo-secret"):
-    return ClientConfiguration(os.environ["FIRN_GRPC"], Credentials(access_key, secret_key), "demo")
-
-
-@contextmanager
-def started(client):
-    client.startup()
-    try:
-        yield client
-    finally:
-        client.shutdown()
-
-
-def producer(topic, checker=None, tls=False):
-    return started(Producer(configuration(), (topic,), checker=checker, tls_enable=tls))
-
-
-def simple_consumer(topic, group, filter=None):
-    return started(SimpleConsumer(configuration(), group, {topic: filter or FilterExpression()}, AWAIT_SECONDS))
-
-
-class Listener(MessageListener):
-    """Hands messages to a function that says whether they are done, and notes them."""
-
-    def __init__(self, is_done):
-        self.is_done, self.seen, self.lock = is_done, [], threading.Lock()
-
-    def consume(self, message):
-        done = self.is_done(message)
-        with self.lock:
-            self.seen.append((message, threading.current_thread().name))
-        return ConsumeResult.SUCCESS if done else ConsumeResult.FAILURE
-
-    def attempts(self):
-        with self.lock:
-            return [message.delivery_attempt for message, _ in self.seen]
-
-
-def push_consumer(topic, group, listener):
-    return started(PushConsumer(configuration(), group, listener, {topic: FilterExpression()},
-                                consumption_thread_count=8))
-
-
-def message(topic, body, tag=None, keys=(), properties=None, group=None, deliver_at=None):
-    made = Message()
-    made.topic = topic
-    made.body = body if isinstance(body, bytes) else body.encode()
-    if tag:
-        made.tag = tag
-    for key in keys:
-        made.keys = key
-    for name, value in (properties or {}).items():
-        made.add_property(name, value)
-    if group:
-        made.message_group = group
-    if deliver_at:
-        made.delivery_timestamp = deliver_at  # whole seconds
-    return made
-
-
-def receive(consumer, count, seconds=15):
-    """Receives and acknowledges until `count` messages came; fewer if they do not in time."""
-    got, end = [], time.monotonic() + seconds
-    while len(got) < count and time.monotonic() < end:
-        for one in consumer.receive(16, INVISIBLE_SECONDS):
-            consumer.ack(one)
-            got.append(one)
-    return got
-
-
-def nothing_more(consumer):
-    more = receive(consumer, 1, AWAIT_SECONDS)
-    check(not more, f"one message too many: {more and more[0].body[:40]}")
-
-
-def bodies(messages):
-    return sorted(one.body.decode() for one in messages)
-
-
-def wait_until(condition, seconds, what):
-    end = time.monotonic() + seconds
-    while not condition():
-        check(time.monotonic() < end, f"not within {seconds} s: {what}")
-        time.sleep(0.05)
-
-
-# The features. The function named after it gets the feature's topic and group.
+# The features: a function gets the topic and the group of the feature.
 
 def normal(topic, group):
     """The producer speaks TLS, the consumer does not: one port serves both."""
@@ -147,7 +45,7 @@ def properties(topic, group):
         check(one.properties == given, f"properties {one.properties}")
 
 
-def bodies_(topic, group):
+def bodies(topic, group):
     texts = [b"x", bytes(range(256)), "äöü 消息 \U0001F600".encode(), random.Random(7).randbytes(200_000), b"ab" * 32_768]
     with producer(topic) as sender, simple_consumer(topic, group) as consumer:
         sent = {sender.send(message(topic, text)).message_id: text for text in texts}
@@ -159,7 +57,7 @@ def tags(topic, group):
     with producer(topic) as sender, simple_consumer(topic, group, FilterExpression("A || B")) as consumer:
         for tag in ("A", "B", "C", None):
             sender.send(message(topic, f"tag {tag}", tag))
-        got = bodies(receive(consumer, 2))
+        got = bodies_of(receive(consumer, 2))
         check(got == ["tag A", "tag B"], f"got {got}")
         nothing_more(consumer)
 
@@ -169,7 +67,7 @@ def sql92(topic, group):
     with producer(topic) as sender, simple_consumer(topic, group, wanted) as consumer:
         for price, region in (("4", "eu"), ("6", "eu"), ("7", "us"), ("10", "eu")):
             sender.send(message(topic, f"{price} {region}", properties={"price": price, "region": region}))
-        got = bodies(receive(consumer, 2))
+        got = bodies_of(receive(consumer, 2))
         check(got == ["10 eu", "6 eu"], f"got {got}")
         nothing_more(consumer)
 
@@ -186,7 +84,7 @@ def batch_receive(topic, group):
                 consumer.ack(one)
             sizes.append(len(batch))
             got += batch
-        check(bodies(got) == sorted(map(str, range(32))), f"got {bodies(got)}")
+        check(bodies_of(got) == sorted(map(str, range(32))), f"got {bodies_of(got)}")
         check(max(sizes) == 16, f"batches of {sizes}")
 
 
@@ -228,7 +126,7 @@ def recall(topic, group):
         receipt = sender.send(message(topic, "recalled", deliver_at=due))
         sender.send(message(topic, "kept", deliver_at=due + 1))
         check(sender.recall_message(topic, receipt.recall_handle) == receipt.message_id, "recall names another message")
-        got = bodies(receive(consumer, 1))
+        got = bodies_of(receive(consumer, 1))
         check(got == ["kept"], f"got {got}")
         nothing_more(consumer)
 
@@ -253,7 +151,7 @@ def transaction(end):
             end(first)
             second.commit()
             wanted = ["first", "second"] if end is COMMIT else ["second"]
-            got = bodies(receive(consumer, len(wanted)))
+            got = bodies_of(receive(consumer, len(wanted)))
             check(got == wanted, f"got {got}")
             nothing_more(consumer)
     return feature
@@ -269,7 +167,7 @@ def transaction_check(topic, group):
         sender.send(message(topic, "open"), sender.begin_transaction())
         nothing_more(consumer)
         check(not checker.asked, "asked at once")
-        got = bodies(receive(consumer, 1))
+        got = bodies_of(receive(consumer, 1))
         check(got == ["open"] and checker.asked == ["open"], f"got {got}, asked about {checker.asked}")
 
 
@@ -284,14 +182,14 @@ def change_invisible(topic, group):
         check(again.delivery_attempt == 2 and after >= 7, f"attempt {again.delivery_attempt} after {after:.1f} s")
 
 
-def push(topic, group):
+def push_50(topic, group):
     listener = Listener(lambda _: time.sleep(0.05) or True)
     with push_consumer(topic, group, listener), producer(topic) as sender:
         for n in range(50):
             sender.send(message(topic, f"{n}"))
         wait_until(lambda: len(listener.seen) >= 50, 15, "50 messages")
         time.sleep(1)
-        check(bodies(one for one, _ in listener.seen) == sorted(map(str, range(50))), f"{len(listener.seen)} messages")
+        check(bodies_of(one for one, _ in listener.seen) == sorted(map(str, range(50))), f"{len(listener.seen)} messages")
         check(len({thread for _, thread in listener.seen}) > 1, "one thread only")
 
 
@@ -425,7 +323,7 @@ def server_restart(topic, group):
         check(got.issuperset(answered), f"{len(set(answered) - got)} of {len(answered)} lost")
 
 
-FUNCTIONS = {**globals(), "bodies": bodies_, "push_consumer": push,
+FUNCTIONS = {**globals(), "push_consumer": push_50,
              "transaction_commit": transaction(COMMIT), "transaction_rollback": transaction(ROLLBACK)}
 
 
