@@ -18,6 +18,7 @@ run: setup ## Build and start the service with the demo tenant, in the foregroun
 test: check ## Run every check and every test
 	cargo test --workspace --locked
 	infra/fuzz-api.sh $(TARGET)/debug/firn $(TARGET)/schemathesis
+	python3 firn/tests/clients/table_test.py
 	python3 firn/tests/clients/grpc/run.py $(TARGET)/debug/firn $(TARGET)/clients/grpc
 	python3 firn/tests/clients/mq_http/run.py $(TARGET)/debug/firn $(TARGET)/clients/mq_http
 
