@@ -9,6 +9,7 @@ import argparse
 import hashlib
 import os
 import queue
+import re
 import shutil
 import signal
 import subprocess
@@ -58,6 +59,10 @@ class Result:
 
 class Missing(Exception):
     """A library cannot be installed on this machine."""
+
+
+class Broken(Exception):
+    """A program of ours does not build, although its library is there."""
 
 
 class Server:
@@ -115,15 +120,17 @@ def last_words(text, count=40):
     return " ".join(text.split()[-count:])
 
 
-def run(command, cwd=None, env=None):
-    """A step of an installation."""
+def run(command, cwd=None, env=None, failure=Missing):
+    """A step of an installation; one that needs no registry any more fails as Broken."""
     try:
         done = subprocess.run(command, cwd=cwd, env={**os.environ, **(env or {})}, stdin=subprocess.DEVNULL,
                               capture_output=True, text=True, timeout=INSTALL_SECONDS)
     except (OSError, subprocess.TimeoutExpired) as error:
         raise Missing(str(error)) from error
     if done.returncode != 0:
-        raise Missing(f"{Path(command[0]).name}: {last_words(done.stdout + done.stderr)}")
+        text = done.stdout + done.stderr
+        errors = [line for line in text.splitlines() if re.search(r"\berror\b", line, re.IGNORECASE)]
+        raise failure(f"{Path(command[0]).name}: {errors[0][:300] if errors else last_words(text)}")
 
 
 def need(*tools):
@@ -230,6 +237,10 @@ def try_client(suite, client, features, firn, folder):
         for feature in features:
             print(client.name, feature, "skipped", reason, flush=True)
         return {feature: Result("skipped", reason) for feature in features}
+    except Broken as error:
+        for feature in features:
+            print(client.name, feature, "failed", f"does not build: {error}", flush=True)
+        return {feature: Result("failed", str(error)) for feature in features}
     with tempfile.TemporaryDirectory(dir=folder) as place:
         server = Server(firn, Path(place), suite)
         try:

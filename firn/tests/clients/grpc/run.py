@@ -16,7 +16,7 @@ HERE = Path(__file__).resolve().parent
 sys.dont_write_bytecode = True
 sys.path.insert(0, str(HERE.parent))
 import harness  # noqa: E402
-from harness import Client, installed, need, run  # noqa: E402
+from harness import Broken, Client, installed, need, run  # noqa: E402
 
 FEATURES = {
     "normal": "messages come as they were sent, under the receipt's id, and are acknowledged",
@@ -45,27 +45,25 @@ FEATURES = {
 
 
 def install_java(folder):
-    """Maven works on a copy, since it builds beside its sources."""
-    need("java", "mvn")
+    need("java", "javac", "mvn")
     place, source = folder / "java", HERE / "java"
-    files = sorted(path for path in source.rglob("*") if path.suffix in (".xml", ".java"))
+    classes, library = place / "classes", place / "library"
+    programs = sorted((source / "src" / "main" / "java").glob("*.java"))
 
     def build():
-        for file in files:
-            copy = place / file.relative_to(source)
-            copy.parent.mkdir(parents=True, exist_ok=True)
-            copy.write_bytes(file.read_bytes())
-        run(["mvn", "-q", "-B", "package", "dependency:copy-dependencies", "-DincludeScope=runtime"], cwd=place)
-    installed(place, files, build)
-    path = f"{place / 'target' / 'classes'}:{place / 'target' / 'dependency'}/*"
-    return ["java", f"-Duser.home={place}", "-cp", path, "Main"], {}
+        run(["mvn", "-q", "-B", "-f", source / "pom.xml", "dependency:copy-dependencies",
+             "-DincludeScope=runtime", f"-DoutputDirectory={library}"])
+        run(["javac", "-encoding", "UTF-8", "-d", classes, "-cp", f"{library}/*", *programs], failure=Broken)
+    installed(place, [source / "pom.xml", *programs], build)
+    return ["java", "-cp", f"{classes}:{library}/*", "Main"], {}
 
 
 def install_go(folder):
     need("go")
-    place = folder / "go"
+    place, source = folder / "go", HERE / "go"
     place.mkdir(parents=True, exist_ok=True)
-    run(["go", "build", "-mod=readonly", "-buildvcs=false", "-o", place / "client", "."], cwd=HERE / "go")
+    run(["go", "list", "-mod=readonly", "-deps", "."], cwd=source)
+    run(["go", "build", "-mod=readonly", "-buildvcs=false", "-o", place / "client", "."], cwd=source, failure=Broken)
     # The library writes a log, and below / unless told where.
     return [place / "client"], {"rocketmq.client.logRoot": str(place / "log")}
 

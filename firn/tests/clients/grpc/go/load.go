@@ -94,7 +94,7 @@ func concurrent() error {
 			}
 		}()
 	}
-	waitFor(func() bool { return seen.size() == messages || len(failures) > 0 }, 20*time.Second)
+	waitFor(func() bool { return seen.size() == messages || len(failures) > 0 }, 15*time.Second)
 	if len(failures) > 0 {
 		return <-failures
 	}

@@ -45,7 +45,7 @@ final class Load {
                 });
             }
             free.acquire(IN_FLIGHT);
-            Clients.waitFor(() -> seen.size() == MESSAGES || failure.get() != null, Duration.ofSeconds(20));
+            Clients.waitFor(() -> seen.size() == MESSAGES || failure.get() != null, Duration.ofSeconds(15));
             stop.set(true);
         }
         Clients.check(failure.get() == null, "" + failure.get());
