@@ -54,7 +54,7 @@ def install_java(folder):
         run(["mvn", "-q", "-B", "-f", source / "pom.xml", "dependency:copy-dependencies",
              "-DincludeScope=runtime", f"-DoutputDirectory={library}"])
         run(["javac", "-encoding", "UTF-8", "-d", classes, "-cp", f"{library}/*", *programs], failure=Broken)
-    installed(place, [source / "pom.xml", *programs], build)
+    installed(place, [Path(__file__), source / "pom.xml", *programs], build)
     return ["java", "-cp", f"{classes}:{library}/*", "Main"], {}
 
 
