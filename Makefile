@@ -6,7 +6,7 @@ SHELL := bash
 
 TARGET := $(or $(CARGO_TARGET_DIR),target)
 
-.PHONY: help run test nightly check bench tier waiting flood quota bill sim fuzz fmt clean setup
+.PHONY: help run test nightly check bench tier waiting flood quota bill sim fuzz clients fmt clean setup
 
 help: ## Show the targets
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/'
@@ -18,7 +18,14 @@ run: setup ## Build and start the service with the demo tenant, in the foregroun
 test: check ## Run every check and every test
 	cargo test --workspace --locked
 	infra/fuzz-api.sh $(TARGET)/debug/firn $(TARGET)/schemathesis
+	python3 firn/tests/clients/table_test.py
+	python3 firn/tests/clients/grpc/run.py $(TARGET)/debug/firn $(TARGET)/clients/grpc
 	python3 firn/tests/clients/mq_http/run.py $(TARGET)/debug/firn $(TARGET)/clients/mq_http
+
+clients: setup ## Try the client libraries and write into docs/clients.md what works
+	cargo build --locked --package firn
+	python3 firn/tests/clients/grpc/run.py $(TARGET)/debug/firn $(TARGET)/clients/grpc --table docs/clients.md
+	python3 firn/tests/clients/mq_http/run.py $(TARGET)/debug/firn $(TARGET)/clients/mq_http --table docs/clients.md
 
 fuzz: setup ## Fuzz the HTTP API longer: make fuzz EXAMPLES=200 SEED=1
 	cargo build --locked --package firn

@@ -1,4 +1,4 @@
-"""What the runs of client libraries share: a server, the installing, a client's program.
+"""What the runs of client libraries share: a server, installing, running a client's program.
 
 A run tries each of its clients against a server of its own. A client's program prints on
 stdout `ok FEATURE`, `failed FEATURE REASON`, `unsupported FEATURE REASON` (the library has
@@ -19,6 +19,9 @@ import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import table
+
+PAGE = Path(__file__).resolve().parents[3] / "docs" / "clients.md"
 INSTALL_SECONDS = 600
 START_SECONDS = 60
 STOP_SECONDS = 60
@@ -152,7 +155,7 @@ def python_package(package, program):
             run([sys.executable, "-m", "venv", venv])
             run([python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", package])
         installed(venv, [package, sys.version], build)
-        return [python, program], {}
+        return [python, program], {"PYTHONDONTWRITEBYTECODE": "1"}
     return install
 
 
@@ -241,11 +244,18 @@ def arguments(suite, doc):
     parser.add_argument("folder", type=Path, nargs="?", metavar="FOLDER")
     parser.add_argument("--only", metavar="CLIENT", choices=[client.name for client in suite.clients])
     parser.add_argument("--features", metavar="LIST", help="some features only, separated by commas")
+    parser.add_argument("--table", type=Path, metavar="FILE", help="write the table into this page")
     options = parser.parse_args()
+    if options.table and (options.only or options.features):
+        parser.error("--table needs a whole run")
     options.firn = options.firn.resolve()
     options.folder = (options.folder or options.firn.parent / "clients" / suite.name).resolve()
     options.folder.mkdir(parents=True, exist_ok=True)
     options.features = options.features.split(",") if options.features else list(suite.features)
+    try:
+        table.place(options.table or PAGE, suite)
+    except ValueError as error:
+        parser.error(str(error))
     unknown = set(options.features) - set(suite.features)
     if unknown:
         parser.error(f"no such feature: {', '.join(sorted(unknown))}")
@@ -254,13 +264,23 @@ def arguments(suite, doc):
 
 def main(suite, doc):
     options = arguments(suite, doc)
-    results, skipped = {}, []
-    for client in suite.clients:
-        if options.only in (None, client.name) and client.program.exists():
-            told = try_client(suite, client, options.features, options.firn, options.folder)
-            results[client.name] = told
-            skipped += [f"{client.name}: {result.reason}" for result in told.values() if result.word == "skipped"][:1]
-    for what in skipped:
-        print("=" * 66, f"SKIPPED: a client library was NOT tried: {what}", "=" * 66, sep="\n", file=sys.stderr)
-    failed = any(result.word == "failed" for told in results.values() for result in told.values())
-    sys.exit(1 if failed else 0)
+    clients = [client for client in suite.clients if client.program.exists()]
+    results = {}
+    for client in clients:
+        if options.only in (None, client.name):
+            results[client.name] = try_client(suite, client, options.features, options.firn, options.folder)
+    bad = any(result.word == "failed" for told in results.values() for result in told.values())
+    print(table.render(suite, clients, results), flush=True)
+    if options.table:
+        table.write(options.table, suite, clients, results)
+    elif not bad:
+        difference = table.difference(PAGE, suite, clients, results)
+        if difference:
+            bad = True
+            print(f"{PAGE} says otherwise; `make clients` writes its tables:\n{difference}", file=sys.stderr)
+    for name, told in results.items():
+        reason = next((result.reason for result in told.values() if result.word == "skipped"), None)
+        if reason:
+            print("=" * 66, f"SKIPPED: a client library was NOT tried: {name}: {reason}", "=" * 66,
+                  sep="\n", file=sys.stderr)
+    sys.exit(1 if bad else 0)

@@ -1,12 +1,13 @@
 #!/usr/bin/env python3
 """Runs the unmodified RocketMQ 5 client libraries against a started server.
 
-    run.py FIRN [FOLDER] [--only CLIENT] [--features LIST]
+    run.py FIRN [FOLDER] [--only CLIENT] [--features LIST] [--table FILE]
 
 FIRN is the binary, FOLDER holds what is installed and written (default: beside the
 binary). Prints one line for each client and feature: `CLIENT FEATURE ok`, or `failed`,
-`unsupported` (by the library) or `skipped` with the reason. Leaves with 1 if one failed;
-what cannot be installed on a machine is skipped, and said so at the end.
+`unsupported` (by the library) or `skipped` with the reason, and a table of them all, which
+--table writes into FILE; without it, FILE is docs/clients.md and must say the same. Leaves
+with 1 if one failed; what cannot be installed on a machine is skipped, and said so at the end.
 """
 import sys
 from pathlib import Path
