@@ -141,10 +141,15 @@ fn code_of_field(text: &str) -> Code {
     }
 }
 
+/// Whether the client is the Rust library.
+pub(super) fn is_rust(language: &str) -> bool {
+    language.eq_ignore_ascii_case("rust")
+}
+
 /// The code as this client knows it: the Rust client of before ends with a panic at
 /// codes that came after it.
 pub(super) fn known_to(language: &str, code: Code) -> Code {
-    if !language.eq_ignore_ascii_case("rust") {
+    if !is_rust(language) {
         return code;
     }
     #[allow(

@@ -18,7 +18,7 @@ use super::checks::Asked;
 use super::clients::{Client, OpenStream};
 use super::receive::filter;
 use super::settings::{is_node, of_consumer, of_producer};
-use super::status::{self, Failure, Outcome, known_to};
+use super::status::{self, Failure, Outcome, is_rust, known_to};
 use super::wire::settings::PubSub;
 use super::wire::telemetry_command::Command;
 use super::wire::{
@@ -58,7 +58,9 @@ pub(super) fn open(call: &Arc<Call>, inbound: Streaming<TelemetryCommand>) -> Co
                 Some(Code::TooManyRequests) => tonic::Status::resource_exhausted(text),
                 _ => tonic::Status::failed_precondition(text),
             };
-            Box::pin(stream::iter([Ok(told), Err(end)]))
+            // The Rust library reads on behind an error, for ever.
+            let end = (!is_rust(call.language())).then_some(Err(end));
+            Box::pin(stream::iter([Some(Ok(told)), end].into_iter().flatten()))
         }
     }
 }

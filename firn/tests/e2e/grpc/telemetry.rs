@@ -328,6 +328,17 @@ fn a_stream_that_may_not_be_says_why_and_ends() {
     assert_eq!(code(first.status.as_ref()), Code::ClientIdRequired);
 }
 
+#[test]
+fn the_rust_library_is_refused_without_an_error_at_the_end() {
+    let stack = Stack::start();
+    let client = Grpc::demo(&stack).with("x-mq-language", "RUST");
+    let mut telemetry = Telemetry::open(&client.user("demo", "wrong"));
+    let first = telemetry.next();
+    assert_eq!(code(first.status.as_ref()), Code::Unauthorized);
+    let end = client.handle.block_on(telemetry.hear.message());
+    assert!(end.expect("no error").is_none());
+}
+
 /// Waits until a counter of the gateway stands at a number.
 fn until_counted(stack: &Stack, name: &str, wanted: u64) {
     let mut http = crate::http::Http::new(stack.ops);
