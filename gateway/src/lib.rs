@@ -8,6 +8,7 @@ mod auth;
 mod calls;
 mod config;
 mod connections;
+mod console;
 mod denied;
 mod entry;
 mod error;

@@ -61,7 +61,8 @@ impl Call {
         })
     }
 
-    fn path(&self) -> &str {
+    /// As it was sent, or the form that a tolerated one is brought to.
+    pub(crate) fn path(&self) -> &str {
         let sent = self.req.uri().path();
         self.tolerated.as_deref().unwrap_or(sent)
     }

@@ -49,7 +49,7 @@ use super::{
         files::export_groups, files::groups_template, files::import_groups,
         usage::usage, bills::list, bills::show, bills::verify, bills::price_lists,
         bills::add_prices,
-        openapi, page, home, console,
+        openapi, page, home, crate::console::console,
     ),
     modifiers(&Credentials),
     security(("basic" = []), ("bearer" = []))
@@ -115,15 +115,6 @@ pub(super) async fn home(_: Call) -> Answer {
     Ok(html(HOME))
 }
 
-/// The same page, until there is a console.
-#[utoipa::path(
-    get, path = "/console/", tag = "about", security(()),
-    responses((status = 200, description = "A page", content_type = "text/html"))
-)]
-pub(super) async fn console(_: Call) -> Answer {
-    Ok(html(HOME))
-}
-
 fn html(page: &'static str) -> HttpResponse {
     HttpResponse::Ok()
         .content_type("text/html; charset=utf-8")
@@ -142,6 +133,7 @@ b.m{display:inline-block;width:4.5rem}td,th{text-align:left;padding:.1rem .8rem 
 const HOME: &str = "<!doctype html><html lang=\"en\"><meta charset=\"utf-8\"><title>Firn</title>\
 <style>body{font:16px/1.5 system-ui,sans-serif;max-width:40rem;margin:3rem auto;padding:0 1rem}</style>\
 <h1>Firn</h1><p>Messaging with RocketMQ semantics over HTTP.</p><ul>\
+<li><a href=\"/console/\">/console/</a>: the web console</li>\
 <li><a href=\"/docs\">/docs</a>: the API, call by call</li>\
 <li><a href=\"/openapi.json\">/openapi.json</a>: the same for programs</li>\
 <li><code>/v1/…</code>: the API itself; Basic credentials are accessKey and secretKey</li>\

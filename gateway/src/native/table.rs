@@ -9,6 +9,7 @@ use actix_web::http::Method;
 
 use super::answer::Answer;
 use super::call::Call;
+use crate::console;
 use crate::management;
 use crate::mq_http;
 
@@ -78,10 +79,11 @@ const API_TOKEN: &str = "/v1/instances/{instance}/tokens/{token}";
 pub(super) fn everything() -> Vec<Route> {
     let mut routes = described();
     routes.extend(mq_http::table());
+    routes.extend(console::table());
     routes
 }
 
-/// Those of the APIs of JSON, which have a description.
+/// Those that have a description: the APIs of JSON and a few pages.
 pub(super) fn described() -> Vec<Route> {
     let mut routes = native();
     routes.extend(management::table());
@@ -285,6 +287,6 @@ fn about() -> Vec<Route> {
         route(M::GET, "/openapi.json", docs::openapi),
         route(M::GET, "/docs", docs::page),
         route(M::GET, "/", docs::home),
-        route(M::GET, "/console/", docs::console),
+        route(M::GET, "/console/", console::console),
     ]
 }

@@ -1,0 +1,39 @@
+import { Result, theme } from 'antd';
+import { useEffect, type ReactNode } from 'react';
+import { en } from './en';
+import { useMessages } from './i18n';
+import { zh } from './zh';
+
+interface Props {
+  title: string;
+  /** Beside the title. */
+  extra?: ReactNode;
+  children: ReactNode;
+}
+
+/** A page: its one heading, the title of the window, its content. */
+export function Page({ title, extra, children }: Props) {
+  const { token } = theme.useToken();
+  useEffect(() => {
+    document.title = `${title} · Firn`;
+  }, [title]);
+  return (
+    <article className="page">
+      <div className="page-head">
+        <h1 style={{ color: token.colorTextHeading }}>{title}</h1>
+        {extra}
+      </div>
+      {children}
+    </article>
+  );
+}
+
+/** For a route whose page is not made yet. */
+export function Placeholder({ title }: { title: string }) {
+  const t = useMessages({ zh, en });
+  return (
+    <Page title={title}>
+      <Result status="info" title={t('placeholder.title')} subTitle={t('placeholder.text')} />
+    </Page>
+  );
+}

@@ -1,0 +1,3 @@
+export const zh = {
+  title: '审计日志',
+} as const;

@@ -1,0 +1,3 @@
+export const zh = {
+  title: '用量与账单',
+} as const;

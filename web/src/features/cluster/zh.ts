@@ -1,0 +1,3 @@
+export const zh = {
+  title: '集群信息',
+} as const;

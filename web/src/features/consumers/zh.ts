@@ -1,0 +1,3 @@
+export const zh = {
+  title: '消费组查询',
+} as const;

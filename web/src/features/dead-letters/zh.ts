@@ -1,0 +1,3 @@
+export const zh = {
+  title: '死信',
+} as const;

@@ -1,0 +1,3 @@
+export const zh = {
+  title: '订阅组管理',
+} as const;

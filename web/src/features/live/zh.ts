@@ -1,0 +1,3 @@
+export const zh = {
+  title: '实时消息',
+} as const;

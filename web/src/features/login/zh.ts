@@ -1,0 +1,16 @@
+export const zh = {
+  title: '登录',
+  product: 'Firn 消息服务控制台',
+  tenant: '租户ID',
+  'tenant.hint': '运营方登录时留空',
+  'tenant.wrong': '租户ID是数字',
+  username: '用户名',
+  password: '密码',
+  'username.missing': '请输入用户名',
+  'password.missing': '请输入密码',
+  submit: '登录',
+  expired: '登录已失效，请重新登录',
+  failed: '登录失败',
+  wrong: '租户、用户名或密码不正确',
+  language: 'English',
+} as const;

@@ -1,0 +1,3 @@
+export const zh = {
+  title: '消息查询',
+} as const;

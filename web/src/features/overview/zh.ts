@@ -1,0 +1,3 @@
+export const zh = {
+  title: '概览',
+} as const;

@@ -1,0 +1,3 @@
+export const zh = {
+  title: '顺序暂停组',
+} as const;

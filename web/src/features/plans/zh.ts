@@ -1,0 +1,3 @@
+export const zh = {
+  title: '套餐',
+} as const;

@@ -1,0 +1,3 @@
+export const zh = {
+  title: '拨测页面',
+} as const;

@@ -1,0 +1,6 @@
+import type { Translation } from '@/components/i18n';
+import type { zh } from './zh';
+
+export const en: Translation<typeof zh> = {
+  title: 'Getting started',
+};

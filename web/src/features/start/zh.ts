@@ -1,0 +1,3 @@
+export const zh = {
+  title: '快速接入',
+} as const;

@@ -1,0 +1,3 @@
+export const zh = {
+  title: '主题管理',
+} as const;

@@ -1,0 +1,3 @@
+export const zh = {
+  title: '事务消息',
+} as const;

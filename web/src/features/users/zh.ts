@@ -1,0 +1,3 @@
+export const zh = {
+  title: '应用用户管理',
+} as const;
