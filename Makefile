@@ -6,7 +6,7 @@ SHELL := bash
 
 TARGET := $(or $(CARGO_TARGET_DIR),target)
 
-.PHONY: help run web console-check test nightly check bench tier waiting flood quota bill sim fuzz clients fmt clean setup
+.PHONY: help run web console-check console-tests test nightly check bench tier waiting flood quota bill sim fuzz clients fmt clean setup
 
 help: ## Show the targets
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/'
@@ -19,7 +19,9 @@ web: ## Build the web console, which the next build of the binary then has
 	@infra/setup-web.sh
 	cd web && npm run build
 
-console-check: web ## Check the web console: lint, unit tests, and a browser on every page
+console-check: web console-tests ## Check the web console: lint, unit tests, and a browser on every page
+
+console-tests:
 	@infra/setup-web.sh browser
 	cd web && npm run lint && npm test
 	cargo build --locked --package firn
@@ -27,7 +29,7 @@ console-check: web ## Check the web console: lint, unit tests, and a browser on 
 
 test: web check ## Run every check and every test
 	cargo test --workspace --locked
-	$(MAKE) console-check
+	$(MAKE) console-tests
 	infra/fuzz-api.sh $(TARGET)/debug/firn $(TARGET)/schemathesis
 	python3 firn/tests/clients/table_test.py
 	python3 firn/tests/clients/grpc/run.py $(TARGET)/debug/firn $(TARGET)/clients/grpc
