@@ -16,7 +16,7 @@ interface Props {
   instance: Instance;
   /** Where topics of a file are created; none is all brokers. */
   brokers: readonly string[];
-  /** What is exported; none is all. */
+  /** What is exported, as names or `name@broker`; none is all. */
   wanted: { names: readonly string[]; brokers: readonly string[] };
   /** How the page calls the file to fill in. */
   templateLabel: string;
@@ -47,7 +47,7 @@ export function BatchActions({ kind, instance, brokers, wanted, templateLabel, o
   const getExport = (format: FileFormat) =>
     void get('export', exportPath(instance, kind, format, wanted), `${kind}.${format}`);
   return (
-    <Flex vertical gap="small" className="batch-actions">
+    <Flex vertical gap="small" style={{ marginBottom: 16 }}>
       <Flex wrap gap="small" align="center" role="group" aria-label={t('batch')}>
         <span>{t('batch')}</span>
         {may.manage && (

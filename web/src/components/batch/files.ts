@@ -32,7 +32,7 @@ export function templatePath(instance: Instance, kind: Kind): string {
 }
 
 interface Wanted {
-  /** Ticked ones; none is all. */
+  /** Ticked ones, or `name@broker` for a line of one; none is all. */
   names: readonly string[];
   /** None is all. */
   brokers: readonly string[];

@@ -43,13 +43,12 @@ export function rowKey({ groupName, brokerName }: GroupRow): string {
   return `${groupName} ${brokerName}`;
 }
 
-const unique = (names: string[]) => [...new Set(names)];
-
 /** What an export has: the ticked rows, else all of the chosen broker. */
 export function wantedOf(ticked: readonly GroupRow[], { broker }: Filter): { names: string[]; brokers: string[] } {
-  return ticked.length > 0
-    ? { names: unique(ticked.map((row) => row.groupName)), brokers: unique(ticked.map((row) => row.brokerName)) }
-    : { names: [], brokers: broker === '' ? [] : [broker] };
+  return {
+    names: ticked.map(({ groupName, brokerName }) => `${groupName}@${brokerName}`),
+    brokers: ticked.length > 0 || broker === '' ? [] : [broker],
+  };
 }
 
 export function permissionsOf({ subscribeMap }: GroupRow): Permissions {
