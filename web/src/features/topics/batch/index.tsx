@@ -1,0 +1,16 @@
+import type { Instance } from '@/api/shared';
+
+interface Props {
+  instance: Instance;
+  brokers: readonly string[];
+  /** Names of the topics that are ticked. */
+  selected: readonly string[];
+  /** What the list is limited to; empty is all. */
+  filter: { broker: string; topic: string };
+  onDone: () => void;
+}
+
+export function TopicBatchActions(props: Props) {
+  void props;
+  return null;
+}
