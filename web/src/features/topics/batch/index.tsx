@@ -1,3 +1,4 @@
+import type { ComponentType } from 'react';
 import type { Instance } from '@/api/shared';
 
 interface Props {
@@ -10,7 +11,4 @@ interface Props {
   onDone: () => void;
 }
 
-export function TopicBatchActions(props: Props) {
-  void props;
-  return null;
-}
+export const TopicBatchActions: ComponentType<Props> = () => null;
