@@ -3,11 +3,10 @@ import type { Instance } from '@/api/shared';
 
 interface Props {
   instance: Instance;
+  /** From the page's filter; none is all. */
   brokers: readonly string[];
   /** Names of the topics that are ticked. */
   selected: readonly string[];
-  /** What the list is limited to; empty is all. */
-  filter: { broker: string; topic: string };
   onDone: () => void;
 }
 
