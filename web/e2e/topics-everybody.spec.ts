@@ -23,12 +23,12 @@ test.describe('S-22 6.5 主题管理 for everybody', () => {
         ['depth', '堆积量', 'Backlog'],
         ['tps', 'TPS监控', 'TPS'],
         ['change', '修改', 'Change'],
-        ['reset', '重置消费位置', 'Reset progress'],
+        ['reset', '重置消费位置', 'Reset'],
         ['remove', '删除', 'Delete'],
       ];
       for (const [name, chinese, english] of ACTIONS) {
         const dialog = await act(it, 'orders', zh ? chinese : english);
-        const shown = { route: 'td', depth: 'td', tps: 'canvas', change: 'textarea', reset: 'li', remove: 'input' }[name] ?? 'input';
+        const shown = { route: 'tr[data-row-key] td', depth: 'tr[data-row-key] td', tps: 'canvas', change: 'textarea', reset: 'li', remove: 'input' }[name] ?? 'input';
         await expect(dialog.locator(shown).first()).toBeVisible();
         await it.accessible();
         await it.shot(`topics-${name}`, language);

@@ -1,14 +1,14 @@
 /** The list of topics, for the specs of its area. */
 import type { Locator } from '@playwright/test';
 import { type Console, expect } from './fixtures';
-import { TOPICS } from './guide';
 import { INSTANCE } from './seed';
 
 export const LIST = `/i/${INSTANCE}/topics`;
 
 export const rowOf = (it: Console, topic: string, broker = 'a') =>
   it
-    .table(TOPICS.title)
+    .page.locator('.guide-table')
+    .first()
     .getByRole('row')
     .filter({ has: it.page.getByRole('cell', { name: topic, exact: true }) })
     .filter({ has: it.page.getByRole('cell', { name: broker, exact: true }) });

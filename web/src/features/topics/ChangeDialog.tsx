@@ -2,10 +2,10 @@ import { useQuery } from '@tanstack/react-query';
 import { useMessages } from '@/components/i18n';
 import { useInstance } from '@/components/instance';
 import { QueryState } from '@/components/QueryState';
+import { ViewDialog } from '@/components/ViewDialog';
 import { en } from './en';
 import { PERMISSIONS, topicQuery } from './queries';
 import TopicDialog from './TopicDialog';
-import { ViewDialog } from './ViewDialog';
 import { zh } from './zh';
 
 /** 「编辑Topic」, with what the topic is now and not what the list had of it. */

@@ -3,9 +3,9 @@ import { GuideTable } from '@/components/GuideTable';
 import { useMessages } from '@/components/i18n';
 import { useInstance } from '@/components/instance';
 import { useLocalPaging } from '@/components/paging';
+import { ViewDialog } from '@/components/ViewDialog';
 import { en } from './en';
 import { consumersOf, producersOf, topicsKey } from './queries';
-import { ViewDialog } from './ViewDialog';
 import { zh } from './zh';
 
 interface Props {
@@ -61,7 +61,7 @@ export function ProducersDialog({ topic, group, onClose }: Props) {
     keep: true,
   });
   return (
-    <ViewDialog title={t('clients.producers')} onClose={onClose}>
+    <ViewDialog title={t('clients.producers')} width={960} onClose={onClose}>
       <GuideTable
         name={t('clients.producers')}
         columns={[

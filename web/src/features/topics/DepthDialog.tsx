@@ -5,10 +5,10 @@ import { GuideTable, type Columns } from '@/components/GuideTable';
 import { useMessages } from '@/components/i18n';
 import { useInstance } from '@/components/instance';
 import { useLocalPaging } from '@/components/paging';
+import { ViewDialog } from '@/components/ViewDialog';
 import { en } from './en';
 import { OffsetDialog } from './OffsetDialog';
 import { topicDepth, topicsKey } from './queries';
-import { ViewDialog } from './ViewDialog';
 import { zh } from './zh';
 
 type Row = Awaited<ReturnType<typeof topicDepth>>['rows'][number];

@@ -102,9 +102,8 @@ export function ListPage() {
             {may.manage && <Button onClick={() => setCreating(true)}>{t('create')}</Button>}
             <TopicBatchActions
               instance={instance}
-              brokers={instance.brokers}
+              brokers={filter.broker === '' ? [] : [filter.broker]}
               selected={[...new Set(keys.map(nameOf))]}
-              filter={filter}
               onDone={() => void refresh()}
             />
           </>

@@ -5,9 +5,9 @@ import { useMessages } from '@/components/i18n';
 import { useTimes } from '@/components/instance';
 import { useLocalPaging } from '@/components/paging';
 import type { QueryLike } from '@/components/QueryState';
+import { ViewDialog } from '@/components/ViewDialog';
 import { en } from './en';
 import type { MessageRow } from './queries';
-import { ViewDialog } from './ViewDialog';
 import { statusText } from './words';
 import { zh } from './zh';
 

@@ -5,10 +5,10 @@ import { groupsQuery } from '@/api/shared';
 import { FilterBar } from '@/components/FilterBar';
 import { useMessages } from '@/components/i18n';
 import { useInstance } from '@/components/instance';
+import { ViewDialog } from '@/components/ViewDialog';
 import { en } from './en';
 import { MessageTable } from './MessageTable';
 import { messageAt, topicQuery, topicsKey, type Place } from './queries';
-import { ViewDialog } from './ViewDialog';
 import { zh } from './zh';
 
 interface Values {

@@ -98,6 +98,7 @@ export function ResetDialog({ topic, onClose }: { topic: string; onClose: () => 
       width={860}
       closable={{ 'aria-label': t('close') }}
       mask={{ closable: false }}
+      afterOpenChange={() => form.focusField('group')}
       onCancel={onClose}
       footer={
         reset.isSuccess ? null : (
@@ -108,7 +109,7 @@ export function ResetDialog({ topic, onClose }: { topic: string; onClose: () => 
               </Button>
             )}
             <Button type="primary" danger={isAsked} loading={isRunning} onClick={confirm}>
-              {t('reset.ok')}
+              {t(isAsked ? 'reset.confirm' : 'reset.ok')}
             </Button>
           </>
         )
@@ -124,7 +125,6 @@ export function ResetDialog({ topic, onClose }: { topic: string; onClose: () => 
         <Form.Item name="group" label={t('reset.group')} rules={[{ required: true, message: t('reset.groupMissing') }]}>
           <Select
             showSearch
-            autoFocus
             loading={groups.isPending}
             options={(groups.data ?? []).map(({ name }) => ({ value: name, label: name }))}
           />
@@ -147,6 +147,8 @@ export function ResetDialog({ topic, onClose }: { topic: string; onClose: () => 
                 style={{ width: 260 }}
                 defaultPickerValue={now}
                 showNow={false}
+                // Enter takes the time that was typed and asks for nothing yet.
+                onKeyDown={(event) => event.key === 'Enter' && event.preventDefault()}
               />
             </Form.Item>
           )}

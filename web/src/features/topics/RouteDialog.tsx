@@ -5,9 +5,9 @@ import { GuideTable } from '@/components/GuideTable';
 import { useMessages } from '@/components/i18n';
 import { useInstance } from '@/components/instance';
 import { useLocalPaging } from '@/components/paging';
+import { ViewDialog } from '@/components/ViewDialog';
 import { en } from './en';
 import { PERMISSIONS, topicQuery } from './queries';
-import { ViewDialog } from './ViewDialog';
 import { orderText, permissionText } from './words';
 import { zh } from './zh';
 
@@ -36,7 +36,7 @@ export function RouteDialog({ topic, onClose }: { topic: string; onClose: () => 
   // Addresses need both.
   const both = one.error == null ? brokers : one;
   return (
-    <ViewDialog title={t('route.title', { name: topic })} onClose={onClose}>
+    <ViewDialog title={t('route.title', { name: topic })} width={960} onClose={onClose}>
       {one.data !== undefined && (
         <p>
           <Tag>{orderText(one.data.ordered, t)}</Tag>

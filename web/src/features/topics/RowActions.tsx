@@ -38,7 +38,7 @@ export function RowActions({ row, open, removed }: Props) {
     </Button>
   );
   return (
-    <Space size="middle">
+    <Space size={12}>
       <Link to={path('topics', name)}>{t('detail')}</Link>
       {button('route')}
       {button('depth')}

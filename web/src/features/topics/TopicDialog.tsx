@@ -75,7 +75,7 @@ export default function TopicDialog({ changed, onClose }: Props) {
           { pattern: /^[A-Za-z0-9_-]{1,64}$/, message: t('form.nameHint') },
         ]}
       >
-        <Input maxLength={64} placeholder={t('form.nameHint')} disabled={!isNew} autoFocus={isNew} />
+        <Input maxLength={64} placeholder={t('form.nameHint')} disabled={!isNew} />
       </Form.Item>
       <Form.Item
         name="remark"

@@ -5,10 +5,10 @@ import { useMessages } from '@/components/i18n';
 import { useInstance } from '@/components/instance';
 import { QueryState } from '@/components/QueryState';
 import { TimeChart } from '@/components/TimeChart';
+import { ViewDialog } from '@/components/ViewDialog';
 import { filled } from './curve';
 import { en } from './en';
 import { topicsKey, topicTps, useGroupsOfTopic } from './queries';
-import { ViewDialog } from './ViewDialog';
 import { zh } from './zh';
 
 const ALL = '*';
@@ -41,7 +41,7 @@ export function TpsDialog({ topic, onClose }: { topic: string; onClose: () => vo
   const peak = (values: readonly number[] = []) => Math.max(0, ...values).toFixed(3);
   const options = (names: readonly string[]) => names.map((name) => ({ value: name, label: name }));
   return (
-    <ViewDialog title={t('tps.title', { name: topic })} onClose={onClose}>
+    <ViewDialog title={t('tps.title', { name: topic })} width={960} onClose={onClose}>
       <Form layout="inline" className="filter-bar">
         <Form.Item label={t('tps.broker')} htmlFor="tps-broker">
           <Select

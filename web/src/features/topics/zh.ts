@@ -139,7 +139,7 @@ export const zh = {
   'tps.in': '生产TPS',
   'tps.out': '消费TPS',
   'tps.chart': '主题{name}最近24小时的TPS曲线，每2分钟一个点',
-  'tps.none': '最近24小时没有收发消息',
+  'tps.none': '最近24小时没有收发消息（统计最多滞后1分钟）',
   'tps.peak': '峰值：生产 {produced}，消费 {consumed}',
 
   'reset.title': '重置消费位置',
@@ -155,6 +155,7 @@ export const zh = {
   'reset.note.3': '不指定重置时间点，则所有消息变为未消费；早于消息保留时间的时间点等同于从最早的消息开始。',
   'reset.note.4': '使用1.X版本消费机制的订阅组，重置前必须先关闭所有消费者。',
   'reset.ok': '确定',
+  'reset.confirm': '确认重置',
   'reset.back': '返回修改',
   'reset.preview': '尚未生效：将重置 {total} 个队列，其中 {moved} 个队列的偏移量会改变；{again} 条消息变为未消费，{skipped} 条消息变为已消费。请再次确认。',
   'reset.total': '重置总数: {total}',
