@@ -17,6 +17,8 @@ mod tests;
 use firn_protocol::limits::IMPORT_BYTES_MAX;
 use firn_protocol::{ApiError, ApiResult, ErrorCode};
 
+use crate::entry::excerpt;
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Format {
     Csv,
@@ -97,11 +99,33 @@ pub(crate) struct Listing<F> {
     pub(crate) ignored: Vec<String>,
 }
 
+/// What an export is asked for by name.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Wanted {
+    pub(crate) name: String,
+    /// Only its line of this broker.
+    pub(crate) broker: Option<String>,
+}
+
+impl Wanted {
+    /// `NAME`, or `NAME@BROKER`.
+    pub(crate) fn read(text: &str) -> Self {
+        let (name, broker) = match text.split_once('@') {
+            Some((name, broker)) => (name, Some(excerpt(broker))),
+            None => (text, None),
+        };
+        Self {
+            name: excerpt(name),
+            broker,
+        }
+    }
+}
+
 /// Which lines an export has.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Selection {
-    /// Names; none means all.
-    pub(crate) names: Vec<String>,
+    /// None means all.
+    pub(crate) names: Vec<Wanted>,
     /// Names of brokers; none means all.
     pub(crate) brokers: Vec<String>,
     /// Also what the guide's columns cannot say.
@@ -109,8 +133,12 @@ pub(crate) struct Selection {
 }
 
 impl Selection {
-    fn has_name(&self, name: &str) -> bool {
-        self.names.is_empty() || self.names.iter().any(|wanted| wanted == name)
+    fn has(&self, name: &str, broker: &str) -> bool {
+        let is_wanted = |wanted: &Wanted| {
+            let on = wanted.broker.as_deref();
+            wanted.name == name && on.is_none_or(|on| on == broker)
+        };
+        self.has_broker(broker) && (self.names.is_empty() || self.names.iter().any(is_wanted))
     }
 
     fn has_broker(&self, name: &str) -> bool {

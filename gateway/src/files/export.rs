@@ -31,10 +31,11 @@ impl<T> Export<T> {
         let more = self.more.iter().filter(|_| selection.all_columns);
         let header = self.columns.iter().chain(more);
         let mut rows = vec![header.map(|word| Cell::text(*word)).collect()];
-        for thing in all.filter(|thing| selection.has_name((self.name)(thing))) {
+        for thing in all {
+            let name = (self.name)(thing);
             let brokers = instance.brokers.iter();
             let brokers = brokers.filter(|broker| (self.is_on)(thing, broker));
-            for broker in brokers.filter(|broker| selection.has_broker(&broker.name)) {
+            for broker in brokers.filter(|broker| selection.has(name, &broker.name)) {
                 let mut row = (self.cells)(thing, instance, broker);
                 if selection.all_columns {
                     row.extend((self.more_cells)(thing));

@@ -10,7 +10,7 @@ use firn_protocol::limits::NAMES_LISTED_MAX;
 use firn_protocol::{ApiError, ApiResult, ErrorCode};
 
 use super::answer::{self, Answer};
-use super::call::Call;
+use super::call::{Call, excerpt};
 use super::query::Query;
 use super::shapes::error::ErrorAnswer;
 use super::shapes::import::{FileForm, ImportJson};
@@ -18,7 +18,7 @@ use super::shapes::paths::InstancePath;
 use super::shapes::words::{ColumnsWord, FormatWord};
 use super::{admin_groups, admin_topics, upload};
 use crate::auth::{Action, Identity};
-use crate::files::{Format, Listing, Selection, groups, topics};
+use crate::files::{Format, Listing, Selection, Wanted, groups, topics};
 use crate::ops::Scope;
 use crate::ops::import::{self, Importable, Wish};
 
@@ -28,7 +28,7 @@ use crate::ops::import::{self, Importable, Wish};
     params(
         InstancePath,
         ("format" = inline(FormatWord), Query),
-        ("names" = Option<String>, Query, description = "Topics, separated by commas; default all"),
+        ("names" = Option<String>, Query, description = "Topics, separated by commas; `name@broker` for its line of one broker; default all"),
         ("brokers" = Option<String>, Query, description = "Lines of these brokers alone, separated by commas"),
         ("columns" = inline(Option<ColumnsWord>), Query, description = "`all`: further columns for what the others cannot say"),
     ),
@@ -109,7 +109,7 @@ pub(super) async fn import_topics(call: Call) -> Answer {
     params(
         InstancePath,
         ("format" = inline(FormatWord), Query),
-        ("names" = Option<String>, Query, description = "Groups, separated by commas; default all"),
+        ("names" = Option<String>, Query, description = "Groups, separated by commas; `name@broker` for its line of one broker; default all"),
         ("brokers" = Option<String>, Query, description = "Lines of these brokers alone, separated by commas"),
         ("columns" = inline(Option<ColumnsWord>), Query, description = "`all`: further columns for what the others cannot say"),
     ),
@@ -253,7 +253,7 @@ fn selection<F: Importable>(call: &Call, scope: &Scope, mut query: Query) -> Api
         Some(_) => return Err(ApiError::field("columns", "only all")),
     };
     let selection = Selection {
-        names: take_names(&mut query, "names")?,
+        names: take_wanted(&mut query)?,
         brokers: take_names(&mut query, "brokers")?,
         all_columns,
     };
@@ -263,15 +263,25 @@ fn selection<F: Importable>(call: &Call, scope: &Scope, mut query: Query) -> Api
     Ok(selection)
 }
 
+fn take_wanted(query: &mut Query) -> ApiResult<Vec<Wanted>> {
+    let listed = take_list(query, "names")?;
+    Ok(listed.iter().map(|text| Wanted::read(text)).collect())
+}
+
 fn take_names(query: &mut Query, parameter: &str) -> ApiResult<Vec<String>> {
+    let listed = take_list(query, parameter)?;
+    Ok(listed.iter().map(|name| excerpt(name)).collect())
+}
+
+fn take_list(query: &mut Query, parameter: &str) -> ApiResult<Vec<String>> {
     let text = query.take(parameter).unwrap_or_default();
-    let names = text.split(',').filter(|name| !name.is_empty());
-    let names: Vec<String> = names.map(super::call::excerpt).collect();
-    if names.len() > NAMES_LISTED_MAX {
+    let listed = text.split(',').filter(|name| !name.is_empty());
+    let listed: Vec<String> = listed.map(str::to_owned).collect();
+    if listed.len() > NAMES_LISTED_MAX {
         let rule = format_args!("at most {NAMES_LISTED_MAX} names");
         return Err(ApiError::field(parameter, rule));
     }
-    Ok(names)
+    Ok(listed)
 }
 
 fn download(format: Format, name: &str, file: Vec<u8>) -> HttpResponse {

@@ -9,7 +9,7 @@ use firn_protocol::error::Detail;
 use firn_protocol::{ApiError, ApiResult, Caller, ErrorCode, InstanceId, names};
 
 use super::{Scope, Services, not_found};
-use crate::files::{Line, Listing};
+use crate::files::{Line, Listing, Wanted};
 
 /// How to go about it.
 #[derive(Debug, Default)]
@@ -335,15 +335,17 @@ impl Importable for GroupFields {
 pub(crate) fn require_known<F: Importable>(
     services: &Services,
     scope: &Scope,
-    names: &[String],
+    names: &[Wanted],
     brokers: &[String],
 ) -> ApiResult<()> {
-    for broker in brokers {
+    let named = names.iter().filter_map(|wanted| wanted.broker.as_ref());
+    for broker in brokers.iter().chain(named) {
         scope.broker_named(broker)?;
     }
     let tenants = &*services.tenants;
     let unknown = names
         .iter()
+        .map(|wanted| &wanted.name)
         .find(|name| !F::is_known(tenants, scope.instance.id, name));
     match unknown {
         None => Ok(()),

@@ -217,14 +217,25 @@ async fn lines_of_several_brokers_make_one_topic() {
         .expect(200)
         .json();
     assert_eq!(made["brokers"], json!(["b"]));
-    let path = format!("{TOPICS}/export?format=csv&brokers=b&names=chosen,wide");
-    let file = String::from_utf8(world.get(&path).await.expect(200).bytes).expect("UTF-8");
-    let rows: Vec<&str> = file
-        .lines()
-        .skip(1)
-        .map(|row| row.split(",10.").next().expect("a part"))
-        .collect();
-    assert_eq!(rows, ["chosen,4,6,b", "wide,4,6,b"]);
+    for (query, expected) in [
+        (
+            "brokers=b&names=chosen,wide",
+            &["chosen,4,6,b", "wide,4,6,b"][..],
+        ),
+        // Lines that a person ticked here and there.
+        ("names=chosen@b,wide@a", &["chosen,4,6,b", "wide,4,6,a"]),
+        ("names=wide@a,wide", &["wide,4,6,a", "wide,4,6,b"]),
+        ("brokers=b&names=wide@a", &[]),
+    ] {
+        let path = format!("{TOPICS}/export?format=csv&{query}");
+        let file = String::from_utf8(world.get(&path).await.expect(200).bytes).expect("UTF-8");
+        let rows: Vec<&str> = file
+            .lines()
+            .skip(1)
+            .map(|row| row.split(",10.").next().expect("a part"))
+            .collect();
+        assert_eq!(rows, expected, "{query}");
+    }
 }
 
 #[actix_web::test]
@@ -297,6 +308,8 @@ async fn what_is_no_file_of_ours_is_refused() {
         ("?format=csv&max=1", 400),
         ("?format=csv&names=nothing", 404),
         ("?format=csv&brokers=z", 404),
+        ("?format=csv&names=nothing@a", 404),
+        ("?format=csv&names=nothing@z", 404),
     ] {
         world
             .get(&format!("{TOPICS}/export{query}"))

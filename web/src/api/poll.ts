@@ -1,5 +1,5 @@
 /** How often pages ask again. */
-import { useQuery, type QueryFunction, type QueryKey, type UseQueryResult } from '@tanstack/react-query';
+import { keepPreviousData, useQuery, type QueryFunction, type QueryKey, type UseQueryResult } from '@tanstack/react-query';
 import { useRef } from 'react';
 import { ApiFailure } from './failure';
 
@@ -18,14 +18,17 @@ interface Poll<T> {
   enabled?: boolean;
   /** Milliseconds between two answers when all is well. */
   every?: number;
+  /** Shows what was there before until another page of the same list has come. */
+  keep?: boolean;
 }
 
 /** A query that asks again by itself while the page is looked at. */
-export function usePoll<T>({ queryKey, queryFn, enabled = true, every = EVERY_MS }: Poll<T>): UseQueryResult<T> {
+export function usePoll<T>({ queryKey, queryFn, enabled = true, every = EVERY_MS, keep = false }: Poll<T>): UseQueryResult<T> {
   const failed = useRef<{ times: number; last: ApiFailure | null }>({ times: 0, last: null });
   return useQuery({
     queryKey,
     enabled,
+    ...(keep ? { placeholderData: keepPreviousData } : {}),
     queryFn: async (context): Promise<T> => {
       try {
         const value = await queryFn(context);

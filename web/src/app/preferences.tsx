@@ -37,8 +37,22 @@ function keep(name: string, value: string): void {
 }
 
 /** Contrast of at least 4.5 on its ground, light and dark. */
-const LIGHT = { colorPrimary: '#1557b0', colorLink: '#1557b0', colorTextPlaceholder: '#6b6f76', colorTextDescription: '#5f6368' };
-const DARK = { colorPrimary: '#3b82d9', colorLink: '#7db3f0', colorTextPlaceholder: '#9aa0a6', colorTextDescription: '#a8adb3' };
+const LIGHT = {
+  colorPrimary: '#1557b0',
+  colorLink: '#1557b0',
+  colorError: '#c5221f',
+  colorTextPlaceholder: '#6b6f76',
+  colorTextDescription: '#5f6368',
+};
+const DARK = {
+  colorPrimary: '#3b82d9',
+  colorLink: '#7db3f0',
+  colorError: '#ff8a84',
+  colorTextPlaceholder: '#9aa0a6',
+  colorTextDescription: '#a8adb3',
+};
+/** Dark text on the light red of dangerous buttons. */
+const DARK_BUTTON = { dangerColor: '#141414' };
 
 export function Preferences({ children }: { children: ReactNode }) {
   const [language, setLanguage] = useState<Language>(kept('firn.language') === 'en' ? 'en' : 'zh');
@@ -79,7 +93,10 @@ export function Preferences({ children }: { children: ReactNode }) {
           theme={{
             algorithm: isDark ? theme.darkAlgorithm : theme.defaultAlgorithm,
             token: { ...(isDark ? DARK : LIGHT), borderRadius: 4, motion: !isStill },
-            components: { Menu: { itemSelectedColor: isDark ? '#a9d0ff' : '#0f478f' } },
+            components: {
+              Menu: { itemSelectedColor: isDark ? '#a9d0ff' : '#0f478f' },
+              ...(isDark ? { Button: DARK_BUTTON } : {}),
+            },
           }}
           button={{ autoInsertSpace: false }}
         >

@@ -1,5 +1,5 @@
-import { Input, Modal } from 'antd';
-import { useState } from 'react';
+import { Input, Modal, type InputRef } from 'antd';
+import { useRef, useState } from 'react';
 import type { Question } from './Confirm';
 import { Failure } from './Failure';
 import { en } from './en';
@@ -11,6 +11,7 @@ import { zh } from './zh';
 export default function ConfirmDialog({ question, onClose }: { question: Question; onClose: () => void }) {
   const t = useMessages({ zh, en });
   const notify = useNotice();
+  const input = useRef<InputRef>(null);
   const [typed, setTyped] = useState('');
   const [running, setRunning] = useState(false);
   const [error, setError] = useState<unknown>(null);
@@ -41,6 +42,7 @@ export default function ConfirmDialog({ question, onClose }: { question: Questio
       closable={{ 'aria-label': t('dialog.close') }}
       onOk={run}
       onCancel={onClose}
+      afterOpenChange={() => input.current?.focus()}
     >
       <p>{question.text}</p>
       {typeName !== undefined && (
@@ -48,7 +50,7 @@ export default function ConfirmDialog({ question, onClose }: { question: Questio
           <p>{t('dialog.typeName', { name: typeName })}</p>
           <Input
             value={typed}
-            autoFocus
+            ref={input}
             autoComplete="off"
             onChange={(event) => setTyped(event.target.value)}
             onPressEnter={() => mayRun && !running && void run()}

@@ -32,11 +32,23 @@ export function useFailureText(): (thrown: unknown) => string {
   };
 }
 
+const CLIENT_PARTS = ['kind', 'group', 'instanceName', 'clientAddr'] as const;
+
+/** Clients that keep something from being removed, a line for each: `details.clients`. */
+export function clientsOf(details: ApiFailure['details']): string[] {
+  const { clients } = details;
+  const rows: unknown[] = Array.isArray(clients) ? clients : [];
+  return rows
+    .filter((row): row is Record<string, unknown> => typeof row === 'object' && row !== null)
+    .map((row) => CLIENT_PARTS.map((part) => row[part]).filter((text) => typeof text === 'string').join(' · '));
+}
+
 /** A failure where its data would be, with its code, its request and a way to go on. */
 export function Failure({ error, onRetry, title }: { error: unknown; onRetry?: () => void; title?: string }) {
   const t = useMessages({ zh, en });
   const textOf = useFailureText();
   const failure = asFailure(error);
+  const clients = clientsOf(failure.details);
   return (
     <Alert
       type={failure.status === 429 ? 'warning' : 'error'}
@@ -47,6 +59,16 @@ export function Failure({ error, onRetry, title }: { error: unknown; onRetry?: (
         <>
           <div>{textOf(failure)}</div>
           {failure.isOutcomeUnknown && failure.status !== 0 && <div>{t('failure.outcomeUnknown')}</div>}
+          {clients.length > 0 && (
+            <>
+              <div>{t('failure.clients', { total: Number(failure.details['total'] ?? clients.length) })}</div>
+              <ul>
+                {clients.map((client, at) => (
+                  <li key={at}>{client}</li>
+                ))}
+              </ul>
+            </>
+          )}
           <small>
             {failure.code}
             {failure.requestId !== null && ` · ${t('failure.request', { id: failure.requestId })}`}

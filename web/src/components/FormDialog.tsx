@@ -1,5 +1,5 @@
 import { Form, Modal } from 'antd';
-import { useState, type ReactNode } from 'react';
+import { useRef, useState, type ReactNode } from 'react';
 import { Failure } from './Failure';
 import { en } from './en';
 import { useMessages } from './i18n';
@@ -25,6 +25,8 @@ export function FormDialog<Values extends object>(props: Props<Values>) {
   const t = useMessages({ zh, en });
   const notify = useNotice();
   const [form] = Form.useForm<Values>();
+  const place = useRef<HTMLDivElement>(null);
+  const focusFirst = () => place.current?.querySelector<HTMLElement>('input:enabled, textarea:enabled')?.focus();
   const [saving, setSaving] = useState(false);
   const [error, setError] = useState<unknown>(null);
   const save = async (values: Values) => {
@@ -54,18 +56,21 @@ export function FormDialog<Values extends object>(props: Props<Values>) {
       mask={{ closable: false }}
       onOk={() => form.submit()}
       onCancel={props.onClose}
+      afterOpenChange={focusFirst}
     >
-      <Form<Values>
-        form={form}
-        layout="vertical"
-        initialValues={props.initial}
-        onFinish={(values) => void save(values)}
-        scrollToFirstError
-      >
-        {props.children}
-        {/* Enter in a field saves. */}
-        <button type="submit" hidden disabled={saving} />
-      </Form>
+      <div ref={place}>
+        <Form<Values>
+          form={form}
+          layout="vertical"
+          initialValues={props.initial}
+          onFinish={(values) => void save(values)}
+          scrollToFirstError
+        >
+          {props.children}
+          {/* Enter in a field saves. */}
+          <button type="submit" hidden disabled={saving} />
+        </Form>
+      </div>
       {error !== null && <Failure error={error} />}
     </Modal>
   );

@@ -1,5 +1,5 @@
 import { Table, type TableColumnsType, type TableProps } from 'antd';
-import type { Key } from 'react';
+import { useLayoutEffect, useRef, type Key } from 'react';
 import { Failure } from './Failure';
 import { en } from './en';
 import { useMessages } from './i18n';
@@ -38,8 +38,11 @@ export function GuideTable<Row extends object>(props: Props<Row>) {
   const start = (page - 1) * paging.size;
   const shown = props.total === undefined ? rows.slice(start, start + paging.size) : rows;
   const refresh = () => void query.refetch();
+  const place = useRef<HTMLElement>(null);
+  // Ant measures columns with a hidden copy of their titles, the box for all rows among them: nobody may get into it.
+  useLayoutEffect(() => place.current?.querySelector('.ant-table-measure-row')?.setAttribute('inert', ''));
   return (
-    <section className="guide-table" aria-label={name} aria-busy={query.isFetching}>
+    <section ref={place} className="guide-table" aria-label={name} aria-busy={query.isFetching}>
       {query.error != null && (
         <Failure error={query.error} onRetry={refresh} {...(query.data === undefined ? {} : { title: t('state.stale') })} />
       )}

@@ -31,6 +31,7 @@ export const en: Translation<typeof zh> = {
   'failure.limit.other': 'Too many requests',
   'failure.retryAfter': 'try again in {seconds} s',
   'failure.outcomeUnknown': 'It may have been done all the same: refresh before you try again',
+  'failure.clients': 'Clients online ({total})',
   'dialog.title': 'Please confirm',
   'dialog.confirm': 'OK',
   'dialog.save': 'Save',

@@ -1,3 +1,4 @@
+import { useState } from 'react';
 import { useSearchParams } from 'react-router';
 
 export const PAGE_SIZES = [5, 10, 15, 50] as const;
@@ -32,6 +33,12 @@ export function usePaging(prefix = '', sizeDefault: number = SIZE_DEFAULT): Pagi
         { replace: true },
       ),
   };
+}
+
+/** The same for a table in a dialog, which begins anew each time. */
+export function useLocalPaging(sizeDefault: number = SIZE_DEFAULT): Paging {
+  const [{ page, size }, set] = useState({ page: 1, size: sizeDefault });
+  return { page, size, go: (next, nextSize = size) => set({ page: next, size: nextSize }) };
 }
 
 /** How many pages there are; an empty table has one. */

@@ -28,6 +28,7 @@ export const zh = {
   'failure.limit.other': '请求过于频繁',
   'failure.retryAfter': '请在 {seconds} 秒后重试',
   'failure.outcomeUnknown': '该操作可能已经生效，请刷新后再决定是否重试',
+  'failure.clients': '在线客户端（共{total}个）',
   'dialog.title': '提示',
   'dialog.confirm': '确定',
   'dialog.save': '保存',

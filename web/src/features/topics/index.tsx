@@ -1,9 +1,18 @@
-import { useMessages } from '@/components/i18n';
-import { Placeholder } from '@/components/Page';
-import { en } from './en';
-import { zh } from './zh';
+import { Spin } from 'antd';
+import { lazy, Suspense } from 'react';
+import { Route, Routes } from 'react-router';
+import { ListPage } from './ListPage';
 
+const DetailPage = lazy(() => import('./DetailPage'));
+
+/** 「主题管理」 and, below it, 「详细信息」 of one topic. */
 export function Component() {
-  const t = useMessages({ zh, en });
-  return <Placeholder title={t('title')} />;
+  return (
+    <Suspense fallback={<Spin />}>
+      <Routes>
+        <Route index element={<ListPage />} />
+        <Route path=":topic" element={<DetailPage />} />
+      </Routes>
+    </Suspense>
+  );
 }

@@ -1,0 +1,32 @@
+import type { Translation } from '../i18n';
+import type { zh } from './zh';
+
+export const en: Translation<typeof zh> = {
+  batch: '*Batch',
+  create: 'Batch creation',
+  export: 'Export',
+  'export.xlsx': 'Excel (.xlsx)',
+  'export.csv': 'CSV (.csv)',
+  'import.choose': 'Choose a file or drop it here',
+  'import.hint': 'A CSV or xlsx file in the form of the template, at most 4 MB. No blanks or special characters in names. A bad line does not stop the others.',
+  'import.brokers': 'To be created on brokers: {brokers}',
+  'import.brokers.all': 'To be created on all brokers',
+  'import.type': 'Only .csv and .xlsx files',
+  'import.empty': 'The file is empty',
+  'import.large': 'The file is larger than 4 MB',
+  'import.checking': 'Checking the file…',
+  'import.checked': '{lines} lines: {created} to create, {failed} bad',
+  'import.nothing': 'No line can be created',
+  'import.start': 'Create',
+  'import.again': 'Choose another file',
+  'import.creating': 'Creating: {made} of {expected}',
+  'import.done': '{created} created, {failed} lines failed',
+  'import.ignored': 'Columns that were not used: {columns}',
+  'import.bad': 'Bad lines',
+  'import.line': 'Line',
+  'import.name': 'Name',
+  'import.reason': 'Reason',
+  'import.file': 'File',
+  'import.progress': 'Progress',
+  close: 'Close',
+};

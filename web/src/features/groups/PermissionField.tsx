@@ -1,0 +1,37 @@
+import { Button, Space } from 'antd';
+import { lazy, Suspense, useState } from 'react';
+import { useMessages } from '@/components/i18n';
+import { en } from './en';
+import type { Permissions } from './groups';
+import { zh } from './zh';
+
+const TopicsDialog = lazy(() => import('./TopicsDialog'));
+
+interface Props {
+  /** Both from the `Form.Item` around it. */
+  value?: Permissions;
+  onChange?: (value: Permissions) => void;
+  id?: string;
+}
+
+/** 「选择主题...」 with 「(不限制)」 or 「(已设置1项)」. */
+export function PermissionField({ value = {}, onChange, id }: Props) {
+  const t = useMessages({ zh, en });
+  const [isOpen, setOpen] = useState(false);
+  const count = Object.keys(value).length;
+  return (
+    <>
+      <Space>
+        <Button {...(id === undefined ? {} : { id })} autoInsertSpace={false} onClick={() => setOpen(true)}>
+          {t('choose')}
+        </Button>
+        <span>{count === 0 ? t('unlimited') : t('limited', { count })}</span>
+      </Space>
+      <Suspense>
+        {isOpen && (
+          <TopicsDialog value={value} onSave={(next) => onChange?.(next)} onClose={() => setOpen(false)} />
+        )}
+      </Suspense>
+    </>
+  );
+}
