@@ -1,5 +1,5 @@
 import { useQuery } from '@tanstack/react-query';
-import { Button, Space, Tag } from 'antd';
+import { Button, Space } from 'antd';
 import { useState } from 'react';
 import { clientsPoll, connectionKey, connectionsOf, inconsistentGroups, isOnBroker, type Connection } from '@/api/online';
 import { usePoll } from '@/api/poll';
@@ -9,6 +9,7 @@ import { GuideTable, type Columns } from '@/components/GuideTable';
 import { useMessages, type Translate } from '@/components/i18n';
 import { useInstance } from '@/components/instance';
 import { Page } from '@/components/Page';
+import { Status } from '@/components/Status';
 import { DepthDialog } from './DepthDialog';
 import { en } from './en';
 import { InstancesDialog } from './InstancesDialog';
@@ -36,9 +37,9 @@ function columnsOf(t: Translate<typeof zh>, { inconsistent, show }: Context): Co
         <Space>
           {group}
           {inconsistent.has(group) && (
-            <Tag color="red" title={t('inconsistent.text')}>
-              {t('inconsistent')}
-            </Tag>
+            <span title={t('inconsistent.text')}>
+              <Status is="bad">{t('inconsistent')}</Status>
+            </span>
           )}
         </Space>
       ),
