@@ -85,19 +85,43 @@ async function roleOf({ token, username, tenant }: Login): Promise<Role> {
   return data.role;
 }
 
+/** New tokens for who knows the password; throws the failure to show. */
+async function tokensFor({ username, tenant }: Name, password: string): Promise<Answer> {
+  const { data, error, response } = await open.POST('/v1/auth/login', {
+    body: { username, password, ...(tenant === null ? {} : { tenant }) },
+  });
+  if (data === undefined) {
+    throw failureOf(response, error);
+  }
+  return data;
+}
+
 /** Logs a person in; throws the failure to show. */
 export async function logIn(name: Name, password: string): Promise<void> {
   try {
-    const { data, error, response } = await open.POST('/v1/auth/login', {
-      body: { username: name.username, password, ...(name.tenant === null ? {} : { tenant: name.tenant }) },
-    });
-    if (data === undefined) {
-      throw failureOf(response, error);
-    }
-    const role = await roleOf(take(data, name));
+    const role = await roleOf(take(await tokensFor(name, password), name));
     become({ state: 'in', person: { ...name, role } });
   } catch (thrown) {
     forget();
+    throw asFailure(thrown);
+  }
+}
+
+/** Ends a login at the service; that of this tab goes on if it is another. */
+async function end({ token, refreshToken }: { token: string; refreshToken?: string | null }): Promise<void> {
+  const body = refreshToken == null ? {} : { refreshToken };
+  await open.POST('/v1/auth/logout', { body, headers: { authorization: `Bearer ${token}` } }).catch(() => null);
+}
+
+/** Asks who is logged in for their password once more; throws the failure to show if it is not theirs. */
+export async function confirmPassword(password: string): Promise<void> {
+  if (login === null) {
+    throw asFailure(new Error('nobody is logged in'));
+  }
+  try {
+    // The proof was wanted, and not one more login.
+    await end(await tokensFor(login, password));
+  } catch (thrown) {
     throw asFailure(thrown);
   }
 }
@@ -113,9 +137,7 @@ export async function logOut(): Promise<void> {
   forget();
   become({ state: 'out', why: 'left' });
   if (ending !== null) {
-    const { token, refreshToken } = ending;
-    const body = { refreshToken };
-    await open.POST('/v1/auth/logout', { body, headers: { authorization: `Bearer ${token}` } }).catch(() => null);
+    await end(ending);
   }
 }
 

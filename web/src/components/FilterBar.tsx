@@ -60,12 +60,12 @@ export function InstanceField({ page }: { page: string }) {
 }
 
 /** Broker: 「全部」 (the empty text) or one by its name. */
-export function BrokerField({ name = 'broker' }: { name?: string }) {
+export function BrokerField({ name = 'broker', label }: { name?: string; label?: string }) {
   const t = useMessages({ zh, en });
   const { brokers } = useInstance().instance;
   const options = [{ value: '', label: t('filter.all') }, ...brokers.map((value) => ({ value, label: value }))];
   return (
-    <Form.Item name={name} label={t('filter.broker')}>
+    <Form.Item name={name} label={label ?? t('filter.broker')}>
       <Select className="filter-field" options={options} />
     </Form.Item>
   );
