@@ -6,17 +6,28 @@ SHELL := bash
 
 TARGET := $(or $(CARGO_TARGET_DIR),target)
 
-.PHONY: help run test nightly check bench tier waiting flood quota bill sim fuzz fmt clean setup
+.PHONY: help run web console-check test nightly check bench tier waiting flood quota bill sim fuzz fmt clean setup
 
 help: ## Show the targets
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/'
 
-run: setup ## Build and start the service with the demo tenant, in the foreground
+run: setup web ## Build and start the service with the demo tenant, in the foreground
 	cargo build --release --locked --package firn
 	$(TARGET)/release/firn standalone --bootstrap infra/demo.toml
 
+web: ## Build the web console, which the next build of the binary then has
+	@infra/setup-web.sh
+	cd web && npm run build
+
+console-check: web ## Check the web console: lint, unit tests, and a browser on every page
+	@infra/setup-web.sh browser
+	cd web && npm run lint && npm test
+	cargo build --locked --package firn
+	cd web && FIRN_BIN=$(abspath $(TARGET))/debug/firn npm run e2e
+
 test: check ## Run every check and every test
 	cargo test --workspace --locked
+	$(MAKE) console-check
 	infra/fuzz-api.sh $(TARGET)/debug/firn $(TARGET)/schemathesis
 	python3 firn/tests/clients/mq_http/run.py $(TARGET)/debug/firn $(TARGET)/clients/mq_http
 

@@ -22,7 +22,10 @@ fn main() -> Result<(), Box<dyn Error>> {
         .btree_map(".apache.rocketmq.v2")
         .compile_fds(files)?;
     let table = console(&Path::new(CONSOLE).join("console"))?;
-    fs::write(PathBuf::from(env::var("OUT_DIR")?).join("console_files.rs"), table)?;
+    fs::write(
+        PathBuf::from(env::var("OUT_DIR")?).join("console_files.rs"),
+        table,
+    )?;
     Ok(())
 }
 
@@ -39,7 +42,8 @@ fn console(root: &Path) -> Result<String, Box<dyn Error>> {
             }
         }
     }
-    found.sort();
+    // As texts, which is how they are looked up.
+    found.sort_by_key(|path| path.to_string_lossy().into_owned());
     let mut table = String::from("static FILES: &[File] = &[\n");
     for path in found.iter().filter(|path| kind(path).is_some()) {
         let include = |path: &Path| -> Result<String, Box<dyn Error>> {

@@ -16,6 +16,8 @@ mod bench;
 mod billing;
 #[path = "http/connections.rs"]
 mod connections;
+#[path = "http/console.rs"]
+mod console;
 #[path = "http/consume.rs"]
 mod consume;
 #[path = "http/description.rs"]

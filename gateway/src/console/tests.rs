@@ -25,7 +25,10 @@ async fn get(files: &[File], path: &str, takes_gzip: bool) -> (HttpResponse, Vec
     let response = serve(files, path, takes_gzip).expect("an answer");
     let (response, body) = response.into_parts();
     let bytes = actix_web::body::to_bytes(body).await.expect("a body");
-    (response.set_body(actix_web::body::BoxBody::new(())), bytes.to_vec())
+    (
+        response.set_body(actix_web::body::BoxBody::new(())),
+        bytes.to_vec(),
+    )
 }
 
 fn head<'a>(response: &'a HttpResponse, name: &str) -> &'a str {

@@ -34,7 +34,8 @@ async function patient(request: Request): Promise<Response> {
   return second;
 }
 
-export const api = createClient<paths>({ fetch: patient });
+/** `omit`, because the browser would ask for a password itself when an answer is 401. */
+export const api = createClient<paths>({ fetch: patient, credentials: 'omit' });
 api.use(credentials);
 
 interface Answer<T> {
@@ -81,7 +82,7 @@ export async function managed<R>(answer: Promise<Answer<{ result: R }>>): Promis
 /** A call outside the described shapes, such as a file: the answer as it came, if it is one. */
 export async function raw(path: string, init: RequestInit = {}): Promise<Response> {
   try {
-    const request = new Request(path, init);
+    const request = new Request(path, { ...init, credentials: 'omit' });
     const token = await accessToken();
     if (token !== null) {
       request.headers.set('authorization', `Bearer ${token}`);

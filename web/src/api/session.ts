@@ -37,7 +37,8 @@ const EARLY_MS = 60_000;
 const LIFE_MIN_MS = 60_000;
 const LIFE_MAX_MS = 15 * 60_000;
 
-const open = createClient<paths>();
+/** `omit`, because the browser would ask for a password itself when an answer is 401. */
+const open = createClient<paths>({ credentials: 'omit' });
 let login: Login | null = null;
 let renewal: Promise<string | null> | null = null;
 let session: Session = { state: 'unknown' };

@@ -45,6 +45,7 @@ export function Preferences({ children }: { children: ReactNode }) {
   const [isDark, setDark] = useState(
     () => (kept('firn.colours') ?? (matchMedia('(prefers-color-scheme: dark)').matches ? 'dark' : 'light')) === 'dark',
   );
+  const [isStill] = useState(() => matchMedia('(prefers-reduced-motion: reduce)').matches);
   dayjs.locale(language === 'zh' ? 'zh-cn' : 'en');
   useEffect(() => {
     document.documentElement.lang = language === 'zh' ? 'zh-CN' : 'en';
@@ -77,7 +78,8 @@ export function Preferences({ children }: { children: ReactNode }) {
           locale={language === 'zh' ? zhCN : enUS}
           theme={{
             algorithm: isDark ? theme.darkAlgorithm : theme.defaultAlgorithm,
-            token: { ...(isDark ? DARK : LIGHT), borderRadius: 4 },
+            token: { ...(isDark ? DARK : LIGHT), borderRadius: 4, motion: !isStill },
+            components: { Menu: { itemSelectedColor: isDark ? '#a9d0ff' : '#0f478f' } },
           }}
           button={{ autoInsertSpace: false }}
         >

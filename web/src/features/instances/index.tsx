@@ -1,5 +1,5 @@
 import { useQuery } from '@tanstack/react-query';
-import { Button, Space, Tag } from 'antd';
+import { Button, Space } from 'antd';
 import { lazy, Suspense, useState } from 'react';
 import { Link } from 'react-router';
 import { usePoll } from '@/api/poll';
@@ -9,6 +9,7 @@ import { useMessages, type Translate } from '@/components/i18n';
 import { instanceKey, instancePath } from '@/components/instance';
 import { Page } from '@/components/Page';
 import { usePerson } from '@/components/session';
+import { Status } from '@/components/Status';
 import { minuteText } from '@/components/time';
 import { en } from './en';
 import { MoreActions } from './MoreActions';
@@ -55,7 +56,7 @@ function columnsOf(t: T, { all, plans, tenants }: Context): Columns<Instance> {
     {
       key: 'status',
       title: t('status'),
-      render: (_, { status }) => <Tag color={status === 'running' ? 'green' : 'red'}>{t(`status.${status}`)}</Tag>,
+      render: (_, { status }) => <Status is={status === 'running' ? 'good' : 'bad'}>{t(`status.${status}`)}</Status>,
     },
     { key: 'type', title: t('type'), render: (_, instance) => typeText(instance.plan, t) },
     {
