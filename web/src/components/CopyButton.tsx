@@ -12,6 +12,7 @@ function copySelected(text: string): void {
   field.style.position = 'fixed';
   document.body.append(field);
   field.select();
+  // eslint-disable-next-line @typescript-eslint/no-deprecated -- there is nothing else without TLS
   document.execCommand('copy');
   field.remove();
 }

@@ -1,10 +1,10 @@
 import { useQuery } from '@tanstack/react-query';
-import { Button, DatePicker, Form, Input, Select, Space, Typography } from 'antd';
+import { Button, DatePicker, Form, Input, Select, Typography } from 'antd';
 import dayjs, { type Dayjs } from 'dayjs';
 import { lazy, Suspense, useState } from 'react';
 import { useSearchParams } from 'react-router';
 import { api, call, managed } from '@/api/client';
-import { firstPages } from '@/api/pages';
+import { usePages } from '@/api/pages';
 import { usePoll } from '@/api/poll';
 import { groupsQuery, type Schemas } from '@/api/shared';
 import { useConfirm } from '@/components/Confirm';
@@ -26,8 +26,6 @@ const RedriveDialog = lazy(() => import('./RedriveDialog'));
 type Letter = Schemas['MessageJson'];
 const FORM = 'YYYY-MM-DD HH:mm:ss';
 const PAGE = 100;
-/** What has been looked through far is not looked through again as often. */
-const EVERY_MS = 15_000;
 
 interface Filters {
   group: string;
@@ -47,30 +45,28 @@ function useFilters(): [Filters, (next: Filters) => void] {
     from: from > 0 ? from : null,
   };
   const change = (next: Filters) => {
-    const all = Object.entries(next).map(([name, value]) => [name, String(value ?? '')] as const);
-    setParams(all.filter(([, value]) => value !== '').map(([name, value]) => [name, value]));
+    const all = Object.entries(next).map(([name, value]): [string, string] => [name, String(value ?? '')]);
+    setParams(all.filter(([, value]) => value !== ''));
   };
   return [filters, change];
 }
 
 /** Dead letters of a group, oldest first on each broker, as far as pages are loaded. */
-function useLetters({ group, tags, from }: Filters, pages: number) {
+function useLetters({ group, tags, from }: Filters) {
   const { instance, management } = useInstance();
   const topic = `%DLQ%${group}`;
   const enabled = group !== '';
   const key = ['instance', instance.id, 'dead-letters', group];
   const filter = tags === '' ? {} : { filter: tags };
-  const letters = usePoll({
-    queryKey: [...key, tags, from, pages],
+  const { query: letters, more } = usePages({
+    queryKey: [...key, tags, from],
     enabled,
-    every: EVERY_MS * pages,
-    queryFn: () =>
-      firstPages(async (cursor) => {
-        const query = { from: from === null ? 'earliest' : String(from), max: PAGE, ...filter, ...cursor };
-        const params = { path: { instance: instance.id, topic }, query };
-        const got = await call(api.GET('/v1/instances/{instance}/topics/{topic}/peek', { params }));
-        return { items: got.messages, cursor: got.cursor ?? null };
-      }, pages),
+    page: async (cursor) => {
+      const query = { from: from === null ? 'earliest' : String(from), max: PAGE, ...filter, ...cursor };
+      const params = { path: { instance: instance.id, topic }, query };
+      const got = await call(api.GET('/v1/instances/{instance}/topics/{topic}/peek', { params }));
+      return { items: got.messages, cursor: got.cursor ?? null };
+    },
   });
   const count = usePoll({
     queryKey: [...key, 'count'],
@@ -82,7 +78,7 @@ function useLetters({ group, tags, from }: Filters, pages: number) {
       return data.msgNowNums;
     },
   });
-  return { letters, count, again: () => Promise.all([letters.refetch(), count.refetch()]) };
+  return { letters, more, count, again: () => Promise.all([letters.refetch(), count.refetch()]) };
 }
 
 function columnsOf(t: Translate<typeof zh>, second: (ms: number) => string, open: (letter: Letter) => void): Columns<Letter> {
@@ -144,17 +140,15 @@ export function Component() {
   const { second } = useTimes();
   const confirm = useConfirm();
   const [filters, setFilters] = useFilters();
-  const [pages, setPages] = useState(1);
   const [ticked, setTicked] = useState<string[]>([]);
   const [opened, setOpened] = useState<Letter | null>(null);
   const [redriven, setRedriven] = useState<'ticked' | 'all' | null>(null);
-  const { letters, count, again } = useLetters(filters, pages);
+  const { letters, more, count, again } = useLetters(filters);
   const { group, origin, tags, from } = filters;
   const loaded = letters.data?.items ?? [];
   const rows = origin === '' ? loaded : loaded.filter((letter) => letter.origin?.topic === origin);
   const origins = [...new Set([origin, ...loaded.map((letter) => letter.origin?.topic ?? '')])].filter((name) => name !== '').sort();
   const search = (values: Omit<Filters, 'from'> & { from: Dayjs | null }) => {
-    setPages(1);
     setTicked([]);
     const start = values.from === null ? null : msOfText(values.from.format(FORM), instance.timeZone);
     setFilters({ ...values, from: start });
@@ -209,7 +203,7 @@ export function Component() {
             loaded={loaded.length}
             hasMore={letters.data?.hasMore === true}
             isFetching={letters.isFetching}
-            onMore={() => setPages(pages + 1)}
+            onMore={more}
           />
         </>
       )}
