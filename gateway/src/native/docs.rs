@@ -15,8 +15,8 @@ use super::answer::Answer;
 use super::call::Call;
 use super::{
     admin_groups, admin_instances, admin_people, admin_tenants, admin_tokens, admin_topics,
-    admin_users, audit, auth, bills, consume, files, messages, parked, peek, purge, queries,
-    quota, sessions, stream, transactions, usage,
+    admin_users, audit, auth, bills, consume, files, messages, parked, peek, purge, queries, quota,
+    sessions, stream, transactions, usage,
 };
 
 #[derive(OpenApi)]

@@ -29,10 +29,5 @@ pub(super) async fn quota(call: Call) -> Answer {
     let used = ops::used(services, &scope).await?;
     let plan = services.tenants.plan(&instance.plan);
     let refused = services.admission.recent.of(instance.id, services.now());
-    answer::ok(&QuotaAnswer::new(
-        instance,
-        plan.as_deref(),
-        &used,
-        refused,
-    ))
+    answer::ok(&QuotaAnswer::new(instance, plan.as_deref(), &used, refused))
 }

@@ -384,6 +384,12 @@ async fn rights_by_caller_and_route() {
         ),
         (
             "GET",
+            "/v1/instances/demo/quota",
+            Value::Null,
+            [200, 200, 200, 200, 403, 404, 404, 404],
+        ),
+        (
+            "GET",
             "/v1/instances/demo/usage",
             Value::Null,
             [200, 200, 200, 200, 403, 404, 404, 404],
