@@ -48,12 +48,12 @@ function Tables({ groups }: { groups: readonly Group[] }) {
   };
   return (
     <>
-      <Typography.Title level={2} style={{ fontSize: '1.1rem' }}>
+      <Typography.Title level={2}>
         {t('parked')}
       </Typography.Title>
       <Typography.Paragraph>{t('parked.note')}</Typography.Paragraph>
       <ParkedTable query={parked} onView={setOpened} onRelease={release} />
-      <Typography.Title level={2} style={{ fontSize: '1.1rem' }}>
+      <Typography.Title level={2}>
         {t('blocked')}
       </Typography.Title>
       <Typography.Paragraph>{t('blocked.note')}</Typography.Paragraph>
