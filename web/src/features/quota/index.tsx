@@ -17,14 +17,21 @@ import { zh } from './zh';
 type T = Translate<typeof zh>;
 type Refused = Schemas['RefusedJson'];
 type Limit = Schemas['LimitJson'];
-type Keys<Prefix extends string> = Extract<keyof typeof zh, `${Prefix}.${string}`>;
 
 const ROWS = 15;
 
+const LIMITS = ['tps', 'topicTps', 'topics', 'groups', 'brokers', 'storageBytes', 'connections', 'messageBytes', 'retentionHours'] as const;
+const REASONS = ['instance', 'topic', 'groupTopic', 'connections'] as const;
+
 /** A word of the service that this console does not know is shown as it is. */
-function wordOf<Prefix extends 'limit' | 'reason'>(t: T, prefix: Prefix, name: string): string {
-  const key = `${prefix}.${name}`;
-  return key in zh ? t(key as Keys<Prefix>) : name;
+function limitText(t: T, name: string): string {
+  const known = LIMITS.find((word) => word === name);
+  return known === undefined ? name : t(`limit.${known}`);
+}
+
+function reasonText(t: T, limit: string): string {
+  const known = REASONS.find((word) => word === limit);
+  return known === undefined ? limit : t(`reason.${known}`);
 }
 
 function Share({ limit, t }: { limit: Limit; t: T }) {
@@ -41,7 +48,7 @@ function Share({ limit, t }: { limit: Limit; t: T }) {
         showInfo={false}
         style={{ width: '12rem', margin: 0 }}
         status={level === 'full' ? 'exception' : 'normal'}
-        aria-label={wordOf(t, 'limit', limit.name)}
+        aria-label={limitText(t, limit.name)}
       />
       <span>{percent}%</span>
       {level !== 'good' && <Status is={level === 'full' ? 'bad' : 'waiting'}>{t(level)}</Status>}
@@ -51,7 +58,7 @@ function Share({ limit, t }: { limit: Limit; t: T }) {
 
 function limitColumns(t: T): Columns<Limit> {
   return [
-    { key: 'name', title: t('name'), render: (_, { name }) => wordOf(t, 'limit', name) },
+    { key: 'name', title: t('name'), render: (_, { name }) => limitText(t, name) },
     { key: 'used', title: t('used'), render: (_, { name, used }) => (used == null ? t('unknown') : amountText(name, used)) },
     { key: 'max', title: t('max'), render: (_, { name, max }) => (max == null ? t('unlimited') : amountText(name, max)) },
     { key: 'share', title: t('share'), render: (_, limit) => <Share limit={limit} t={t} /> },
@@ -61,7 +68,7 @@ function limitColumns(t: T): Columns<Limit> {
 function refusedColumns(t: T, second: (ms: number) => string): Columns<Refused> {
   return [
     { key: 'limit', title: t('limit'), dataIndex: 'limit' },
-    { key: 'reason', title: t('reason'), render: (_, { limit }) => wordOf(t, 'reason', limit) },
+    { key: 'reason', title: t('reason'), render: (_, { limit }) => reasonText(t, limit) },
     { key: 'what', title: t('what'), dataIndex: 'what' },
     { key: 'max', title: t('max'), dataIndex: 'max' },
     { key: 'count', title: t('count'), dataIndex: 'count' },

@@ -160,7 +160,10 @@ export function node({ grpc, instance, accessKey, secretKey, topic, group }: Pla
     file: 'hello.js',
     code: `const { Producer, SimpleConsumer } = require('rocketmq-client-nodejs');
 
+// Without one the library writes a file in the home directory.
+const logger = { debug() {}, info() {}, warn: console.warn, error: console.error };
 const options = {
+  logger,
   endpoints: ${quoted(grpc)},
   namespace: ${quoted(instance)},
   sessionCredentials: { accessKey: ${quoted(accessKey)}, accessSecret: ${quoted(secretKey)} },
@@ -197,8 +200,8 @@ export function rust({ grpc, accessKey, secretKey, topic, group }: Place): Snipp
     key: 'rust',
     title: 'Rust',
     install: `cargo add rocketmq@=5.0.0
-cargo add tokio --features macros,rt-multi-thread
-cargo add time --features local-offset`,
+cargo add tokio@1 --features macros,rt-multi-thread
+cargo add time@0.3 --features local-offset`,
     file: 'src/main.rs',
     code: `use std::time::Duration;
 
@@ -212,6 +215,7 @@ fn options() -> ClientOption {
     options.set_access_url(${quoted(grpc)});
     options.set_access_key(${quoted(accessKey)});
     options.set_secret_key(${quoted(secretKey)});
+    options.set_long_polling_timeout(Duration::from_secs(10));
     options
 }
 
