@@ -7,6 +7,7 @@
 
 mod bucket;
 mod hold;
+mod recent;
 mod refusal;
 mod renewal;
 
@@ -20,7 +21,7 @@ use std::sync::{Arc, OnceLock};
 use firn_protocol::api::shares::LimitKey;
 use firn_protocol::catalogue::{Group, Instance, Topic};
 use firn_protocol::limits::{RATE_LIMITS_MAX, TPS_MAX};
-use firn_protocol::{ApiError, ApiResult, InstanceId, TopicKey};
+use firn_protocol::{ApiError, ApiResult, InstanceId, Timestamp, TopicKey};
 use firn_runtime::Clock;
 use parking_lot::{Mutex, RwLock};
 use rustc_hash::{FxBuildHasher, FxHashMap};
@@ -31,6 +32,7 @@ use crate::config::GatewayMutant;
 use crate::ops::Target;
 use bucket::{Bucket, Rate, Taken};
 use hold::Hold;
+pub(crate) use recent::{Recent, Refused};
 pub(crate) use refusal::RateLimit;
 use refusal::Refusal;
 use renewal::{Sharing, Turn};
@@ -57,6 +59,8 @@ pub struct Admission {
     /// Absent in a gateway that shares with nobody.
     sharing: OnceLock<Sharing>,
     turn: Mutex<Turn>,
+    /// What was refused lately.
+    pub(crate) recent: Arc<Recent>,
     /// Told when a limit in use has no share.
     needed: Notify,
     mutant: Option<GatewayMutant>,
@@ -144,6 +148,7 @@ impl Admission {
             hold: RwLock::new(Hold::alone()),
             sharing: OnceLock::new(),
             turn: Mutex::default(),
+            recent: Arc::default(),
             needed: Notify::new(),
             mutant: None,
         }
@@ -172,7 +177,7 @@ impl Admission {
                 }
                 grant.count = taken.count;
                 let wait = bucket.wait(&hold, now_ms);
-                let refusal = Refusal::new(demand, *key, *rate, wait);
+                let refusal = Refusal::new(demand, *key, *rate, wait, self);
                 let is_told = self.mutant != Some(GatewayMutant::HideLimit);
                 grant.refusal = is_told.then(|| Box::new(refusal));
             }
@@ -212,6 +217,7 @@ impl Admission {
         for shard in &self.shards {
             forget_spare(&mut shard.write(), &hold, now_ms);
         }
+        self.recent.tick(Timestamp(self.clock.now_ms()));
     }
 
     fn now_ms(&self) -> u64 {
@@ -257,7 +263,7 @@ impl Grant {
         self.count
     }
 
-    /// What those are told that it does not reach.
+    /// What those are told that it does not reach; counted as a refusal.
     pub(crate) fn refused(&self) -> ApiError {
         let refusal = self.refusal.as_deref();
         refusal.map_or_else(Refusal::unknown, Refusal::error)

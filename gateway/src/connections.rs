@@ -89,6 +89,13 @@ impl Connections {
         Ok(())
     }
 
+    /// Of one instance, as far as it is known how many others have.
+    pub(crate) fn open(&self, instance: InstanceId) -> u64 {
+        let counts = self.0.lock();
+        let known = counts.get(&instance).copied().unwrap_or_default();
+        u64::from(known.here) + u64::from(known.elsewhere)
+    }
+
     /// Of each instance that has any here.
     pub(crate) fn counts(&self) -> Vec<(InstanceId, u32)> {
         let counts = self.0.lock();

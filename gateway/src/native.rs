@@ -28,6 +28,7 @@ mod peek;
 mod purge;
 mod queries;
 pub(crate) mod query;
+mod quota;
 mod router;
 mod sessions;
 mod shapes;

@@ -16,6 +16,7 @@ pub(crate) mod page;
 pub(crate) mod parked;
 pub(crate) mod peek;
 pub(crate) mod purge;
+pub(crate) mod quota;
 pub(crate) mod recall;
 pub(crate) mod receive;
 pub(crate) mod redrive;
@@ -85,6 +86,16 @@ pub(crate) struct Services {
 impl Services {
     pub(crate) fn now(&self) -> Timestamp {
         Timestamp(self.clock.now_ms())
+    }
+
+    /// Counts a call that found its instance with as many connections as it may have.
+    pub(crate) fn connection_refused(&self, instance: &Instance) {
+        self.metrics.connections_refused.inc();
+        let max = self.tenants.plan(&instance.plan);
+        let max = max.map_or(0, |plan| plan.connections);
+        let what = format!("instance '{}'", instance.name);
+        let recent = &self.admission.recent;
+        recent.note(instance.id, "connections", (&what, max), self.now());
     }
 
     /// Opens a handle that was given out for a (group, topic) of this instance.

@@ -48,6 +48,8 @@ mod management;
 mod people;
 #[path = "http/queries.rs"]
 mod queries;
+#[path = "http/quota.rs"]
+mod quota;
 #[path = "http/rights.rs"]
 mod rights;
 #[path = "http/send.rs"]

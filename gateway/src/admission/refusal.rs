@@ -1,11 +1,13 @@
 //! How a refusal is told: the limit, its value, and when to come again.
 
+use std::sync::Arc;
+
 use firn_protocol::api::shares::LimitKey;
 use firn_protocol::error::Detail;
-use firn_protocol::{ApiError, ErrorCode};
+use firn_protocol::{ApiError, ErrorCode, InstanceId, Timestamp};
 
-use super::Demand;
 use super::bucket::{Rate, Wait};
+use super::{Admission, Demand, Recent};
 
 const LIMIT_TPS: &str = "limitTps";
 const RETRY_AFTER_MS: &str = "retryAfterMs";
@@ -17,10 +19,19 @@ pub(super) struct Refusal {
     what: String,
     tps: u64,
     wait: Wait,
+    instance: InstanceId,
+    at: Timestamp,
+    recent: Arc<Recent>,
 }
 
 impl Refusal {
-    pub(super) fn new(demand: &Demand<'_>, key: LimitKey, rate: Rate, wait: Wait) -> Self {
+    pub(super) fn new(
+        demand: &Demand<'_>,
+        key: LimitKey,
+        rate: Rate,
+        wait: Wait,
+        admission: &Admission,
+    ) -> Self {
         let (limit, what) = match key {
             LimitKey::Instance(_) => ("instance", format!("instance '{}'", demand.instance.name)),
             LimitKey::Topic(..) => ("topic", format!("topic '{}'", demand.topic)),
@@ -34,10 +45,16 @@ impl Refusal {
             what,
             tps: rate.tps,
             wait,
+            instance: demand.instance.id,
+            at: Timestamp(admission.clock.now_ms()),
+            recent: admission.recent.clone(),
         }
     }
 
+    /// Counts as one.
     pub(super) fn error(&self) -> ApiError {
+        let what = (self.what.as_str(), self.tps);
+        self.recent.note(self.instance, self.limit, what, self.at);
         let text = format!(
             "over the limit of {} messages a second of {}",
             self.tps, self.what

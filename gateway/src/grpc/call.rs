@@ -100,7 +100,7 @@ impl Call {
         });
         let result = taken.unwrap_or(Ok(()));
         if result.is_err() {
-            services.metrics.connections_refused.inc();
+            services.connection_refused(&scope.instance);
         }
         result
     }

@@ -186,7 +186,7 @@ impl Call {
             }
         };
         if result.is_err() {
-            services.metrics.connections_refused.inc();
+            services.connection_refused(&scope.instance);
         }
         result
     }

@@ -15,7 +15,7 @@ use super::answer::Answer;
 use super::call::Call;
 use super::{
     admin_groups, admin_instances, admin_people, admin_tenants, admin_tokens, admin_topics,
-    admin_users, audit, auth, bills, consume, files, messages, parked, peek, purge, queries,
+    admin_users, audit, auth, bills, consume, files, messages, parked, peek, purge, queries, quota,
     sessions, stream, transactions, usage,
 };
 
@@ -47,7 +47,7 @@ use super::{
         admin_people::show, admin_people::change, admin_people::remove,
         files::export_topics, files::topics_template, files::import_topics,
         files::export_groups, files::groups_template, files::import_groups,
-        usage::usage, bills::list, bills::show, bills::verify, bills::price_lists,
+        quota::quota, usage::usage, bills::list, bills::show, bills::verify, bills::price_lists,
         bills::add_prices,
         openapi, page, home, crate::console::console,
     ),

@@ -11,6 +11,7 @@ pub(super) mod import;
 pub(super) mod message;
 pub(super) mod paths;
 pub(super) mod person;
+pub(super) mod quota;
 mod quoted;
 pub(super) mod send;
 pub(super) mod session;

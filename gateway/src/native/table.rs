@@ -16,7 +16,7 @@ use crate::mq_http;
 use super::{
     admin_groups, admin_instances, admin_people, admin_tenants, admin_tokens, admin_topics,
     admin_users, audit, auth, bills, consume, docs, files, messages, parked, peek, purge, queries,
-    sessions, stream, transactions, usage,
+    quota, sessions, stream, transactions, usage,
 };
 
 type Work = Pin<Box<dyn Future<Output = Answer>>>;
@@ -56,6 +56,7 @@ const BILLS: &str = "/v1/tenants/{tenant}/bills";
 const BILL: &str = "/v1/tenants/{tenant}/bills/{month}";
 const BILL_VERIFY: &str = "/v1/tenants/{tenant}/bills/{month}/verify";
 const PRICE_LISTS: &str = "/v1/price-lists";
+const QUOTA: &str = "/v1/instances/{instance}/quota";
 const USAGE: &str = "/v1/instances/{instance}/usage";
 const PLANS: &str = "/v1/plans";
 const INSTANCES: &str = "/v1/instances";
@@ -272,6 +273,7 @@ fn of_tenants() -> Vec<Route> {
 fn billing() -> Vec<Route> {
     use Method as M;
     vec![
+        route(M::GET, QUOTA, quota::quota),
         route(M::GET, USAGE, usage::usage),
         route(M::GET, BILLS, bills::list),
         route(M::GET, BILL, bills::show),

@@ -78,6 +78,11 @@ pub(crate) fn first_step(now: Timestamp) -> Timestamp {
     Timestamp((step(now) + 1).saturating_sub(STEPS) * SLOT_MS)
 }
 
+/// When the last whole steps before now begin.
+pub(crate) fn steps_ago(now: Timestamp, steps: u64) -> Timestamp {
+    Timestamp(step(now).saturating_sub(steps) * SLOT_MS)
+}
+
 fn step(time: Timestamp) -> u64 {
     time.0 / SLOT_MS
 }

@@ -384,6 +384,12 @@ async fn rights_by_caller_and_route() {
         ),
         (
             "GET",
+            "/v1/instances/demo/quota",
+            Value::Null,
+            [200, 200, 200, 200, 403, 404, 404, 404],
+        ),
+        (
+            "GET",
             "/v1/instances/demo/usage",
             Value::Null,
             [200, 200, 200, 200, 403, 404, 404, 404],
@@ -483,7 +489,9 @@ fn allowed(scope: &str, method: &str, path: &str) -> bool {
     let parts: Vec<&str> = rest.split('/').skip(1).collect();
     let needed: &[&str] = match (method, parts.as_slice()) {
         ("GET", []) => return true,
-        ("GET", ["usage"] | ["topics" | "groups", "export" | "template"]) => &["read", "manage"],
+        ("GET", ["usage" | "quota"] | ["topics" | "groups", "export" | "template"]) => {
+            &["read", "manage"]
+        }
         ("POST", ["topics" | "groups", "import"]) => &["manage"],
         ("GET", ["sessions" | "topics" | "groups"] | ["topics" | "groups", _])
         | ("GET", ["groups", _, "lag" | "parked"]) => &["read", "manage"],

@@ -9,7 +9,7 @@ export interface Question {
   text: ReactNode;
   /** For what cannot be undone: the name must be typed. */
   typeName?: string;
-  /** Does it; while it runs the dialog stays, when it fails the dialog shows why. */
+  /** Does it; while it runs the dialog stays, when it fails the dialog shows why. A text is the note afterwards. */
   run: () => Promise<unknown>;
   /** The note afterwards; 「操作成功」 unless told. */
   done?: string;

@@ -21,8 +21,8 @@ export default function ConfirmDialog({ question, onClose }: { question: Questio
     setRunning(true);
     setError(null);
     try {
-      await question.run();
-      notify(question.done ?? t('dialog.done'));
+      const note = await question.run();
+      notify(typeof note === 'string' ? note : (question.done ?? t('dialog.done')));
       onClose();
     } catch (thrown) {
       setError(thrown);

@@ -9,7 +9,7 @@ import { zh } from './zh';
 interface Props<Values extends object> {
   title: string;
   initial: Partial<Values>;
-  /** Saves it; a failure is shown in the dialog, which stays open. */
+  /** Saves it; a failure is shown in the dialog, which stays open. A text is the note afterwards. */
   save: (values: Values) => Promise<unknown>;
   onClose: () => void;
   /** 「保存」 unless told. */
@@ -33,8 +33,8 @@ export function FormDialog<Values extends object>(props: Props<Values>) {
     setSaving(true);
     setError(null);
     try {
-      await props.save(values);
-      notify(props.done ?? t('dialog.done'));
+      const note = await props.save(values);
+      notify(typeof note === 'string' ? note : (props.done ?? t('dialog.done')));
       props.onClose();
     } catch (thrown) {
       setError(thrown);
