@@ -37,8 +37,8 @@ function keep(name: string, value: string): void {
 }
 
 /** Contrast of at least 4.5 on its ground, light and dark. */
-const LIGHT = { colorPrimary: '#1557b0', colorLink: '#1557b0', colorTextPlaceholder: '#6b6f76', colorTextDescription: '#5f6368' };
-const DARK = { colorPrimary: '#3b82d9', colorLink: '#7db3f0', colorTextPlaceholder: '#9aa0a6', colorTextDescription: '#a8adb3' };
+const LIGHT = { colorPrimary: '#1557b0', colorLink: '#1557b0', colorTextPlaceholder: '#6b6f76', colorTextDescription: '#5f6368', colorError: '#c62828' };
+const DARK = { colorPrimary: '#3b82d9', colorLink: '#7db3f0', colorTextPlaceholder: '#9aa0a6', colorTextDescription: '#a8adb3', colorError: '#f16a6a' };
 
 export function Preferences({ children }: { children: ReactNode }) {
   const [language, setLanguage] = useState<Language>(kept('firn.language') === 'en' ? 'en' : 'zh');

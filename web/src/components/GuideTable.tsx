@@ -1,5 +1,5 @@
 import { Table, type TableColumnsType, type TableProps } from 'antd';
-import type { Key } from 'react';
+import { useEffect, useRef, type Key } from 'react';
 import { Failure } from './Failure';
 import { en } from './en';
 import { useMessages } from './i18n';
@@ -38,8 +38,9 @@ export function GuideTable<Row extends object>(props: Props<Row>) {
   const start = (page - 1) * paging.size;
   const shown = props.total === undefined ? rows.slice(start, start + paging.size) : rows;
   const refresh = () => void query.refetch();
+  const place = useScrollableByKeys();
   return (
-    <section className="guide-table" aria-label={name} aria-busy={query.isFetching}>
+    <section ref={place} className="guide-table" aria-label={name} aria-busy={query.isFetching}>
       {query.error != null && (
         <Failure error={query.error} onRetry={refresh} {...(query.data === undefined ? {} : { title: t('state.stale') })} />
       )}
@@ -68,4 +69,29 @@ export function GuideTable<Row extends object>(props: Props<Row>) {
       <TableFooter paging={{ ...paging, page }} total={total} isFetching={query.isFetching} onRefresh={refresh} />
     </section>
   );
+}
+
+/** Ant Design's tables scroll in a box that no key reaches: one that is too narrow becomes a stop of Tab. */
+function useScrollableByKeys() {
+  const place = useRef<HTMLElement>(null);
+  useEffect(() => {
+    const box = place.current?.querySelector('.ant-table-content');
+    if (box == null) {
+      return;
+    }
+    const mark = () => {
+      if (box.scrollWidth > box.clientWidth) {
+        box.setAttribute('tabindex', '0');
+      } else {
+        box.removeAttribute('tabindex');
+      }
+    };
+    const observer = new ResizeObserver(mark);
+    observer.observe(box);
+    for (const inner of box.children) {
+      observer.observe(inner);
+    }
+    return () => observer.disconnect();
+  }, []);
+  return place;
 }
