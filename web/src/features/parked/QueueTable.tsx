@@ -35,8 +35,8 @@ export function QueueTable({ query, parked, onView }: Props) {
     const run = async () => {
       const params = { path: { instance: instance.id, group: name } };
       await call(api.PATCH('/v1/instances/{instance}/groups/{group}', { params, body: { onPoison: 'park' } }));
+      // What is shown of the queues follows the groups.
       await queries.invalidateQueries({ queryKey: groupsQuery(instance).queryKey });
-      query.refetch();
     };
     confirm({ text: t('park.text', { group: name }), run, done: t('park.done') });
   };

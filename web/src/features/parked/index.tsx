@@ -27,7 +27,7 @@ function Tables({ groups }: { groups: readonly Group[] }) {
   const { instance } = useInstance();
   const confirm = useConfirm();
   const [opened, setOpened] = useState<Schemas['MessageJson'] | null>(null);
-  const key = ['instance', instance.id, 'parked', groups.map(({ name }) => name)];
+  const key = ['instance', instance.id, 'parked', groups.map(({ name, onPoison, maxRetries }) => [name, onPoison, maxRetries])];
   const parked = usePoll({ queryKey: key, queryFn: () => parkedOf(instance.id, groups) });
   const queues = usePoll({
     queryKey: [...key, 'queues'],
