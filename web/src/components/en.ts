@@ -38,6 +38,8 @@ export const en: Translation<typeof zh> = {
   'dialog.close': 'Close',
   'dialog.typeName': 'This cannot be undone. Type “{name}” to confirm',
   'dialog.done': 'Done',
+  copy: 'Copy',
+  'copy.done': 'Copied',
   'placeholder.title': 'This page is not there yet',
   'placeholder.text': 'Use the API meanwhile, see /docs.',
   'chart.table': 'Data table',

@@ -35,6 +35,8 @@ export const zh = {
   'dialog.close': '关闭',
   'dialog.typeName': '此操作不可恢复，请输入「{name}」以确认',
   'dialog.done': '操作成功',
+  copy: '复制',
+  'copy.done': '已复制',
   'placeholder.title': '本页面尚未提供',
   'placeholder.text': '该功能可先通过 API 使用，参见 /docs。',
   'chart.table': '数据表',
