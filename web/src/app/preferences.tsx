@@ -71,6 +71,7 @@ export function Preferences({ children }: { children: ReactNode }) {
     }),
     [isDark],
   );
+  const chosen = isDark ? '#a9d0ff' : '#0f478f';
   return (
     <LanguageContext value={languages}>
       <ColoursContext value={colours}>
@@ -79,7 +80,12 @@ export function Preferences({ children }: { children: ReactNode }) {
           theme={{
             algorithm: isDark ? theme.darkAlgorithm : theme.defaultAlgorithm,
             token: { ...(isDark ? DARK : LIGHT), borderRadius: 4, motion: !isStill },
-            components: { Menu: { itemSelectedColor: isDark ? '#a9d0ff' : '#0f478f' } },
+            components: {
+              Menu: { itemSelectedColor: chosen },
+              Tabs: { itemSelectedColor: chosen, itemHoverColor: chosen, itemActiveColor: chosen },
+              // The instance list has twelve columns, and 1280 px are to be enough for them.
+              Table: { cellPaddingInlineSM: 6 },
+            },
           }}
           button={{ autoInsertSpace: false }}
         >

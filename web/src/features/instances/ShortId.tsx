@@ -8,7 +8,7 @@ const SHOWN = 8;
 export function ShortId({ id }: { id: string }) {
   return (
     <span className="short-id">
-      <Tooltip title={id}>
+      <Tooltip title={id} trigger={['hover', 'focus']}>
         {/* For the keyboard too, which has no other way to see all of it. */}
         <span tabIndex={0}>{id.length > SHOWN ? `${id.slice(0, SHOWN)}…` : id}</span>
       </Tooltip>
