@@ -1,5 +1,5 @@
 import { Table, type TableColumnsType, type TableProps } from 'antd';
-import type { Key } from 'react';
+import { useEffect, useRef, type Key } from 'react';
 import { Failure } from './Failure';
 import { en } from './en';
 import { useMessages } from './i18n';
@@ -38,8 +38,13 @@ export function GuideTable<Row extends object>(props: Props<Row>) {
   const start = (page - 1) * paging.size;
   const shown = props.total === undefined ? rows.slice(start, start + paging.size) : rows;
   const refresh = () => void query.refetch();
+  const section = useRef<HTMLElement>(null);
+  useEffect(() => {
+    // Wide tables scroll inside themselves, by the keyboard too, also those without anything to press.
+    section.current?.querySelectorAll('.ant-table-content').forEach((content) => content.setAttribute('tabindex', '0'));
+  });
   return (
-    <section className="guide-table" aria-label={name} aria-busy={query.isFetching}>
+    <section ref={section} className="guide-table" aria-label={name} aria-busy={query.isFetching}>
       {query.error != null && (
         <Failure error={query.error} onRetry={refresh} {...(query.data === undefined ? {} : { title: t('state.stale') })} />
       )}
