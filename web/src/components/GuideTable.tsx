@@ -1,5 +1,5 @@
 import { Table, type TableColumnsType, type TableProps } from 'antd';
-import type { Key } from 'react';
+import { useEffect, useRef, type Key } from 'react';
 import { Failure } from './Failure';
 import { en } from './en';
 import { useMessages } from './i18n';

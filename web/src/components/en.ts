@@ -47,4 +47,8 @@ export const en: Translation<typeof zh> = {
   'placeholder.text': 'Use the API meanwhile, see /docs.',
   'chart.table': 'Data table',
   'chart.time': 'Time',
+  tenant: 'Tenant',
+  'tenant.choose': 'Choose a tenant',
+  'operators.title': 'No access',
+  'operators.text': 'This page is the operator’s.',
 };
