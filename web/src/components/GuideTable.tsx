@@ -1,5 +1,5 @@
 import { Table, type TableColumnsType, type TableProps } from 'antd';
-import { useEffect, useRef, type Key } from 'react';
+import type { Key } from 'react';
 import { Failure } from './Failure';
 import { en } from './en';
 import { useMessages } from './i18n';

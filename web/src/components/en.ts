@@ -43,8 +43,6 @@ export const en: Translation<typeof zh> = {
   'copy.done': 'Copied',
   'more.loaded': 'The first {count} are loaded',
   'more.load': 'Load more',
-  'placeholder.title': 'This page is not there yet',
-  'placeholder.text': 'Use the API meanwhile, see /docs.',
   'chart.table': 'Data table',
   'chart.time': 'Time',
   tenant: 'Tenant',
