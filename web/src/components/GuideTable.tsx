@@ -1,5 +1,5 @@
 import { Table, type TableColumnsType, type TableProps } from 'antd';
-import { useEffect, useRef, type Key, type RefObject } from 'react';
+import type { Key } from 'react';
 import { Failure } from './Failure';
 import { en } from './en';
 import { useMessages } from './i18n';
@@ -27,34 +27,11 @@ interface Props<Row> {
   expandable?: TableProps<Row>['expandable'];
 }
 
-/** A table that is wider than its place is scrolled with the keyboard, too. */
-function useKeyboardScroll(place: RefObject<HTMLElement | null>): void {
-  useEffect(() => {
-    const scrolled = place.current?.querySelector<HTMLElement>('.ant-table-content');
-    if (scrolled == null) {
-      return;
-    }
-    const observer = new ResizeObserver(() => {
-      if (scrolled.scrollWidth > scrolled.clientWidth) {
-        scrolled.tabIndex = 0;
-      } else {
-        scrolled.removeAttribute('tabindex');
-      }
-    });
-    for (const element of [scrolled, ...scrolled.children]) {
-      observer.observe(element);
-    }
-    return () => observer.disconnect();
-  });
-}
-
 /** A table as the guide's: bordered, with its footer. */
 export function GuideTable<Row extends object>(props: Props<Row>) {
   const { name, columns, rowKey, query, rows, selection, expandable } = props;
   const t = useMessages({ zh, en });
   const own = usePaging();
-  const place = useRef<HTMLElement>(null);
-  useKeyboardScroll(place);
   const paging = props.paging ?? own;
   const total = props.total ?? rows.length;
   const last = Math.max(1, Math.ceil(total / paging.size));
