@@ -40,6 +40,9 @@ function keep(name: string, value: string): void {
 const LIGHT = { colorPrimary: '#1557b0', colorLink: '#1557b0', colorTextPlaceholder: '#6b6f76', colorTextDescription: '#5f6368', colorError: '#c62828' };
 const DARK = { colorPrimary: '#3b82d9', colorLink: '#7db3f0', colorTextPlaceholder: '#9aa0a6', colorTextDescription: '#a8adb3', colorError: '#f16a6a' };
 
+/** What the dark colours above are too dark for. */
+const DARK_PARTS = { Tabs: { itemSelectedColor: DARK.colorLink, itemHoverColor: DARK.colorLink }, Form: { colorError: '#ff8a80' } };
+
 export function Preferences({ children }: { children: ReactNode }) {
   const [language, setLanguage] = useState<Language>(kept('firn.language') === 'en' ? 'en' : 'zh');
   const [isDark, setDark] = useState(
@@ -79,7 +82,7 @@ export function Preferences({ children }: { children: ReactNode }) {
           theme={{
             algorithm: isDark ? theme.darkAlgorithm : theme.defaultAlgorithm,
             token: { ...(isDark ? DARK : LIGHT), borderRadius: 4, motion: !isStill },
-            components: { Menu: { itemSelectedColor: isDark ? '#a9d0ff' : '#0f478f' } },
+            components: { Menu: { itemSelectedColor: isDark ? '#a9d0ff' : '#0f478f' }, ...(isDark ? DARK_PARTS : {}) },
           }}
           button={{ autoInsertSpace: false }}
         >
