@@ -41,6 +41,8 @@ export function GuideTable<Row extends object>(props: Props<Row>) {
   const place = useRef<HTMLElement>(null);
   // Ant measures columns with a hidden copy of their titles, the box for all rows among them: nobody may get into it.
   useLayoutEffect(() => place.current?.querySelector('.ant-table-measure-row')?.setAttribute('inert', ''));
+  // With nothing in it to go to, a table that is too wide could not be moved with the keyboard.
+  useLayoutEffect(() => place.current?.querySelector('.ant-table-content')?.setAttribute('tabindex', '0'));
   return (
     <section ref={place} className="guide-table" aria-label={name} aria-busy={query.isFetching}>
       {query.error != null && (
