@@ -1,5 +1,9 @@
 //! Makes Rust of the `.proto` files, without protoc, and a table of the files of the
 //! web console, if it was built.
+#![allow(
+    clippy::disallowed_methods,
+    reason = "cargo speaks to a build script through the environment"
+)]
 
 use std::error::Error;
 use std::fmt::Write as _;

@@ -119,6 +119,18 @@ test.describe('the frame', () => {
     await it.shot('instances-dark', 'en');
   });
 
+  test('on a low window the menu scrolls by itself, to the page that is open', async ({ console: it }) => {
+    await it.page.setViewportSize({ width: 1280, height: 500 });
+    await it.open('/access');
+    const entry = it.page.locator('.ant-menu-item-selected');
+    await expect(entry).toBeInViewport();
+    await expect(it.page.getByRole('menuitem', { name: MENU[0] })).not.toBeInViewport();
+    expect(await it.page.evaluate(() => document.documentElement.scrollHeight)).toBe(500);
+    await it.page.getByRole('menuitem', { name: MENU[0] }).click();
+    await expect(it.page.getByRole('menuitem', { name: MENU[0] })).toBeInViewport();
+    await it.accessible();
+  });
+
   test('a limit is told by its name, with when to come again', async ({ console: it }) => {
     const json = { error: { code: 'RATE_LIMITED', message: 'over', details: { limit: 'instance', limitTps: 5000 } } };
     await it.page.route('**/v1/plans*', (route) => route.continue());

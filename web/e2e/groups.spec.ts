@@ -34,7 +34,7 @@ async function createGroup(it: Console, name: string): Promise<void> {
 
 async function search(it: Console, name: string): Promise<void> {
   await it.page.getByRole('search').getByLabel('订阅组名').fill(name);
-  await it.page.getByRole('button', { name: '查询', exact: true }).click();
+  await it.page.getByRole('button', { name: '查询' }).click();
 }
 
 test.describe('S-22 6.6 订阅组管理', () => {
@@ -47,7 +47,8 @@ test.describe('S-22 6.6 订阅组管理', () => {
     const filters = page.getByRole('search').locator('label');
     expect((await filters.allInnerTexts()).map((text) => text.trim())).toEqual([...GROUPS.filters]);
     await expect(page.getByRole('search').locator('.ant-form-item-required')).toHaveText('集群');
-    for (const name of [...GROUPS.buttons, ...GROUPS.batch]) {
+    await expect(page.getByRole('search').getByRole('button')).toHaveText([...GROUPS.buttons]);
+    for (const name of GROUPS.batch) {
       await expect(page.getByRole('button', { name, exact: true })).toBeVisible();
     }
     await expect(page.getByText('*批量操作')).toBeVisible();
@@ -115,11 +116,11 @@ test.describe('S-22 6.6 订阅组管理', () => {
     await expect(row(it, 'auditors', 'b')).toBeVisible();
     await page.getByRole('search').getByLabel('Broker').click();
     await page.locator('.ant-select-item-option', { hasText: /^a$/ }).click();
-    await page.getByRole('button', { name: '查询', exact: true }).click();
+    await page.getByRole('button', { name: '查询' }).click();
     await expect(row(it, 'auditors', 'b')).toHaveCount(0);
     await expect(row(it, 'auditors', 'a')).toBeVisible();
     await search(it, 'no such group');
-    await expect(it.table(GROUPS.title).getByText(TABLE.empty)).toBeVisible();
+    await expect(it.table(GROUPS.title).locator('.ant-empty-description')).toHaveText(TABLE.empty);
   });
 
   test('「新建订阅组」 has the fields of the guide, says what is wrong, and makes the group', async ({ console: it }) => {
@@ -128,8 +129,7 @@ test.describe('S-22 6.6 订阅组管理', () => {
     const name = fresh();
     await page.getByRole('button', { name: '新建', exact: true }).click();
     const dialog = page.getByRole('dialog', { name: create.title });
-    const labels = await dialog.locator('.ant-form-item-label label').allInnerTexts();
-    expect(labels.map((text) => text.trim())).toEqual([...create.fields]);
+    await expect(dialog.locator('.ant-form-item-label label')).toHaveText([...create.fields]);
     await expect(dialog.getByPlaceholder(create.placeholder)).toBeFocused();
     await expect(dialog.getByRole('checkbox', { name: '全部' })).toBeChecked();
     for (const text of [create.start, create.mechanism, create.unlimited]) {

@@ -35,8 +35,14 @@ export const INSTANCES = {
   values: { running: '运行中', basic: '基础版', intermediate: '中级版', period: '包周期', use: '按量付费' },
 } as const;
 
-/** 6.2 */
-export const OVERVIEW = { title: '概览', tabs: ['TPS监控', '全局堆积', '全局消息'] } as const;
+/** 6.2; the columns are the fields of C1 in their order (5.2), named as chapter 6 names them where it does. */
+export const OVERVIEW = {
+  title: '概览',
+  columns: ['主broker数', '从broker数', '在线生产组数', '在线消费组数', '历史消息数', '当前消息数', '集群名称', 'NameServer地址', '备注'],
+  tabs: ['TPS监控', '全局堆积', '全局消息'],
+  backlogMax: 20,
+  stepMinutes: 2,
+} as const;
 
 /** 6.3 */
 export const CLUSTER = {

@@ -41,6 +41,27 @@ test.describe('S-22 6.1 实例列表', () => {
     });
   }
 
+  test('an id is short, and all of it is to read and to copy', async ({ console: it }) => {
+    await it.page.context().grantPermissions(['clipboard-read', 'clipboard-write']);
+    await it.open('/instances');
+    const row = it.table(INSTANCES.title).getByRole('row').filter({ hasText: 'demo' });
+    const short = row.getByText(/^[0-9a-f]{8}…$/);
+    await short.focus();
+    await expect(it.page.getByRole('tooltip')).toHaveText(/^[0-9a-f]{32}$/);
+    const id = await it.page.getByRole('tooltip').innerText();
+    await row.getByRole('button', { name: `复制 ${id}` }).click();
+    await expect(it.page.getByText('已复制')).toBeVisible();
+    expect(await it.page.evaluate(() => navigator.clipboard.readText())).toBe(id);
+  });
+
+  test('at 1280 px no column is behind another', async ({ console: it }) => {
+    await it.open('/instances');
+    await expect(it.page.getByText('archive', { exact: true }).first()).toBeVisible();
+    const content = it.table(INSTANCES.title).locator('.ant-table-content, .ant-table-body').first();
+    const { scrollWidth, clientWidth } = await content.evaluate(({ scrollWidth, clientWidth }) => ({ scrollWidth, clientWidth }));
+    expect(scrollWidth).toBeLessThanOrEqual(clientWidth);
+  });
+
   test('「管理」 opens the instance', async ({ console: it }) => {
     await it.open('/instances');
     const row = it.table(INSTANCES.title).getByRole('row').filter({ hasText: 'demo' });

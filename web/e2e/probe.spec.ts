@@ -132,7 +132,7 @@ test.describe('S-23 拨测', () => {
       test(`n produced, n consumed, by ${way}, ${order}`, async ({ console: it, service }) => {
         await it.open(BASE);
         const group = `probe_${way}_${order === '有序' ? 'strict' : 'none'}`;
-        const call = await authorized(it, service.api);
+        const call = authorized(it, service.api);
         await call('POST', '/groups', { name: group, start: 'latest' });
         // The group is there from its first look: what was stored before is not its own.
         await call('POST', `/groups/${group}/topics/audit-trail/receive`, { max: 1 });
@@ -187,7 +187,7 @@ test.describe('S-23 拨测', () => {
 
   test('with nothing to consume it says so, and a refusal is shown', async ({ console: it, service }) => {
     await it.open(`${BASE}?tab=consume&topic=reminders`);
-    const call = await authorized(it, service.api);
+    const call = authorized(it, service.api);
     await call('POST', '/groups', { name: 'probe_off', enabled: false });
     await call('POST', '/groups', { name: 'probe_empty', start: 'latest' });
     await it.page.reload();
@@ -203,7 +203,7 @@ test.describe('S-23 拨测', () => {
 });
 
 /** Calls of the native API for the instance, as the application user of the seed. */
-async function authorized(it: Console, api: string) {
+function authorized(it: Console, api: string) {
   const authorization = `Basic ${Buffer.from('demo:demo-secret').toString('base64')}`;
   return async (method: string, path: string, body?: unknown): Promise<unknown> => {
     const response = await it.page.request.fetch(`${api}/v1/instances/demo${path}`, {

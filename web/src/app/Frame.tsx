@@ -29,7 +29,7 @@ export function Frame() {
         {t('skip')}
       </a>
       {lg ? (
-        <Layout.Sider width={220} theme="light" style={{ background: token.colorBgContainer }}>
+        <Layout.Sider className="frame-menu" width={220} theme="light" style={{ background: token.colorBgContainer }}>
           {menu}
         </Layout.Sider>
       ) : (

@@ -1,6 +1,6 @@
 import { useQuery } from '@tanstack/react-query';
 import { Menu, type MenuProps } from 'antd';
-import { useState } from 'react';
+import { useEffect, useState } from 'react';
 import { Link, useLocation } from 'react-router';
 import { instancesQuery } from '@/api/shared';
 import { useMessages } from '@/components/i18n';
@@ -45,6 +45,10 @@ export function MainMenu({ onChoose }: { onChoose: () => void }) {
       const text = t(label);
       return [{ key: path, disabled: target === null, label: target === null ? text : <Link to={target}>{text}</Link> }];
     });
+  useEffect(() => {
+    // On a low window a page far down in the menu is opened by its address, or by "back".
+    document.querySelector('[role=menu] .ant-menu-item-selected')?.scrollIntoView({ block: 'nearest' });
+  }, [place.page]);
   const ofInstance = (path: string) => (instance === null ? null : instancePath(instance, path));
   const group = (key: string, label: string, children: Items) => ({ key, type: 'group' as const, label, children });
   return (

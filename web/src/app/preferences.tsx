@@ -85,6 +85,7 @@ export function Preferences({ children }: { children: ReactNode }) {
     }),
     [isDark],
   );
+  const chosen = isDark ? '#a9d0ff' : '#0f478f';
   return (
     <LanguageContext value={languages}>
       <ColoursContext value={colours}>
@@ -94,7 +95,10 @@ export function Preferences({ children }: { children: ReactNode }) {
             algorithm: isDark ? theme.darkAlgorithm : theme.defaultAlgorithm,
             token: { ...(isDark ? DARK : LIGHT), borderRadius: 4, motion: !isStill },
             components: {
-              Menu: { itemSelectedColor: isDark ? '#a9d0ff' : '#0f478f' },
+              Menu: { itemSelectedColor: chosen },
+              Tabs: { itemSelectedColor: chosen, itemHoverColor: chosen, itemActiveColor: chosen },
+              // The instance list has twelve columns, and 1280 px are to be enough for them.
+              Table: { cellPaddingInlineSM: 6 },
               ...(isDark ? { Button: DARK_BUTTON } : {}),
             },
           }}

@@ -17,8 +17,16 @@ function copySelected(text: string): void {
   field.remove();
 }
 
-/** Copies a text, and says so. `name` tells several apart for those who do not see them. */
-export function CopyButton({ text, name }: { text: () => string; name: string }) {
+interface Props {
+  text: () => string;
+  /** Tells several apart for those who do not see them. */
+  name: string;
+  /** Without its word, where there is little room. */
+  isIcon?: boolean;
+}
+
+/** Copies a text, and says so. */
+export function CopyButton({ text, name, isIcon = false }: Props) {
   const t = useMessages({ zh, en });
   const notify = useNotice();
   const copy = async () => {
@@ -30,8 +38,15 @@ export function CopyButton({ text, name }: { text: () => string; name: string })
     notify(t('copy.done'));
   };
   return (
-    <Button size="small" icon={<CopyOutlined />} aria-label={`${t('copy')} ${name}`} onClick={() => void copy()}>
-      {t('copy')}
+    <Button
+      size="small"
+      type={isIcon ? 'text' : 'default'}
+      icon={<CopyOutlined />}
+      title={isIcon ? t('copy') : undefined}
+      aria-label={`${t('copy')} ${name}`}
+      onClick={() => void copy()}
+    >
+      {!isIcon && t('copy')}
     </Button>
   );
 }

@@ -25,7 +25,7 @@ export function FilterBar<Values extends object>({ initial, onSearch, actions, c
     <Form<Values> className="filter-bar" layout="inline" role="search" initialValues={initial} onFinish={onSearch}>
       {children}
       <Space wrap>
-        <Button type="primary" htmlType="submit" icon={<SearchOutlined />} autoInsertSpace={false}>
+        <Button type="primary" htmlType="submit" icon={<SearchOutlined aria-hidden />} autoInsertSpace={false}>
           {t('filter.search')}
         </Button>
         {actions}

@@ -1,11 +1,12 @@
 import { Table, type TableColumnsType, type TableProps } from 'antd';
-import { useLayoutEffect, useRef, type Key } from 'react';
+import type { Key } from 'react';
 import { Failure } from './Failure';
 import { en } from './en';
 import { useMessages } from './i18n';
 import { usePaging, type Paging } from './paging';
 import { NoData, type QueryLike } from './QueryState';
 import { TableFooter } from './TableFooter';
+import { useTablePlace } from './tables';
 import { zh } from './zh';
 
 export type Columns<Row> = TableColumnsType<Row>;
@@ -38,11 +39,7 @@ export function GuideTable<Row extends object>(props: Props<Row>) {
   const start = (page - 1) * paging.size;
   const shown = props.total === undefined ? rows.slice(start, start + paging.size) : rows;
   const refresh = () => void query.refetch();
-  const place = useRef<HTMLElement>(null);
-  // Ant measures columns with a hidden copy of their titles, the box for all rows among them: nobody may get into it.
-  useLayoutEffect(() => place.current?.querySelector('.ant-table-measure-row')?.setAttribute('inert', ''));
-  // With nothing in it to go to, a table that is too wide could not be moved with the keyboard.
-  useLayoutEffect(() => place.current?.querySelector('.ant-table-content')?.setAttribute('tabindex', '0'));
+  const place = useTablePlace();
   return (
     <section ref={place} className="guide-table" aria-label={name} aria-busy={query.isFetching}>
       {query.error != null && (

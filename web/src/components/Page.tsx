@@ -1,8 +1,5 @@
-import { Result, theme } from 'antd';
+import { theme } from 'antd';
 import { useEffect, type ReactNode } from 'react';
-import { en } from './en';
-import { useMessages } from './i18n';
-import { zh } from './zh';
 
 interface Props {
   title: string;
@@ -25,15 +22,5 @@ export function Page({ title, extra, children }: Props) {
       </div>
       {children}
     </article>
-  );
-}
-
-/** For a route whose page is not made yet. */
-export function Placeholder({ title }: { title: string }) {
-  const t = useMessages({ zh, en });
-  return (
-    <Page title={title}>
-      <Result status="info" title={t('placeholder.title')} subTitle={t('placeholder.text')} />
-    </Page>
   );
 }

@@ -40,7 +40,11 @@ export default function Plot({ name, times, curves, height = HEIGHT }: TimeChart
         axes: [
           {
             ...axis,
-            values: (_, ticks) => ticks.map((seconds) => second(seconds * 1000).slice(11, 16)),
+            values: (_, ticks) => {
+              // Over more than two days the date tells more than the time of day.
+              const isLong = (ticks.at(-1) ?? 0) - (ticks[0] ?? 0) > 2 * 86_400;
+              return ticks.map((seconds) => second(seconds * 1000).slice(...(isLong ? [5, 10] : [11, 16])));
+            },
           },
           axis,
         ],

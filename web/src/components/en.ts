@@ -43,8 +43,10 @@ export const en: Translation<typeof zh> = {
   'copy.done': 'Copied',
   'more.loaded': 'The first {count} are loaded',
   'more.load': 'Load more',
-  'placeholder.title': 'This page is not there yet',
-  'placeholder.text': 'Use the API meanwhile, see /docs.',
   'chart.table': 'Data table',
   'chart.time': 'Time',
+  tenant: 'Tenant',
+  'tenant.choose': 'Choose a tenant',
+  'operators.title': 'No access',
+  'operators.text': 'This page is the operator’s.',
 };

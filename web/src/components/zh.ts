@@ -40,8 +40,10 @@ export const zh = {
   'copy.done': '已复制',
   'more.loaded': '已加载前 {count} 条',
   'more.load': '加载更多',
-  'placeholder.title': '本页面尚未提供',
-  'placeholder.text': '该功能可先通过 API 使用，参见 /docs。',
   'chart.table': '数据表',
   'chart.time': '时间',
+  tenant: '租户',
+  'tenant.choose': '请选择租户',
+  'operators.title': '无权访问',
+  'operators.text': '本页面仅供运营人员使用。',
 } as const;

@@ -1,5 +1,5 @@
 import { DownOutlined } from '@ant-design/icons';
-import { Button, Dropdown, Flex } from 'antd';
+import { Button, Dropdown, Flex, Typography } from 'antd';
 import { lazy, Suspense, useState, type ReactNode } from 'react';
 import type { Instance } from '@/api/shared';
 import { Failure } from '../Failure';
@@ -49,7 +49,7 @@ export function BatchActions({ kind, instance, brokers, wanted, templateLabel, o
   return (
     <Flex vertical gap="small" style={{ marginBottom: 16 }}>
       <Flex wrap gap="small" align="center" role="group" aria-label={t('batch')}>
-        <span>{t('batch')}</span>
+        <Typography.Text>{t('batch')}</Typography.Text>
         {may.manage && (
           <Button autoInsertSpace={false} onClick={() => setImporting(true)}>
             {t('create')}
@@ -70,7 +70,7 @@ export function BatchActions({ kind, instance, brokers, wanted, templateLabel, o
           }}
         >
           <Button autoInsertSpace={false} loading={running === 'export'}>
-            {t('export')} <DownOutlined />
+            {t('export')} <DownOutlined aria-hidden />
           </Button>
         </Dropdown>
         {children}

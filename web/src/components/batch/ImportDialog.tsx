@@ -4,6 +4,7 @@ import { useEffect, useState } from 'react';
 import type { Instance } from '@/api/shared';
 import { Failure } from '../Failure';
 import { useMessages } from '../i18n';
+import { useTablePlace } from '../tables';
 import { en } from './en';
 import { countOf, fileFault, upload, type Imported, type Kind } from './files';
 import { zh } from './zh';
@@ -194,6 +195,7 @@ function Creating({ kind, instance, before, expected }: Pick<Props, 'kind' | 'in
 /** The lines that make nothing, and columns without meaning. */
 function Lines({ result }: { result: Imported }) {
   const t = useMessages({ zh, en });
+  const place = useTablePlace();
   const { errors, ignoredColumns } = result;
   return (
     <>
@@ -203,7 +205,7 @@ function Lines({ result }: { result: Imported }) {
         </Typography.Text>
       )}
       {errors.length > 0 && (
-        <section aria-label={t('import.bad')}>
+        <section ref={place} aria-label={t('import.bad')}>
           <Table
             size="small"
             bordered

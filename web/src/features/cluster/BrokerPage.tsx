@@ -37,6 +37,7 @@ export default function BrokerPage() {
               <Head broker={broker} />
               <Tabs
                 destroyOnHidden
+                tabBarGutter={16}
                 items={[
                   { key: 'topics', label: t('tab.topics'), children: <TopicsTab broker={name} /> },
                   { key: 'tps', label: t('tab.tps'), children: <TpsTab broker={name} /> },

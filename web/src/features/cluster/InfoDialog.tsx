@@ -16,7 +16,6 @@ export default function InfoDialog({ broker, onClose }: { broker: Broker; onClos
         size="small"
         bordered
         pagination={false}
-        scroll={{ y: '60vh' }}
         rowKey="name"
         dataSource={infoRows(broker.runtime, second)}
         columns={[

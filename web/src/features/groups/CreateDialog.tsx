@@ -57,7 +57,7 @@ export default function CreateDialog({ onClose }: { onClose: () => void }) {
           { pattern: /^[A-Za-z0-9_-]{1,64}$/, message: t('groupName.hint') },
         ]}
       >
-        <Input autoFocus maxLength={64} autoComplete="off" placeholder={t('groupName.hint')} />
+        <Input maxLength={64} autoComplete="off" placeholder={t('groupName.hint')} />
       </Form.Item>
       <Form.Item
         name="remark"

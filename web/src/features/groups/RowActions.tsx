@@ -39,6 +39,7 @@ export function RowActions({ group }: { group: GroupRow }) {
       size="small"
       autoInsertSpace={false}
       danger={danger}
+      style={{ paddingInline: 4 }}
       disabled={disabled}
       aria-label={t('action.of', { action, name })}
       onClick={onClick}

@@ -1,11 +1,11 @@
 import { Modal, Typography } from 'antd';
-import { useState } from 'react';
 import { api, call } from '@/api/client';
 import { usePoll } from '@/api/poll';
 import { en as commonEn } from '@/components/en';
 import { GuideTable } from '@/components/GuideTable';
 import { useMessages } from '@/components/i18n';
 import { useInstance } from '@/components/instance';
+import { useLocalPaging } from '@/components/paging';
 import { zh as commonZh } from '@/components/zh';
 import { en } from './en';
 import { topicRows, type GroupRow } from './groups';
@@ -16,7 +16,7 @@ export default function TopicListDialog({ group, onClose }: { group: GroupRow; o
   const t = useMessages({ zh, en });
   const common = useMessages({ zh: commonZh, en: commonEn });
   const { instance } = useInstance();
-  const [{ page, size }, setPaging] = useState({ page: 1, size: 10 });
+  const paging = useLocalPaging();
   const name = group.groupName;
   const query = usePoll({
     queryKey: ['instance', instance.id, 'lag', name],
@@ -45,7 +45,7 @@ export default function TopicListDialog({ group, onClose }: { group: GroupRow; o
         query={query}
         rows={rows}
         rowKey={({ topic }) => topic}
-        paging={{ page, size, go: (next, nextSize = size) => setPaging({ page: next, size: nextSize }) }}
+        paging={paging}
         columns={[
           { key: 'topic', title: t('topic'), dataIndex: 'topic' },
           {

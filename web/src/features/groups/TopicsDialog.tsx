@@ -6,6 +6,7 @@ import { en as commonEn } from '@/components/en';
 import { useMessages } from '@/components/i18n';
 import { useInstance } from '@/components/instance';
 import { QueryState } from '@/components/QueryState';
+import { useTablePlace } from '@/components/tables';
 import { zh as commonZh } from '@/components/zh';
 import { en } from './en';
 import { isTps, type Permissions } from './groups';
@@ -23,6 +24,7 @@ export default function TopicsDialog({ value, onSave, onClose }: Props) {
   const common = useMessages({ zh: commonZh, en: commonEn });
   const { instance } = useInstance();
   const query = useQuery(topicsQuery(instance));
+  const place = useTablePlace();
   const [part, setPart] = useState('');
   // What is ticked; a limit that cannot be sent is `null` until it is put right.
   const [ticked, setTicked] = useState(new Map<string, number | null>(Object.entries(value).map(([topic, { tps }]) => [topic, tps])));
@@ -70,7 +72,7 @@ export default function TopicsDialog({ value, onSave, onClose }: Props) {
             const names = [...new Set([...topics.map(({ name }) => name), ...Object.keys(value)])].sort();
             const shown = names.filter((name) => name.toLowerCase().includes(part.trim().toLowerCase()));
             return (
-              <section aria-label={t('edit.title')}>
+              <section ref={place} aria-label={t('edit.title')}>
                 <Table
                   size="small"
                   bordered

@@ -13,6 +13,7 @@ import { Status } from '@/components/Status';
 import { minuteText } from '@/components/time';
 import { en } from './en';
 import { MoreActions } from './MoreActions';
+import { ShortId } from './ShortId';
 import { zh } from './zh';
 
 /** Not before somebody makes one: its form is most of the weight. */
@@ -51,7 +52,7 @@ function columnsOf(t: T, { all, plans, tenants }: Context): Columns<Instance> {
     ...(tenants === null
       ? []
       : [{ key: 'tenant', title: t('tenant'), render: (_: unknown, { tenantId }: Instance) => tenants.get(tenantId) ?? tenantId }]),
-    { key: 'id', title: t('id'), dataIndex: 'id' },
+    { key: 'id', title: t('id'), render: (_, { id }) => <ShortId id={id} /> },
     { key: 'name', title: t('name'), render: (_, instance) => <Link to={manage(instance)}>{instance.name}</Link> },
     {
       key: 'status',

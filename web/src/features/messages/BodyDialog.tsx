@@ -67,27 +67,27 @@ function Body({ bytes, name }: { bytes: Bytes; name: string }) {
     { key: 'hex', label: t('body.hex'), content: hexOf(shown) },
   ];
   return (
-    <Tabs
-      aria-label={t('body.form')}
-      tabBarExtraContent={
-        <Space>
-          {t('body.size', { size: bytes.length })}
-          <Button icon={<DownloadOutlined />} onClick={() => download(bytes, name)}>
-            {t('body.download')}
-          </Button>
-        </Space>
-      }
-      items={forms.map(({ key, label, content }) => ({
-        key,
-        label,
-        children: (
-          <>
-            {isCut && <Alert type="info" title={t('body.cut', { size: shown.length })} style={{ marginBottom: 8 }} />}
-            <Content text={bytes.length === 0 ? t('body.empty') : content} label={label} />
-          </>
-        ),
-      }))}
-    />
+    <>
+      <Space>
+        <Button icon={<DownloadOutlined aria-hidden />} onClick={() => download(bytes, name)}>
+          {t('body.download')}
+        </Button>
+        {t('body.size', { size: bytes.length })}
+      </Space>
+      <Tabs
+        aria-label={t('body.form')}
+        items={forms.map(({ key, label, content }) => ({
+          key,
+          label,
+          children: (
+            <>
+              {isCut && <Alert type="info" title={t('body.cut', { size: shown.length })} style={{ marginBottom: 8 }} />}
+              <Content text={bytes.length === 0 ? t('body.empty') : content} label={label} />
+            </>
+          ),
+        }))}
+      />
+    </>
   );
 }
 

@@ -40,7 +40,12 @@ export function useSearch(): { tab: Tab; search: Search; go: (tab: Tab, search: 
   const [params, setParams] = useSearchParams();
   const tab = TABS.find((one) => one === params.get('tab')) ?? 'key';
   const search = tidy(Object.fromEntries(FIELDS.map((field) => [field, params.get(field) ?? ''])));
-  return { tab, search, go: (next, values) => setParams({ tab: next, ...tidy(values) }) };
+  const go = (next: Tab, values: Search) => {
+    // The first page of what is found; how long pages are stays.
+    const size = params.get('size');
+    setParams({ tab: next, ...tidy(values), ...(size === null ? {} : { size }) });
+  };
+  return { tab, search, go };
 }
 
 /** Messages are asked for when somebody searches, and not again and again. */

@@ -3,6 +3,7 @@ import { Failure } from '@/components/Failure';
 import { useMessages } from '@/components/i18n';
 import { NoData } from '@/components/QueryState';
 import { usePerson } from '@/components/session';
+import { useTablePlace } from '@/components/tables';
 import { en } from './en';
 import type { Test } from './useTest';
 import { zh } from './zh';
@@ -39,12 +40,13 @@ interface Props<Row> {
 
 /** What came of a test, as it comes. */
 export function Results<Row extends object>({ name, test, columns, progress, isGood }: Props<Row>) {
+  const place = useTablePlace();
   const type = test.isRunning ? 'info' : isGood ? 'success' : 'warning';
   return (
     <Flex vertical gap="middle">
       <div role="status">{test.count !== null && <Alert type={type} showIcon title={progress} />}</div>
       {test.error !== null && <Failure error={test.error} />}
-      <section aria-label={name}>
+      <section ref={place} aria-label={name}>
         <Table<Row & { at: number }>
           size="small"
           bordered

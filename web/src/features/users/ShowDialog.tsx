@@ -1,5 +1,5 @@
 import { Form, Input } from 'antd';
-import { asFailure } from '@/api/failure';
+import { ApiFailure, asFailure } from '@/api/failure';
 import { confirmPassword } from '@/api/session';
 import { FormDialog } from '@/components/FormDialog';
 import { useMessages } from '@/components/i18n';
@@ -24,7 +24,8 @@ export default function ShowDialog({ accessKey, onShown, onClose }: Props) {
     try {
       await confirmPassword(password);
     } catch (thrown) {
-      throw asFailure(thrown).status === 401 ? new Error(t('show.wrong')) : thrown;
+      const { status, code, requestId } = asFailure(thrown);
+      throw status === 401 ? new ApiFailure(status, code, t('show.wrong'), requestId) : thrown;
     }
     onShown(await secretOf(instance, accessKey));
   };
