@@ -21,12 +21,12 @@ export const PARKED = {
   filters: ['集群', '订阅组名'],
   parked: {
     name: '已暂停的消息组',
-    columns: ['订阅组名', '主题', '消息组', 'MsgID', 'Broker', '队列ID', '逻辑偏移量', '原因', '暂停时间', '已暂停', '操作'],
+    columns: ['订阅组名', '主题', '消息组', '原因', '暂停时间', '已暂停', 'MsgID', 'Broker', '队列ID', '逻辑偏移量', '操作'],
     actions: { view: '查看', retry: '重试', skip: '跳过', deadLetter: '转死信' },
   },
   blocked: {
     name: '未消费完的队列',
-    columns: ['订阅组名', '主题', 'Broker', '队列ID', '未消费', '已拉取，未签收', '最早未完成的消息', '消息组', '最早消息存储时间', '状态', '失败处理', '操作'],
+    columns: ['订阅组名', '主题', '状态', 'Broker', '队列ID', '未消费', '已拉取，未签收', '最早未完成的消息', '消息组', '最早消息存储时间', '失败处理', '操作'],
     actions: { view: '查看', park: '改为暂停' },
   },
 } as const;
@@ -51,5 +51,5 @@ export const QUOTA = {
 export const START = {
   title: '快速接入',
   fields: ['HTTP 地址', 'gRPC 地址', '应用用户', '主题', '订阅组'],
-  tabs: ['curl', 'firn CLI', 'Java', 'Go', 'Python', 'Node', 'Rust', 'Aliyun MQ HTTP (Python)', 'Aliyun MQ HTTP (Node)'],
+  ways: ['curl', 'firn CLI', 'Java', 'Go', 'Python', 'Node', 'Rust', 'Aliyun MQ HTTP (Python)', 'Aliyun MQ HTTP (Node)'],
 } as const;

@@ -104,7 +104,7 @@ test.describe('死信', () => {
     await it.open(at('all-dead'));
     await it.page.getByRole('button', { name: actions.all, exact: true }).click();
     const dialog = it.page.getByRole('dialog');
-    expect(await dialog.locator('.ant-form-item-label label').allInnerTexts()).toEqual([...redrive.fields]);
+    await expect(dialog.locator('.ant-form-item-label label')).toHaveText([...redrive.fields]);
     const rate = dialog.getByRole('spinbutton', { name: '速率（条/秒）' });
     await rate.fill('20000');
     await dialog.getByRole('spinbutton', { name: '最多条数' }).fill('0');

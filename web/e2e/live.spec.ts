@@ -92,4 +92,12 @@ test.describe('实时消息', () => {
     await expect(it.page.getByRole('dialog').locator('pre')).toContainText('"name": "invoice"');
     await it.accessible();
   });
+
+  test('can be used in the dark', async ({ console: it }) => {
+    await it.page.addInitScript(() => localStorage.setItem('firn.colours', 'dark'));
+    await it.open('/i/demo/live?topic=orders');
+    await expect(it.page.locator('tbody tr.ant-table-row').first()).toBeVisible();
+    await it.accessible();
+    await it.shot('live-dark', 'zh');
+  });
 });

@@ -55,12 +55,20 @@ test.describe('配额', () => {
       { name: 'connections', max: 10, used: 9 },
       { name: 'novelty', max: 10, used: 1 },
     ];
-    await it.page.route('**/quota', (route) => route.fulfill({ json: { plan: 'basic', items, refused: [] } }));
+    await it.page.route('**/v1/instances/*/quota', (route) => route.fulfill({ json: { plan: 'basic', items, refused: [] } }));
     await it.open('/i/demo/quota');
     const table = it.table(limits.name);
     await expect(table.getByText('已达上限')).toBeVisible();
     await expect(table.getByText('接近上限')).toBeVisible();
     await expect(table.getByRole('cell', { name: 'novelty' })).toBeVisible();
     await expect(it.table(refused.name).locator('.ant-empty-description')).toHaveText(TABLE.empty);
+  });
+
+  test('can be used in the dark', async ({ console: it }) => {
+    await it.page.addInitScript(() => localStorage.setItem('firn.colours', 'dark'));
+    await it.open('/i/demo/quota');
+    await expect(it.page.locator('[role=progressbar]').first()).toBeVisible();
+    await it.accessible();
+    await it.shot('quota-dark', 'zh');
   });
 });

@@ -5,16 +5,16 @@ import { VIEWER } from './seed';
 import { Traffic } from './traffic';
 
 test.describe('快速接入', () => {
-  test('has its fields and a tab for each way', async ({ console: it }) => {
+  test('has its fields and a program for each way', async ({ console: it }) => {
     await it.open('/i/demo/start');
     await expect(it.page.locator('main h1')).toHaveText(START.title);
     const labels = it.page.locator('main form .ant-form-item-label label');
     await expect(labels).toHaveCount(START.fields.length);
     expect(await labels.allInnerTexts()).toEqual([...START.fields]);
-    expect(await it.page.getByRole('tab').allInnerTexts()).toEqual([...START.tabs]);
-    for (const name of START.tabs) {
-      await it.page.getByRole('tab', { name, exact: true }).click();
-      const code = it.page.getByRole('tabpanel').locator('pre').last();
+    await expect(it.page.getByRole('radiogroup').locator('label')).toHaveText([...START.ways]);
+    for (const name of START.ways) {
+      await it.page.getByRole('radiogroup').getByText(name, { exact: true }).click();
+      const code = it.page.locator('.code pre').last();
       await expect(code).toContainText('demo');
       await expect(code).not.toContainText('demo-secret');
     }
@@ -24,7 +24,7 @@ test.describe('快速接入', () => {
   for (const language of LANGUAGES) {
     test(`can be used by everybody (${language})`, async ({ console: it }) => {
       await it.open('/i/demo/start', { language });
-      await expect(it.page.getByRole('tab').first()).toBeVisible();
+      await expect(it.page.locator('.code pre').first()).toBeVisible();
       await it.accessible();
       await it.shot('start', language);
       await it.page.setViewportSize({ width: 390, height: 800 });
@@ -40,7 +40,7 @@ test.describe('快速接入', () => {
     await it.open('/i/demo/start');
     await it.page.getByRole('button', { name: '显示密钥' }).click();
     await it.page.getByLabel('HTTP 地址').fill(it.service.api);
-    const code = it.page.getByRole('tabpanel').locator('pre').last();
+    const code = it.page.locator('.code pre').last();
     await expect(code).toContainText('demo-secret');
     await expect(code).toContainText(it.service.api);
     await expect(code).toContainText('aa-pasted');
@@ -65,10 +65,10 @@ test.describe('快速接入', () => {
     await expect(it.page.getByText('请输入形如 http://主机:端口 的地址')).toBeVisible();
     await it.page.getByLabel('gRPC 地址').fill('mq.example');
     await expect(it.page.getByText('请输入形如 主机:端口 的地址')).toBeVisible();
-    await expect(it.page.getByRole('tabpanel').locator('pre').last()).toContainText(it.service.web);
+    await expect(it.page.locator('.code pre').last()).toContainText(it.service.web);
     await it.page.getByLabel('gRPC 地址').fill('mq.example:9');
-    await it.page.getByRole('tab', { name: 'Python', exact: true }).click();
-    await expect(it.page.getByRole('tabpanel').locator('pre').last()).toContainText('"mq.example:9"');
+    await it.page.getByRole('radiogroup').getByText('Python', { exact: true }).click();
+    await expect(it.page.locator('.code pre').last()).toContainText('"mq.example:9"');
   });
 
   test('a viewer sees no secret, and how to get one', async ({ console: it }) => {
@@ -82,5 +82,13 @@ test.describe('快速接入', () => {
     await expect(it.page.getByText('请先创建普通主题')).toBeVisible();
     await it.page.locator('main form').getByRole('link', { name: '主题管理' }).click();
     await expect(it.page).toHaveURL(/\/i\/archive\/topics$/);
+  });
+
+  test('can be used in the dark', async ({ console: it }) => {
+    await it.page.addInitScript(() => localStorage.setItem('firn.colours', 'dark'));
+    await it.open('/i/demo/start');
+    await expect(it.page.locator('.code pre').first()).toBeVisible();
+    await it.accessible();
+    await it.shot('start-dark', 'zh');
   });
 });

@@ -104,7 +104,7 @@ export default function RedriveDialog({ group, messageIds, topic, onDone, onClos
           <InputNumber style={{ width: '12rem' }} />
         </Form.Item>
       )}
-      {sent !== null && <p role="status">{t('redrive.progress', { count: sent })}</p>}
+      {sent !== null && <Typography.Paragraph role="status">{t('redrive.progress', { count: sent })}</Typography.Paragraph>}
     </FormDialog>
   );
 }

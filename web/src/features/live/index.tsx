@@ -81,7 +81,7 @@ function LiveTable({ wanted }: { wanted: Wanted }) {
     <section className="guide-table" aria-label={t('title')}>
       <Space wrap>
         <Status is={({ paused: 'plain', running: 'good', failing: 'bad' } as const)[state]}>{t(state)}</Status>
-        <span>{t('shown', { count: messages.length })}</span>
+        <Typography.Text>{t('shown', { count: messages.length })}</Typography.Text>
         <Button onClick={() => setPaused(!isPaused)}>{t(isPaused ? 'resume' : 'pause')}</Button>
         <Button disabled={messages.length === 0} onClick={clear}>
           {t('clear')}

@@ -27,10 +27,6 @@ export function ParkedTable({ query, onView, onRelease }: Props) {
     { key: 'group', title: t('group'), render: (_, { group }) => group.name },
     { key: 'topic', title: t('topic'), render: (_, { message }) => message.topic },
     { key: 'messageGroup', title: t('messageGroup'), render: (_, { message }) => message.messageGroup ?? '-' },
-    { key: 'id', title: 'MsgID', render: (_, { message }) => message.messageId },
-    { key: 'broker', title: 'Broker', render: (_, { message }) => message.broker },
-    { key: 'queue', title: t('queue'), render: (_, { message }) => message.queueId },
-    { key: 'offset', title: t('offset'), render: (_, { message }) => message.queueOffset },
     { key: 'reason', title: t('reason'), render: (_, { group }) => t('reason.exhausted', { max: group.maxRetries }) },
     { key: 'since', title: t('since'), render: (_, { parkedAt }) => second(parkedAt) },
     {
@@ -41,6 +37,10 @@ export function ParkedTable({ query, onView, onRelease }: Props) {
         return t(unit, { count });
       },
     },
+    { key: 'id', title: 'MsgID', render: (_, { message }) => message.messageId },
+    { key: 'broker', title: 'Broker', render: (_, { message }) => message.broker },
+    { key: 'queue', title: t('queue'), render: (_, { message }) => message.queueId },
+    { key: 'offset', title: t('offset'), render: (_, { message }) => message.queueOffset },
     {
       key: 'actions',
       title: t('actions'),

@@ -43,13 +43,6 @@ export function QueueTable({ query, parked, onView }: Props) {
   const columns: Columns<QueueRow> = [
     { key: 'group', title: t('group'), render: (_, { group }) => group.name },
     { key: 'topic', title: t('topic'), dataIndex: 'topic' },
-    { key: 'broker', title: 'Broker', dataIndex: 'broker' },
-    { key: 'queue', title: t('queue'), dataIndex: 'queueId' },
-    { key: 'lag', title: t('lag'), dataIndex: 'lag' },
-    { key: 'inFlight', title: t('inFlight'), dataIndex: 'inFlight' },
-    { key: 'first', title: t('first'), render: (_, { first }) => first?.messageId ?? '-' },
-    { key: 'messageGroup', title: t('messageGroup'), render: (_, { first }) => first?.messageGroup ?? '-' },
-    { key: 'age', title: t('age'), render: (_, { first }) => second(first?.storeTimestamp) },
     {
       key: 'state',
       title: t('state'),
@@ -59,6 +52,13 @@ export function QueueTable({ query, parked, onView }: Props) {
         return <Status is={is}>{t(`state.${state as 'parked' | 'CONSUMING' | 'TO_CONSUME' | 'CONSUMED' | 'unknown'}`)}</Status>;
       },
     },
+    { key: 'broker', title: 'Broker', dataIndex: 'broker' },
+    { key: 'queue', title: t('queue'), dataIndex: 'queueId' },
+    { key: 'lag', title: t('lag'), dataIndex: 'lag' },
+    { key: 'inFlight', title: t('inFlight'), dataIndex: 'inFlight' },
+    { key: 'first', title: t('first'), render: (_, { first }) => first?.messageId ?? '-' },
+    { key: 'messageGroup', title: t('messageGroup'), render: (_, { first }) => first?.messageGroup ?? '-' },
+    { key: 'age', title: t('age'), render: (_, { first }) => second(first?.storeTimestamp) },
     { key: 'poison', title: t('poison'), render: (_, { group }) => t(`poison.${group.onPoison}`) },
     {
       key: 'actions',

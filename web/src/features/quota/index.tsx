@@ -94,7 +94,7 @@ export function Component() {
   ];
   const limits = query.data === undefined ? [] : [...query.data.items, ...fixed];
   return (
-    <Page title={t('title')} extra={<span>{t('plan', { plan: instance.plan })}</span>}>
+    <Page title={t('title')} extra={<Typography.Text>{t('plan', { plan: instance.plan })}</Typography.Text>}>
       <FilterBar initial={{}} onSearch={() => void query.refetch()}>
         <InstanceField page="quota" />
       </FilterBar>

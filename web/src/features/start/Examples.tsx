@@ -1,4 +1,5 @@
-import { Tabs, Typography } from 'antd';
+import { Radio, Typography } from 'antd';
+import { useState } from 'react';
 import { CopyButton } from '@/components/CopyButton';
 import { useMessages } from '@/components/i18n';
 import { en } from './en';
@@ -23,18 +24,27 @@ function Code({ text, name }: { text: string; name: string }) {
   );
 }
 
-/** One tab for each way to connect. */
+/** One program for each way to connect. */
 export function Examples({ place }: { place: Place }) {
   const t = useMessages({ zh, en });
-  const items = ALL.map((make) => make(place)).map(({ key, title, install, file, code }) => ({
-    key,
-    label: title,
-    children: (
-      <>
-        {install !== undefined && <Code name={t('install')} text={install} />}
-        <Code name={file === undefined ? t('program') : t('file', { file })} text={code} />
-      </>
-    ),
-  }));
-  return <Tabs items={items} />;
+  const [chosen, choose] = useState('curl');
+  const all = ALL.map((make) => make(place));
+  const snippet = all.find(({ key }) => key === chosen);
+  return (
+    <>
+      {/* Tabs do not wrap, and the rest of them would be in a menu that not everybody can use. */}
+      <Radio.Group
+        className="ways"
+        optionType="button"
+        aria-label={t('step.how')}
+        value={chosen}
+        options={all.map(({ key, title }) => ({ value: key, label: title }))}
+        onChange={({ target }) => choose(String(target.value))}
+      />
+      {snippet?.install !== undefined && <Code name={t('install')} text={snippet.install} />}
+      {snippet !== undefined && (
+        <Code name={snippet.file === undefined ? t('program') : t('file', { file: snippet.file })} text={snippet.code} />
+      )}
+    </>
+  );
 }

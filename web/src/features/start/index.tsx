@@ -93,7 +93,7 @@ function Secret({ secret, failure, reveal, hide }: ReturnType<typeof useSecret>)
         <Button onClick={() => (secret === undefined ? void reveal() : hide())}>
           {t(secret === undefined ? 'secret.show' : 'secret.hide')}
         </Button>
-        <span>{t('secret.note')}</span>
+        <Typography.Text>{t('secret.note')}</Typography.Text>
       </Space>
       {failure !== null && <Failure error={failure} />}
     </Space>
