@@ -87,7 +87,7 @@ test.describe('审计日志', () => {
   test('an export that fails says so and can be tried again', async ({ console: it }) => {
     await it.open('/audit', { as: ADMIN });
     const { page } = it;
-    await expect(it.table(AUDIT.title).getByText('victor')).toBeVisible();
+    await expect(it.table(AUDIT.title).getByText('victor', { exact: true })).toBeVisible();
     const isExport = (url: URL) => url.pathname === '/v1/audit' && url.searchParams.get('max') === '500';
     const body = { error: { code: 'OVERLOADED', message: 'too much to do', requestId: 'r', retryable: true } };
     await page.route(isExport, (route) => route.fulfill({ status: 503, json: body }));
