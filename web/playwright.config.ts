@@ -6,7 +6,7 @@ const executablePath = process.env['CHROMIUM'] ?? '/usr/bin/chromium';
 export default defineConfig({
   testDir: 'e2e',
   outputDir: 'e2e/results',
-  // Each worker has a service of its own; two would fight for the processor.
+  // Two would fight for the processor.
   workers: 1,
   timeout: 60_000,
   expect: { timeout: 10_000 },

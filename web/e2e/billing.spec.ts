@@ -14,6 +14,9 @@ test.describe('用量与账单', () => {
     const { page } = it;
     await expect(page.locator('main h1')).toHaveText(BILLING.title);
     await expect(page.getByRole('tab')).toHaveText([...BILLING.tabs]);
+    await page.getByLabel('实例', { exact: true }).click();
+    await page.getByTitle('demo', { exact: true }).click();
+    await page.getByRole('button', { name: '查询' }).click();
     // Forty orders, twelve payments, seven invoices and one each of two others were sent.
     await expect(page.getByRole('row', { name: /生产消息数 6\d/ }).first()).toBeVisible({ timeout: METER_MS });
     const table = it.table(BILLING.usage.name);

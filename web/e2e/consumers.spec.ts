@@ -8,10 +8,11 @@ const [depth, instances] = CONSUMERS.actions;
 
 test.describe('S-22 6.8 消费者实例查询', () => {
   test('has the filters, columns and actions of the guide, and who receives now', async ({ console: it, service }) => {
+    await it.open(PATH, { as: VIEWER });
     for (const consumerId of ['one', 'two']) {
       await receive(service, 'workers', 'orders', { consumerId });
     }
-    await it.open(PATH, { as: VIEWER });
+    await it.page.getByRole('button', { name: '刷新' }).click();
     await expect(it.page.locator('main h1')).toHaveText(CONSUMERS.title);
     await expect(it.page.getByRole('menuitem', { name: CONSUMERS.menu })).toHaveClass(/selected/);
     const row = it.table(CONSUMERS.title).getByRole('row').filter({ hasText: 'workers' });
@@ -45,8 +46,9 @@ test.describe('S-22 6.8 消费者实例查询', () => {
   test('「堆积量」 has the columns of the guide, for the topic and for retries', async ({ console: it, service }) => {
     await send(service, 'audit-trail', { body: 'x' });
     await send(service, 'audit-trail', { body: 'y' });
-    await receive(service, 'auditors', 'audit-trail', { consumerId: 'depth-1' });
     await it.open(PATH);
+    await receive(service, 'auditors', 'audit-trail', { consumerId: 'depth-1' });
+    await it.page.getByRole('button', { name: '刷新' }).click();
     const row = it.table(CONSUMERS.title).getByRole('row').filter({ hasText: 'audit-trail' });
     await row.getByRole('button', { name: depth, exact: true }).click();
     const { title, columns } = CONSUMERS.depth;
@@ -64,10 +66,11 @@ test.describe('S-22 6.8 消费者实例查询', () => {
   });
 
   test('members that want different things are told apart from others', async ({ console: it, service }) => {
+    await it.open(PATH);
     await receive(service, 'ledger', 'payments', { consumerId: 'all' });
     await receive(service, 'ledger', 'payments', { consumerId: 'some', filter: { expression: 'paid' } });
     await receive(service, 'workers', 'orders', { consumerId: 'one' });
-    await it.open(PATH);
+    await it.page.getByRole('button', { name: '刷新' }).click();
     const row = (group: string) => it.table(CONSUMERS.title).getByRole('row').filter({ hasText: group });
     await expect(row('ledger').getByText('订阅不一致')).toBeVisible();
     await expect(row('workers')).toBeVisible();

@@ -94,16 +94,42 @@ export class Console {
   }
 }
 
-export const test = base.extend<{ console: Console }, { service: Service }>({
-  service: [
+/** A service for each file of specs: what one did is not in another's way. */
+class Services {
+  private file = '';
+  private service: Service | null = null;
+
+  async of(file: string): Promise<Service> {
+    if (this.service === null || this.file !== file) {
+      await this.stop();
+      this.service = await startService();
+      await seed(this.service);
+      this.file = file;
+    }
+    return this.service;
+  }
+
+  async stop(): Promise<void> {
+    await this.service?.stop();
+    this.service = null;
+  }
+}
+
+export const test = base.extend<{ console: Console; service: Service }, { services: Services }>({
+  services: [
     // eslint-disable-next-line no-empty-pattern -- Playwright reads the names of what is used
     async ({}, use) => {
-      const service = await startService();
-      await seed(service);
-      await use(service);
-      await service.stop();
+      const services = new Services();
+      await use(services);
+      await services.stop();
     },
-    { scope: 'worker', timeout: 120_000 },
+    { scope: 'worker' },
+  ],
+  service: [
+    async ({ services }, use, test) => {
+      await use(await services.of(test.file));
+    },
+    { timeout: 120_000 },
   ],
   console: async ({ page, service }, use) => {
     const started = new Console(page, service);

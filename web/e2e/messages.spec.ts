@@ -154,6 +154,16 @@ test.describe('S-22 6.9 消息查询', () => {
     await expect(dialog.locator('img')).toHaveCount(0);
   });
 
+  test('can be read in the dark', async ({ console: it, service }) => {
+    const sent = await send(service, 'audit-trail', { body: '{"a":1}' });
+    await it.page.addInitScript(() => localStorage.setItem('firn.colours', 'dark'));
+    await it.open(`${PATH}?tab=id&id=${sent.offsetMessageId}`);
+    await row(it, sent.offsetMessageId).getByRole('button', { name: /^查看/ }).click();
+    await expect(it.page.getByRole('dialog').getByText('"a": 1')).toBeVisible();
+    await it.accessible();
+    await it.shot('messages-dark', 'zh');
+  });
+
   test('a packed body is unpacked', async ({ console: it, service }) => {
     const response = await fetch(`${service.api}/v1/instances/demo/topics/audit-trail/messages`, {
       method: 'POST',

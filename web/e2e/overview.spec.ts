@@ -14,6 +14,16 @@ async function column(it: Console, table: string, at: number): Promise<string[]>
   return Promise.all(rows.map((row) => row.locator('td').nth(at).innerText()));
 }
 
+/** A day of two brokers, instead of the minutes that the service has seen. */
+async function curve(it: Console, rates: (at: number) => { inTPS: number; outTPS: number }): Promise<void> {
+  const step = OVERVIEW.stepMinutes * 60_000;
+  const first = Date.UTC(2026, 0, 1);
+  const rows = Array.from({ length: 1440 }, (_, at) => ({ ...rates(at), crtTime: first + Math.floor(at / 2) * step }));
+  await it.page.route('**/api/manager/cluster/*/tps*', (route) =>
+    route.fulfill({ json: { code: 200, message: 'success', result: { total: rows.length, rows } } }),
+  );
+}
+
 const tab = (it: Console, name: string) => it.page.getByRole('tab', { name, exact: true });
 
 test.describe('S-22 6.2 概览', () => {
@@ -35,16 +45,7 @@ test.describe('S-22 6.2 概览', () => {
   });
 
   test('「TPS监控」 draws the points of C3, brokers added up', async ({ console: it }) => {
-    const step = OVERVIEW.stepMinutes * 60_000;
-    const first = Date.UTC(2026, 0, 1);
-    const rows = Array.from({ length: 1440 }, (_, at) => ({
-      inTPS: at % 2 === 0 ? 1.5 : 2,
-      outTPS: at === 100 ? 7 : 0.25,
-      crtTime: first + Math.floor(at / 2) * step,
-    }));
-    await it.page.route('**/api/manager/cluster/*/tps*', (route) =>
-      route.fulfill({ json: { code: 200, message: 'success', result: { total: rows.length, rows } } }),
-    );
+    await curve(it, (at) => ({ inTPS: at % 2 === 0 ? 1.5 : 2, outTPS: at === 100 ? 7 : 0.25 }));
     await it.open(PATH);
     await expect(it.page.getByText('生产TPS：当前 3.500，24小时峰值 3.500；消费TPS：当前 0.500，24小时峰值 7.250')).toBeVisible();
     const plot = it.page.getByRole('img', { name: '集群近24小时的生产与消费TPS' });
@@ -141,6 +142,8 @@ test.describe('S-22 6.2 概览', () => {
 
   for (const language of LANGUAGES) {
     test(`can be used by everybody (${language})`, async ({ console: it }) => {
+      const day = (at: number) => Math.sin((at / 1440) * 2 * Math.PI);
+      await curve(it, (at) => ({ inTPS: 1200 + 900 * day(at), outTPS: 1100 + 700 * day(at - 120) + (at % 97) }));
       await it.open(PATH, { language });
       await expect(it.page.locator('canvas')).toBeVisible();
       await it.accessible();

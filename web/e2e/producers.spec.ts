@@ -8,8 +8,9 @@ const GROUP = 'CLIENT_INNER_PRODUCER';
 
 test.describe('S-22 6.7 生产者实例查询', () => {
   test('has the filters, columns and actions of the guide, and who sends now', async ({ console: it, service }) => {
-    await send(service, 'orders', { body: 'x' });
     await it.open(PATH, { as: VIEWER });
+    await send(service, 'orders', { body: 'x' });
+    await it.page.getByRole('button', { name: '刷新' }).click();
     await expect(it.page.locator('main h1')).toHaveText(PRODUCERS.title);
     await expect(it.page.getByRole('menuitem', { name: PRODUCERS.menu })).toHaveClass(/selected/);
     const row = it.table(PRODUCERS.title).getByRole('row').filter({ hasText: 'orders' });
@@ -36,8 +37,9 @@ test.describe('S-22 6.7 生产者实例查询', () => {
   });
 
   test('a broker has the producers of its topics', async ({ console: it, service }) => {
-    await send(service, 'orders', { body: 'x' });
     await it.open(PATH);
+    await send(service, 'orders', { body: 'x' });
+    await it.page.getByRole('button', { name: '刷新' }).click();
     const row = it.table(PRODUCERS.title).getByRole('row').filter({ hasText: 'orders' });
     await expect(row).toBeVisible();
     await it.page.getByLabel(PRODUCERS.filters[1]).click();

@@ -195,6 +195,18 @@ test.describe('S-22 6.4 应用用户管理', () => {
     await expect(it.page.getByRole('button', { name: '轮换密钥' })).toHaveCount(0);
   });
 
+  test('can be read in the dark, mistakes too', async ({ console: it }) => {
+    await it.page.addInitScript(() => localStorage.setItem('firn.colours', 'dark'));
+    await it.open(PATH);
+    await expect(it.table(USERS.title).getByText(remove, { exact: true }).first()).toBeVisible();
+    await it.accessible();
+    await it.page.getByRole('button', { name: create, exact: true }).click();
+    await it.page.getByRole('dialog').getByRole('button', { name: DIALOG.save }).click();
+    await expect(it.page.getByText('请输入应用用户')).toBeVisible();
+    await it.accessible();
+    await it.shot('users-dark', 'zh');
+  });
+
   for (const language of LANGUAGES) {
     test(`can be used by everybody (${language})`, async ({ console: it }) => {
       await it.open(PATH, { language });

@@ -1,4 +1,4 @@
-import { Checkbox, DatePicker, Form, Input, Select } from 'antd';
+import { DatePicker, Form, Input, Select } from 'antd';
 import dayjs, { type Dayjs } from 'dayjs';
 import { useState } from 'react';
 import { FormDialog } from '@/components/FormDialog';
@@ -29,7 +29,7 @@ export default function TokenDialog({ reach, onMade, onClose }: Props) {
   const save = async ({ end, ...values }: Values) => {
     onMade(await createToken(reach, { ...values, expiresAt: end.valueOf() }));
   };
-  const initial: Partial<Values> = { scopes: ['read'], topics: [], groups: [], end: suggested };
+  const initial: Partial<Values> = { scopes: [], topics: [], groups: [], end: suggested };
   const names = (name: 'topics' | 'groups') => (
     <Form.Item
       name={name}
@@ -50,7 +50,8 @@ export default function TokenDialog({ reach, onMade, onClose }: Props) {
         <Input maxLength={64} autoFocus placeholder={t('name.hint')} />
       </Form.Item>
       <Form.Item name="scopes" label={t('scopes')} rules={[{ required: true, message: t('scopes.missing') }]}>
-        <Checkbox.Group
+        <Select
+          mode="multiple"
           options={(['read', 'manage', 'produce', 'consume'] as const).map((value) => ({ value, label: t(`scope.${value}`) }))}
         />
       </Form.Item>

@@ -3,6 +3,7 @@ import { useMutation, useQuery } from '@tanstack/react-query';
 import { Alert, Button, Descriptions, Form, Select, Space } from 'antd';
 import { useNavigate, useSearchParams } from 'react-router';
 import { usePoll } from '@/api/poll';
+import type { Schemas } from '@/api/shared';
 import { Failure } from '@/components/Failure';
 import { GuideTable, type Columns } from '@/components/GuideTable';
 import { useMessages } from '@/components/i18n';
@@ -19,42 +20,30 @@ interface Props {
   month: string;
 }
 
-/** Works the bill out anew, and says what came of it. */
-function Verification({ tenant, month }: Props) {
+/** What came of working the bill out anew. */
+function Verification({ found, onClose }: { found: Schemas['VerificationJson']; onClose: () => void }) {
   const t = useMessages({ zh, en });
-  const run = useMutation({ mutationFn: () => verify(tenant, month) });
-  const found = run.data;
+  const { differences, events, hours } = found;
   return (
-    <>
-      <Button loading={run.isPending} autoInsertSpace={false} onClick={() => run.mutate()}>
-        {t('verify')}
-      </Button>
-      {run.error !== null && <Failure error={run.error} />}
-      {found !== undefined && (
-        <Alert
-          className="whole-row"
-          role="status"
-          showIcon
-          closable={{ 'aria-label': t('verify.close'), onClose: () => run.reset() }}
-          type={found.differences.length === 0 ? 'success' : 'error'}
-          title={
-            found.differences.length === 0 ? t('verify.right') : t('verify.wrong', { count: found.differences.length })
-          }
-          description={
-            <>
-              <p>{t('verify.read', { events: found.events, hours: found.hours })}</p>
-              {found.differences.length > 0 && (
-                <ul>
-                  {found.differences.map((difference) => (
-                    <li key={difference}>{difference}</li>
-                  ))}
-                </ul>
-              )}
-            </>
-          }
-        />
-      )}
-    </>
+    <Alert
+      role="status"
+      showIcon
+      closable={{ 'aria-label': t('verify.close'), onClose }}
+      type={differences.length === 0 ? 'success' : 'error'}
+      title={differences.length === 0 ? t('verify.right') : t('verify.wrong', { count: differences.length })}
+      description={
+        <>
+          {t('verify.read', { events, hours })}
+          {differences.length > 0 && (
+            <ul>
+              {differences.map((difference) => (
+                <li key={difference}>{difference}</li>
+              ))}
+            </ul>
+          )}
+        </>
+      }
+    />
   );
 }
 
@@ -62,23 +51,30 @@ function Actions({ tenant, month }: Props) {
   const t = useMessages({ zh, en });
   const navigate = useNavigate();
   const download = useMutation({ mutationFn: (form: 'json' | 'csv') => downloadBill(tenant, month, form) });
+  const verification = useMutation({ mutationFn: () => verify(tenant, month) });
   return (
-    <Space wrap style={{ marginBottom: 16, width: '100%' }}>
-      <Button icon={<DownloadOutlined />} loading={download.isPending} onClick={() => download.mutate('json')}>
-        {t('json')}
-      </Button>
-      <Button icon={<DownloadOutlined />} loading={download.isPending} onClick={() => download.mutate('csv')}>
-        {t('csv')}
-      </Button>
-      <Button
-        icon={<PrinterOutlined />}
-        autoInsertSpace={false}
-        onClick={() => void navigate(`/billing/print?tenant=${tenant}&month=${month}`)}
-      >
-        {t('print')}
-      </Button>
-      <Verification key={`${tenant}/${month}`} tenant={tenant} month={month} />
+    <Space orientation="vertical" style={{ width: '100%' }}>
+      <Space wrap>
+        <Button icon={<DownloadOutlined />} loading={download.isPending} onClick={() => download.mutate('json')}>
+          {t('json')}
+        </Button>
+        <Button icon={<DownloadOutlined />} loading={download.isPending} onClick={() => download.mutate('csv')}>
+          {t('csv')}
+        </Button>
+        <Button
+          icon={<PrinterOutlined />}
+          autoInsertSpace={false}
+          onClick={() => void navigate(`/billing/print?tenant=${tenant}&month=${month}`)}
+        >
+          {t('print')}
+        </Button>
+        <Button loading={verification.isPending} autoInsertSpace={false} onClick={() => verification.mutate()}>
+          {t('verify')}
+        </Button>
+      </Space>
       {download.error !== null && <Failure error={download.error} />}
+      {verification.error !== null && <Failure error={verification.error} />}
+      {verification.data !== undefined && <Verification found={verification.data} onClose={() => verification.reset()} />}
     </Space>
   );
 }
@@ -125,7 +121,7 @@ function Shown({ tenant, month }: Props) {
               { key: 'total', label: t('total'), children: <strong>{`${bill.total} ${bill.currency}`}</strong> },
             ]}
           />
-          <Actions tenant={tenant} month={month} />
+          <Actions key={`${tenant}/${month}`} tenant={tenant} month={month} />
           {bill.lines.some(({ isCorrection }) => isCorrection) && <p>{t('bill.correction.note')}</p>}
           <GuideTable name={t('bill')} columns={columns} rowKey={lineKey} query={query} rows={bill.lines} />
         </>

@@ -94,6 +94,7 @@ function Shown({ answer, query }: { answer: Answer; query: ReturnType<typeof use
   return (
     <>
       <Descriptions
+        style={{ marginBottom: 16 }}
         size="small"
         bordered
         title={t('total')}
