@@ -10,7 +10,12 @@ const at = (group: string) => `/i/demo/parked?group=${group}`;
 
 test.describe('顺序暂停组', () => {
   test('has its filters, columns and actions', async ({ console: it }) => {
-    await new Traffic(it.service).parked('seen-parked');
+    const traffic = new Traffic(it.service);
+    await traffic.parked('seen-parked');
+    await traffic.topic('leased-queue', 'fifo');
+    await traffic.group('leased-queue', { ordered: true });
+    await traffic.send('leased-queue', [{ body: 'in work', messageGroup: 'm' }]);
+    await traffic.receive('leased-queue', 'leased-queue', 1);
     await it.open('/i/demo/parked');
     await expect(it.page.locator('main h1')).toHaveText(PARKED.title);
     expect(await it.page.getByRole('search').locator('label').allInnerTexts()).toEqual([...PARKED.filters]);
@@ -25,7 +30,7 @@ test.describe('顺序暂停组', () => {
     await expect(queue.getByText('已暂停，等待处理')).toBeVisible();
     expect(await it.columns(blocked.name)).toEqual([...blocked.columns]);
     // Leased by a member, not parked.
-    await expect(rows(it, blocked.name).filter({ hasText: 'ledger' }).getByText('已投递，处理中或等待重试').first()).toBeVisible();
+    await expect(rows(it, blocked.name).filter({ hasText: 'leased-queue' }).getByText('已投递，处理中或等待重试')).toBeVisible();
   });
 
   for (const language of LANGUAGES) {

@@ -11,6 +11,7 @@ import { excerptOf } from '@/components/message/body';
 import { Page } from '@/components/Page';
 import { NoData } from '@/components/QueryState';
 import { Status } from '@/components/Status';
+import { useTablePlace } from '@/components/tables';
 import { en } from './en';
 import { SHOWN_MAX, useTail, type Message, type Wanted } from './useTail';
 import { zh } from './zh';
@@ -54,6 +55,7 @@ function LiveTable({ wanted }: { wanted: Wanted }) {
   const { second } = useTimes();
   const [isPaused, setPaused] = useState(false);
   const [opened, setOpened] = useState<Message | null>(null);
+  const place = useTablePlace();
   const { messages, hasGap, failure, hasLooked, clear } = useTail(instance.id, wanted, isPaused);
   const columns: TableColumnsType<Message> = [
     { key: 'stored', title: t('stored'), render: (_, { storeTimestamp }) => second(storeTimestamp) },
@@ -78,7 +80,7 @@ function LiveTable({ wanted }: { wanted: Wanted }) {
   ];
   const state = isPaused ? 'paused' : failure === null ? 'running' : 'failing';
   return (
-    <section className="guide-table" aria-label={t('title')}>
+    <section ref={place} className="guide-table" aria-label={t('title')}>
       <Space wrap>
         <Status is={({ paused: 'plain', running: 'good', failing: 'bad' } as const)[state]}>{t(state)}</Status>
         <Typography.Text>{t('shown', { count: messages.length })}</Typography.Text>
