@@ -14,7 +14,7 @@ const ROWS_MAX = 1000;
 /** Everything of topics of an instance; what is changed makes all of it stale. */
 export const topicsKey = (instance: Instance) => ['instance', instance.id, 'topics'] as const;
 
-type Management = ReturnType<typeof useInstance>['management'];
+export type Management = ReturnType<typeof useInstance>['management'];
 
 export interface Filter {
   /** Empty is all. */
