@@ -95,6 +95,11 @@ impl Spares {
         for (number, recycled) in &listing.spares {
             spares.adopt(*number, *recycled);
         }
+        if !listing.unfinished.is_empty() {
+            // A file system may give the blocks back only when the name is durably
+            // gone, and on a full disk there are no others.
+            let _ = spares.files.disk.sync_dir(&spares.files.dir);
+        }
         spares.refill();
         spares
     }

@@ -18,6 +18,7 @@ use firn_protocol::time::Timestamp;
 
 use super::StorageNode;
 use super::read::ReadLimit;
+use super::settle::RETRY_MS;
 use super::usage::sent;
 use crate::broker::entry::Head;
 use crate::broker::held::{Fire, HeldHead, Hold};
@@ -181,6 +182,11 @@ impl StorageNode {
         if broker.lock()?.near.wake().is_none_or(|wake| wake > now) {
             return Ok(());
         }
+        let _rearm = Rearm {
+            node: self,
+            broker,
+            reach,
+        };
         self.load_near(broker, now, reach).await?;
         let (ripe, mark) = {
             let core = broker.lock()?;
@@ -193,7 +199,6 @@ impl StorageNode {
             self.settled(mark).await?;
             self.fire_all(broker, &ripe).await?;
         }
-        rearm(&mut *broker.lock()?);
         Ok(())
     }
 
@@ -306,24 +311,15 @@ impl StorageNode {
                 let range = core.state.delayed.low(slot)..ends(slot);
                 (slot, range, core.mark(), core.life)
             };
-            let found = match self.settled(mark).await {
-                Ok(()) => self.earliest_of(broker, slot, range).await,
-                Err(error) => Err(error),
+            let loading = Loading {
+                broker,
+                slot,
+                life,
+                is_done: false,
             };
-            let mut core = broker.lock_any();
-            if core.life != life {
-                continue;
-            }
-            match found {
-                Ok(earliest) => {
-                    let (found, upto) = earliest.finish();
-                    core.near.end_load(slot, found, upto);
-                }
-                Err(error) => {
-                    core.near.give_up_load(slot);
-                    return Err(error);
-                }
-            }
+            self.settled(mark).await?;
+            let earliest = self.earliest_of(broker, slot, range).await?;
+            loading.end(earliest);
         }
     }
 
@@ -433,7 +429,64 @@ pub(super) fn held_at(
     }
 }
 
-fn rearm(core: &mut Core) {
-    let (near, state) = (&mut core.near, &core.state);
-    near.rearm(&state.delayed, |slot| state.queue(slot_queue(slot)).end);
+/// A slot whose records are being read. Given up when it is dropped: the read failed,
+/// or who waited for it has gone.
+struct Loading<'a> {
+    broker: &'a Broker,
+    slot: QueueId,
+    life: u64,
+    is_done: bool,
+}
+
+impl Loading<'_> {
+    fn end(mut self, earliest: Earliest) {
+        self.is_done = true;
+        let mut core = self.broker.lock_any();
+        // In another life of the state nothing is loaded yet.
+        if core.life == self.life {
+            let (found, upto) = earliest.finish();
+            core.near.end_load(self.slot, found, upto);
+        }
+    }
+}
+
+impl Drop for Loading<'_> {
+    fn drop(&mut self) {
+        if self.is_done {
+            return;
+        }
+        let mut core = self.broker.lock_any();
+        if core.life == self.life {
+            core.near.give_up_load(self.slot);
+        }
+    }
+}
+
+/// Finds out anew when to look next, however a look ends. Another one that ran
+/// meanwhile may have found nothing to do, because this one had the slot.
+struct Rearm<'a> {
+    node: &'a StorageNode,
+    broker: &'a Broker,
+    reach: Reach,
+}
+
+impl Drop for Rearm<'_> {
+    fn drop(&mut self) {
+        let mut guard = self.broker.lock_any();
+        let core = &mut *guard;
+        let (near, state) = (&mut core.near, &core.state);
+        near.rearm(&state.delayed, |slot| state.queue(slot_queue(slot)).end);
+        // The timers see to themselves.
+        if let (Reach::AtHand, Some(due)) = (self.reach, core.next_due()) {
+            let now = self.node.now();
+            let at = match due > now {
+                true => due,
+                false => now.plus_ms(RETRY_MS),
+            };
+            if core.armed.is_none_or(|armed| at < armed) {
+                let timers = &self.node.shared.timers;
+                timers.arm_at(self.broker.key.broker, core, at);
+            }
+        }
+    }
 }

@@ -25,7 +25,7 @@ const BATCH: usize = 256;
 /// Brokers whose events are handled at the same time.
 const BROKERS_AT_WORK: usize = 32;
 /// Pause before what could not be read is tried again.
-const RETRY_MS: u64 = 1000;
+pub(super) const RETRY_MS: u64 = 1000;
 
 impl StorageNode {
     /// Handles what of a broker is due, the oldest [`BATCH`] of it: whoever calls

@@ -174,3 +174,55 @@ async fn a_full_disk_stops_sends_and_nothing_else() {
         .expect("all is delivered");
     life.close().await;
 }
+
+/// A node that starts on a full disk with a delayed message that is due.
+async fn due_on_a_full_disk(world: &mut World) -> (Life, TopicKey, History) {
+    let life = world.open().expect("opens");
+    let mut history = History::default();
+    send(&life, &mut history).await.expect("well");
+    let later = hold(&life, world.clock.now_ms() + 10_000).await;
+    world.disk.set_budget(Some(world.disk.used()));
+    fill(&life, &mut history).await;
+    life.kill(world).await;
+    world.disk.restart();
+    world.clock.advance(Duration::from_secs(10));
+    let life = world.open().expect("opens on a full disk");
+    (life, later, history)
+}
+
+/// Space comes back; so does the delayed message, in a step of the timers.
+async fn comes_now(world: &World, life: Life, later: TopicKey, mut history: History) {
+    world.disk.set_budget(None);
+    let mut tries = 0;
+    while send(&life, &mut history).await.is_err() {
+        tries += 1;
+        assert!(tries < 10_000, "sends do not come back");
+        pause().await;
+    }
+    assert_eq!(delivered(&life, later).await, 0);
+    assert!(life.node.has_due(), "it is forgotten");
+    life.node.timer_step().await;
+    assert_eq!(delivered(&life, later).await, 1);
+    life.close().await;
+}
+
+#[tokio::test]
+async fn two_who_look_for_a_delayed_message_do_not_lose_it() {
+    let mut world = World::new(12, None);
+    let (life, later, history) = due_on_a_full_disk(&mut world).await;
+    // The second finds the slot being read by the first, which then fails.
+    tokio::join!(life.node.timer_step(), life.node.timer_step());
+    comes_now(&world, life, later, history).await;
+}
+
+#[tokio::test]
+async fn who_looks_for_a_delayed_message_may_go_away() {
+    let mut world = World::new(13, None);
+    let (life, later, history) = due_on_a_full_disk(&mut world).await;
+    tokio::select! {
+        biased;
+        () = life.node.timer_step() => panic!("nothing was read"),
+        () = std::future::ready(()) => {}
+    }
+    comes_now(&world, life, later, history).await;
+}

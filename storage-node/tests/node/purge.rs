@@ -136,19 +136,17 @@ async fn a_purge_may_end_at_a_time() {
     assert_eq!(lag(&bench).await.2, 2);
     assert_eq!(purge(&bench, topic, Some(START_MS + 5_000)).await, 3);
     assert_eq!(lag(&bench).await, (3, 0, 1), "4 and 5, and the retry of 3");
-    let got: Vec<String> = {
-        bench.advance(10_000);
-        let mut got = Vec::new();
-        for _ in 0..3 {
-            let taken = bench.take(9, &Filter::All).await.deliveries;
-            got.extend(taken.iter().map(|it| it.message.content.body.clone()));
-            bench.settle_stores().await;
-        }
-        got.iter()
-            .map(|body| String::from_utf8_lossy(body).into_owned())
-            .collect()
-    };
-    assert_eq!(got, ["body 4", "body 5", "body 3"]);
+    bench.advance(10_000);
+    let mut got = Vec::new();
+    for _ in 0..3 {
+        let taken = bench.take(9, &Filter::All).await.deliveries;
+        got.extend(taken.iter().map(|it| it.message.content.body.clone()));
+        bench.settle_stores().await;
+    }
+    // Whether the retry or the first deliveries come first is open: the node
+    // may have found the retry due before it is asked.
+    got.sort_unstable();
+    assert_eq!(got, ["body 3", "body 4", "body 5"]);
 }
 
 #[tokio::test]
