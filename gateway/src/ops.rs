@@ -29,7 +29,6 @@ pub(crate) mod target;
 pub(crate) mod time_query;
 pub(crate) mod transaction;
 pub(crate) mod visibility;
-pub(crate) mod zone;
 
 use std::sync::{Arc, OnceLock};
 

@@ -18,6 +18,7 @@ pub mod names;
 pub mod receipt;
 pub mod routing;
 pub mod time;
+pub mod zone;
 
 pub use context::{Caller, RequestContext};
 pub use error::{ApiError, ApiResult, ErrorCode};

@@ -2,6 +2,7 @@
 //! Nothing else is signed, so the header is as good as a password for as long as its
 //! date is taken; only TLS keeps it secret.
 
+use chrono::NaiveDate;
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use sha1::Sha1;
 
@@ -62,39 +63,21 @@ pub(super) fn is_recent(date: &str, now_ms: u64) -> bool {
 
 /// Reads `20261122T131536Z` and `2026-11-22T13:15:36`, with whatever follows.
 fn local_ms(date: &str) -> Option<u64> {
-    let mut numbers = [0_u64; 6];
+    let mut numbers = [0_u32; 6];
     let mut digits = date
         .bytes()
         .filter(|b| !matches!(b, b'-' | b':' | b'T' | b't' | b' '));
     for (number, width) in numbers.iter_mut().zip([4, 2, 2, 2, 2, 2]) {
         for _ in 0..width {
             let digit = digits.next().filter(u8::is_ascii_digit)?;
-            *number = *number * 10 + u64::from(digit - b'0');
+            *number = *number * 10 + u32::from(digit - b'0');
         }
     }
     let [year, month, day, hour, minute, second] = numbers;
-    let is_sound = (1970..=9999).contains(&year)
-        && (1..=12).contains(&month)
-        && (1..=31).contains(&day)
-        && hour < 24
-        && minute < 60
-        && second <= 60;
-    is_sound.then(|| {
-        let days = days_since_1970(year, month, day);
-        (((days * 24 + hour) * 60 + minute) * 60 + second) * 1000
-    })
-}
-
-/// Years are counted from March, so that a leap day is their last.
-fn days_since_1970(year: u64, month: u64, day: u64) -> u64 {
-    let (year, month) = match month {
-        1 | 2 => (year - 1, month + 9),
-        _ => (year, month - 3),
-    };
-    let before = 365 * year + year / 4 - year / 100 + year / 400;
-    let day_of_year = (153 * month + 2) / 5 + day - 1;
-    // 719,468 days lie between the year 0 and 1970, both from March.
-    (before + day_of_year).saturating_sub(719_468)
+    let time = NaiveDate::from_ymd_opt(i32::try_from(year).ok()?, month, day)?
+        // A leap second is as good as the one before it.
+        .and_hms_opt(hour, minute, second - second / 60)?;
+    u64::try_from(time.and_utc().timestamp_millis()).ok()
 }
 
 #[cfg(test)]

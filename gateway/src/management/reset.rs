@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use firn_protocol::api::storage::{SeekRow, SeekTarget};
 use firn_protocol::catalogue::{Group, PullMechanism};
+use firn_protocol::zone::Zone;
 use firn_protocol::{ApiError, ApiResult, BrokerId, ErrorCode, Timestamp};
 
 use super::body::Fields;
@@ -17,7 +18,6 @@ use crate::auth::Action;
 use crate::native::answer::Answer;
 use crate::native::call::Call;
 use crate::ops::seek::{self, QueueOffset, Seek};
-use crate::ops::zone::Zone;
 use crate::ops::{Scope, Services, Target};
 
 const TIME: &str = "resetTime";
@@ -157,8 +157,8 @@ fn target(fields: &Fields, scope: &Scope, now: Timestamp) -> ApiResult<SeekTarge
     let time = if text.bytes().all(|b| b.is_ascii_digit()) {
         Timestamp(text.parse().unwrap_or(u64::MAX))
     } else {
-        let zone = Zone::parse(&scope.instance.time_zone);
-        zone.read(&text)
+        Zone::of(&scope.instance)
+            .read(&text)
             .ok_or_else(|| ApiError::field(TIME, "neither ms since 1970 nor yyyy-MM-dd HH:mm:ss"))?
     };
     Ok(match time > now {

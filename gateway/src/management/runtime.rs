@@ -4,16 +4,15 @@
 use firn_protocol::api::admin::BrokerFacts;
 use firn_protocol::catalogue::{Broker, Topic};
 use firn_protocol::client::ClientKind;
+use firn_protocol::zone::Zone;
 use firn_protocol::{ApiResult, BrokerId, Timestamp};
 
 use super::shapes::cluster::Runtime;
 use crate::ops::curves::{self, Curve, Flow, Of, per_second};
-use crate::ops::zone::Zone;
 use crate::ops::{Scope, Services};
 
 /// Steps of two minutes in the ten that the longest rate is of.
 const STEPS_LONG: u64 = 5;
-const DAY_MS: u64 = curves::DAY_MS;
 /// Shown as they are, whatever the broker does.
 const FIXED: [(&str, &str); 21] = [
     ("brokerId", "0"),
@@ -52,17 +51,21 @@ pub(super) struct Traffic {
     now: Timestamp,
     /// Of the instance's time zone.
     midnight: Timestamp,
+    /// When the day before began.
+    yesterday: Timestamp,
 }
 
 impl Traffic {
     pub(super) async fn read(services: &Services, scope: &Scope) -> ApiResult<Self> {
         let now = services.now();
-        let midnight = Zone::parse(&scope.instance.time_zone).midnight(now);
-        let yesterday = Timestamp(midnight.0.saturating_sub(DAY_MS));
+        let zone = Zone::of(&scope.instance);
+        let midnight = zone.midnight(now);
+        let yesterday = zone.midnight(Timestamp(midnight.0.saturating_sub(1)));
         Ok(Self {
             curve: curves::since(services, scope, Of::default(), yesterday).await?,
             now,
             midnight,
+            yesterday,
         })
     }
 
@@ -76,8 +79,7 @@ impl Traffic {
     }
 
     fn yesterday(&self, broker: BrokerId) -> Flow {
-        let from = Timestamp(self.midnight.0.saturating_sub(DAY_MS));
-        self.flow(broker, from, self.midnight)
+        self.flow(broker, self.yesterday, self.midnight)
     }
 
     /// Rates over the last step, twice, and over ten minutes: shorter times are not kept.

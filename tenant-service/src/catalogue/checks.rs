@@ -10,6 +10,7 @@ use firn_protocol::limits::{
     BROKER_NAME_BYTES_MAX, IP_ALLOW_MAX, NAMES_LISTED_MAX, NUMBER_MAX, REMARK_BYTES_MAX,
     RETENTION_HOURS_MAX, SECRET_KEY_BYTES_MAX, TIME_ZONE_BYTES_MAX,
 };
+use firn_protocol::zone::Zone;
 use firn_protocol::{ApiError, ApiResult, ErrorCode, names};
 
 /// A number of any field: must be exact in JSON.
@@ -92,16 +93,12 @@ pub(crate) fn broker_name(name: &str) -> ApiResult<()> {
 }
 
 pub(crate) fn time_zone(zone: &str) -> ApiResult<()> {
-    let valid = (1..=TIME_ZONE_BYTES_MAX).contains(&zone.len())
-        && zone
-            .bytes()
-            .all(|b| b.is_ascii_alphanumeric() || b"+-_/:".contains(&b));
-    if valid {
+    if zone.len() <= TIME_ZONE_BYTES_MAX && Zone::parse(zone).is_some() {
         return Ok(());
     }
     Err(ApiError::field(
         "timeZone",
-        "a name such as UTC+8 or Europe/Vienna",
+        "a distance such as UTC+8, or a name of the tz database such as Europe/Vienna",
     ))
 }
 
