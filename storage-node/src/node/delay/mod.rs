@@ -4,6 +4,8 @@
 //! before its time by the node's clock, which never falls, and that what is
 //! recalled or fired is so once, whoever comes first under the broker's lock.
 
+mod near;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -16,13 +18,12 @@ use firn_protocol::message::{Message, MessageId, NewMessage};
 use firn_protocol::receipt::HeldPlace;
 use firn_protocol::time::Timestamp;
 
+use self::near::{Reach, Rearm};
 use super::StorageNode;
-use super::read::ReadLimit;
-use super::settle::RETRY_MS;
 use super::usage::sent;
 use crate::broker::entry::Head;
 use crate::broker::held::{Fire, HeldHead, Hold};
-use crate::broker::near::{Earliest, NEAR_MAX, NearDue};
+use crate::broker::near::NearDue;
 use crate::broker::owner::{Broker, Core, Mark};
 use crate::config::Mutant;
 use crate::consume::delay::{slot_of, slot_queue, slot_start};
@@ -30,8 +31,6 @@ use crate::record::{EncodedRecords, RunHeader};
 
 /// Messages fired in one turn.
 const BATCH: usize = 256;
-/// Records of a slot read at a time while its due times are looked for.
-const PAGE: usize = 1024;
 
 impl StorageNode {
     pub(super) async fn hold_messages(
@@ -289,75 +288,6 @@ impl StorageNode {
         Ok(())
     }
 
-    /// Reads when the records of slots are due whose time comes near.
-    async fn load_near(
-        &self,
-        broker: &Arc<Broker>,
-        now: Timestamp,
-        reach: Reach,
-    ) -> Result<(), ApiError> {
-        loop {
-            let (slot, range, mark, life) = {
-                let mut core = broker.lock()?;
-                let core = &mut *core;
-                let ends = |slot| core.state.queue(slot_queue(slot)).end;
-                let Some(slot) = core.near.to_load(&core.state.delayed, now, ends) else {
-                    return Ok(());
-                };
-                if !reach.has(core, slot, core.state.delayed.low(slot)) {
-                    return Ok(());
-                }
-                core.near.begin_load(slot);
-                let range = core.state.delayed.low(slot)..ends(slot);
-                (slot, range, core.mark(), core.life)
-            };
-            let loading = Loading {
-                broker,
-                slot,
-                life,
-                is_done: false,
-            };
-            self.settled(mark).await?;
-            let earliest = self.earliest_of(broker, slot, range).await?;
-            loading.end(earliest);
-        }
-    }
-
-    async fn earliest_of(
-        &self,
-        broker: &Arc<Broker>,
-        slot: QueueId,
-        range: std::ops::Range<u64>,
-    ) -> Result<Earliest, ApiError> {
-        let (queue, mut at) = (slot_queue(slot), range.start);
-        let limit = ReadLimit {
-            records: PAGE,
-            bytes: ANSWER_BYTES_MAX,
-        };
-        let mut earliest = Earliest::default();
-        while at < range.end {
-            let found = self.read_range(broker, queue, at..range.end, limit).await?;
-            let core = broker.lock()?;
-            let is_waiting = |offset: &u64| core.state.delayed.is_waiting(slot, *offset);
-            let mut next = at;
-            for record in &found.records {
-                // One that is lost is due at once, so that nobody waits for it for ever.
-                let lost = (next..record.offset.0).filter(is_waiting);
-                lost.for_each(|offset| earliest.push((Timestamp(0), offset), NEAR_MAX));
-                next = record.offset.0 + 1;
-                let summary = record.summary().map_err(|_| super::read::damaged())?;
-                let due = summary.deliver_at.unwrap_or_default();
-                if is_waiting(&record.offset.0) {
-                    earliest.push((due, record.offset.0), NEAR_MAX);
-                }
-            }
-            at = found.upto.max(at + 1);
-            let lost = (next..at).filter(is_waiting);
-            lost.for_each(|offset| earliest.push((Timestamp(0), offset), NEAR_MAX));
-        }
-        Ok(earliest)
-    }
-
     /// A delayed message as its own offset id finds it: where it waits, or, once it
     /// was delivered, in its queue.
     pub(super) async fn delayed_message(
@@ -380,23 +310,6 @@ impl StorageNode {
                 (false, false) => Some(DelayedMessage::Delivered(message.message_id)),
             },
         )
-    }
-}
-
-/// Which slots are looked at.
-#[derive(Clone, Copy)]
-enum Reach {
-    /// What is in memory, the log or the hot store.
-    AtHand,
-    Anywhere,
-}
-
-impl Reach {
-    fn has(self, core: &Core, slot: QueueId, offset: u64) -> bool {
-        match self {
-            Self::AtHand => offset >= core.state.tier.end(slot_queue(slot)),
-            Self::Anywhere => true,
-        }
     }
 }
 
@@ -426,67 +339,5 @@ pub(super) fn held_at(
         },
         stored_at: header.stored_at,
         message_id: message_id.unwrap_or_else(made),
-    }
-}
-
-/// A slot whose records are being read. Given up when it is dropped: the read failed,
-/// or who waited for it has gone.
-struct Loading<'a> {
-    broker: &'a Broker,
-    slot: QueueId,
-    life: u64,
-    is_done: bool,
-}
-
-impl Loading<'_> {
-    fn end(mut self, earliest: Earliest) {
-        self.is_done = true;
-        let mut core = self.broker.lock_any();
-        // In another life of the state nothing is loaded yet.
-        if core.life == self.life {
-            let (found, upto) = earliest.finish();
-            core.near.end_load(self.slot, found, upto);
-        }
-    }
-}
-
-impl Drop for Loading<'_> {
-    fn drop(&mut self) {
-        if self.is_done {
-            return;
-        }
-        let mut core = self.broker.lock_any();
-        if core.life == self.life {
-            core.near.give_up_load(self.slot);
-        }
-    }
-}
-
-/// Finds out anew when to look next, however a look ends. Another one that ran
-/// meanwhile may have found nothing to do, because this one had the slot.
-struct Rearm<'a> {
-    node: &'a StorageNode,
-    broker: &'a Broker,
-    reach: Reach,
-}
-
-impl Drop for Rearm<'_> {
-    fn drop(&mut self) {
-        let mut guard = self.broker.lock_any();
-        let core = &mut *guard;
-        let (near, state) = (&mut core.near, &core.state);
-        near.rearm(&state.delayed, |slot| state.queue(slot_queue(slot)).end);
-        // The timers see to themselves.
-        if let (Reach::AtHand, Some(due)) = (self.reach, core.next_due()) {
-            let now = self.node.now();
-            let at = match due > now {
-                true => due,
-                false => now.plus_ms(RETRY_MS),
-            };
-            if core.armed.is_none_or(|armed| at < armed) {
-                let timers = &self.node.shared.timers;
-                timers.arm_at(self.broker.key.broker, core, at);
-            }
-        }
     }
 }
