@@ -197,7 +197,14 @@ async fn read_all(
         ..Summary::default()
     };
     while let Some(read) = tasks.join_next().await {
-        let read = read.context("a reader failed")??;
+        let read = match read.context("a reader failed").flatten() {
+            Ok(read) => read,
+            Err(error) => {
+                // Nobody reads from a node that is being closed.
+                tasks.shutdown().await;
+                return Err(error);
+            }
+        };
         total.messages += read.messages;
         total.body_bytes += read.body_bytes;
         total.checksum = total.checksum.wrapping_add(read.checksum);

@@ -475,8 +475,8 @@ fn what_a_bucket_holds_can_be_read_back() {
     let output = verify(&[]);
     assert_eq!(output.status.code(), Some(1));
     let told = String::from_utf8_lossy(&output.stderr).into_owned();
-    // The log names the object, and the error what was in it.
-    let (log, error) = told.trim_end().split_once('\n').expect("two lines");
+    // The log names the object, and the error, which comes last, what was in it.
+    let (log, error) = told.trim_end().rsplit_once('\n').expect("two lines");
     assert!(log.contains(".seg: "), "{told}");
     assert!(error.starts_with("firn: broker "), "{told}");
 }
