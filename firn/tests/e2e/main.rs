@@ -5,6 +5,7 @@ mod admin;
 mod billing;
 mod catalogue;
 mod cli;
+mod connections;
 mod consume;
 mod files;
 mod grpc;

@@ -1,7 +1,7 @@
 //! The protocol of RocketMQ 5 clients, call by call and field by field.
 
 mod bad_input;
-mod client;
+pub(crate) mod client;
 mod consume;
 mod messages;
 mod rights;

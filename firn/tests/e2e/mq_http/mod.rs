@@ -1,6 +1,6 @@
 //! Aliyun's MQ protocol, byte by byte as its client libraries need it.
 
-mod client;
+pub(crate) mod client;
 mod fields;
 mod halves;
 mod order;
