@@ -6,7 +6,7 @@ import { defineConfig } from 'vite';
 /** The service that `npm run dev` and `npm run preview` pass API calls to. */
 const service = process.env.FIRN_URL ?? 'http://127.0.0.1:8080';
 const proxy = Object.fromEntries(
-  ['/v1', '/api', '/docs', '/openapi.json'].map((path) => [path, { target: service }]),
+  ['/v1', '/api', '/docs', '/openapi.json', '/console/service.json'].map((path) => [path, { target: service }]),
 );
 
 export default defineConfig({

@@ -3,9 +3,12 @@
 //! that nothing but these files is ever served, and that they run nothing that is not
 //! theirs. Leaves everything else to the API, which the page calls as any client does.
 
+use std::net::SocketAddr;
+
 use actix_web::http::{StatusCode, header};
 use actix_web::{HttpResponse, HttpResponseBuilder};
 use firn_protocol::{ApiError, ErrorCode};
+use serde::Serialize;
 
 use crate::native::answer::Answer;
 use crate::native::call::Call;
@@ -45,6 +48,7 @@ pub(crate) fn table() -> Vec<Route> {
     use actix_web::http::Method as M;
     vec![
         route(M::GET, "/console", redirect),
+        route(M::GET, "/console/service.json", service),
         route(M::GET, "/console/{*path}", console),
     ]
 }
@@ -52,6 +56,23 @@ pub(crate) fn table() -> Vec<Route> {
 async fn redirect(_: Call) -> Answer {
     let mut response = HttpResponse::build(StatusCode::PERMANENT_REDIRECT);
     Ok(response.insert_header((header::LOCATION, ROOT)).finish())
+}
+
+/// What the page cannot know of the service that it came from. Its host, as others
+/// reach it, is not there: the page knows that better.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Service {
+    /// `--grpc-listen`'s port; none before it is taken.
+    grpc_port: Option<u16>,
+}
+
+async fn service(call: Call) -> Answer {
+    let address = call.services().grpc_address.get();
+    let grpc_port = address.map(SocketAddr::port);
+    Ok(guarded(&mut HttpResponse::Ok())
+        .insert_header((header::CACHE_CONTROL, "no-cache"))
+        .json(Service { grpc_port }))
 }
 
 /// The web console, a page with scripts of its own.

@@ -69,6 +69,7 @@ fn assemble(
         files: Semaphore::new(IMPORTS_AT_ONCE),
         closing: Stop::new(),
         billing: std::sync::OnceLock::new(),
+        grpc_address: std::sync::OnceLock::new(),
         compat: config.compat(),
         mutant: config.mutant,
         mq_http_invisible_ms: u64::try_from(config.mq_http_invisible.as_millis())

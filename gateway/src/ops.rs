@@ -30,6 +30,7 @@ pub(crate) mod time_query;
 pub(crate) mod transaction;
 pub(crate) mod visibility;
 
+use std::net::SocketAddr;
 use std::sync::{Arc, OnceLock};
 
 use firn_protocol::api::billing::BillingApi;
@@ -75,6 +76,8 @@ pub(crate) struct Services {
     pub(crate) closing: Stop,
     /// The meter's books; a gateway without them knows no curves.
     pub(crate) billing: OnceLock<Arc<dyn BillingApi>>,
+    /// Of the port for RocketMQ 5 clients, once it is taken.
+    pub(crate) grpc_address: OnceLock<SocketAddr>,
     pub(crate) compat: Compat,
     /// See [`crate::GatewayConfig::mutant`].
     pub(crate) mutant: Option<GatewayMutant>,

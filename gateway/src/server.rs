@@ -117,6 +117,8 @@ impl Gateway {
         let (http, http_address) = listen(self.config.http_listen, "--http-listen")?;
         let (grpc, grpc_address) = listen(self.config.grpc_listen, "--grpc-listen")?;
         let (ops, ops_address) = listen(self.config.ops_listen, "--ops-listen")?;
+        // A gateway is bound once.
+        let _ = self.state.services().grpc_address.set(grpc_address);
         Ok(BoundGateway {
             gateway: self,
             http,

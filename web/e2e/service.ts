@@ -14,6 +14,8 @@ export const OPERATOR = { tenant: '', username: 'operator', password: 'operator-
 export interface Service {
   /** `http://127.0.0.1:PORT`. */
   api: string;
+  /** `127.0.0.1:PORT`. */
+  grpc: string;
   /** Where the console is, without `/console/`. */
   web: string;
   stop: () => Promise<void>;
@@ -22,7 +24,7 @@ export interface Service {
 /** Runs a program until its output has what is looked for. */
 function started(program: string, args: string[], env: NodeJS.ProcessEnv, wanted: RegExp) {
   const child = spawn(program, args, { env: { ...process.env, ...env }, stdio: ['ignore', 'pipe', 'pipe'] });
-  return new Promise<{ child: ChildProcess; found: string }>((settle, fail) => {
+  return new Promise<{ child: ChildProcess; found: string[] }>((settle, fail) => {
     let output = '';
     const timer = setTimeout(() => fail(new Error(`${program} does not start:\n${output}`)), START_MS);
     const read = (part: Buffer) => {
@@ -30,7 +32,7 @@ function started(program: string, args: string[], env: NodeJS.ProcessEnv, wanted
       const match = wanted.exec(output);
       if (match !== null) {
         clearTimeout(timer);
-        settle({ child, found: match[1] ?? '' });
+        settle({ child, found: match.slice(1) });
       }
     };
     child.stdout.on('data', read);
@@ -63,7 +65,7 @@ async function preview(api: string): Promise<{ web: string; child: ChildProcess 
   const args = [vite, 'preview', '--host', '127.0.0.1', '--port', '0'];
   const env = { FIRN_URL: api, NO_COLOR: '1' };
   const { child, found } = await started(process.execPath, args, env, /(http:\/\/127\.0\.0\.1:\d+)\/console\//);
-  return { web: found, child };
+  return { web: found[0] ?? '', child };
 }
 
 export async function startService(): Promise<Service> {
@@ -72,12 +74,13 @@ export async function startService(): Promise<Service> {
   writeFileSync(bootstrap, BOOTSTRAP);
   const listen = (name: string) => [`--${name}-listen`, '127.0.0.1:0'];
   const args = ['standalone', '--data-dir', join(folder, 'data'), '--bootstrap', bootstrap];
-  const { child, found: api } = await started(
+  const { child, found } = await started(
     BINARY,
     [...args, ...listen('http'), ...listen('grpc'), ...listen('ops'), '--stop-timeout', '5s'],
     { FIRN_OPERATOR_PASSWORD: OPERATOR.password },
-    /HTTP API\s+(http:\/\/\S+)/,
+    /HTTP API\s+(http:\/\/\S+).*\s+gRPC\s+(\S+)/,
   );
+  const [api = '', grpc = ''] = found;
   const front = await preview(api);
   const stop = async () => {
     if (front.child !== null) {
@@ -86,5 +89,5 @@ export async function startService(): Promise<Service> {
     await stopped(child);
     rmSync(folder, { recursive: true, force: true });
   };
-  return { api, web: front.web, stop };
+  return { api, grpc, web: front.web, stop };
 }

@@ -19,6 +19,7 @@ test.describe('快速接入', () => {
       await expect(code).not.toContainText('demo-secret');
     }
     await expect(it.page.getByLabel('HTTP 地址')).toHaveValue(it.service.web);
+    await expect(it.page.getByLabel('gRPC 地址')).toHaveValue(it.service.grpc);
   });
 
   for (const language of LANGUAGES) {

@@ -39,6 +39,9 @@ async fn the_console_is_below_its_path_and_nowhere_else() {
         let policy = page.header("content-security-policy");
         assert!(policy.contains("script-src 'self';"), "{path}: {policy}");
     }
+    // The fixture has no port for other clients.
+    let service = get("/console/service.json").await.expect(200);
+    assert_eq!(service.json(), serde_json::json!({ "grpcPort": null }));
     let moved = get("/console").await.expect(308);
     assert_eq!(moved.header("location"), "/console/");
     get("/console/assets/gone.js").await.expect(404);

@@ -45,6 +45,11 @@ interface Context {
   tenants: ReadonlyMap<number, string> | null;
 }
 
+/** May break between words: the English ones are wider than what stands below them. */
+function heading(text: string) {
+  return <span className="heading">{text}</span>;
+}
+
 function columnsOf(t: T, { all, plans, tenants }: Context): Columns<Instance> {
   const plan = (instance: Instance) => plans.get(instance.plan);
   const manage = (instance: Instance) => instancePath(instanceKey(instance, all), 'overview');
@@ -53,7 +58,7 @@ function columnsOf(t: T, { all, plans, tenants }: Context): Columns<Instance> {
       ? []
       : [{ key: 'tenant', title: t('tenant'), render: (_: unknown, { tenantId }: Instance) => tenants.get(tenantId) ?? tenantId }]),
     { key: 'id', title: t('id'), render: (_, { id }) => <ShortId id={id} /> },
-    { key: 'name', title: t('name'), render: (_, instance) => <Link to={manage(instance)}>{instance.name}</Link> },
+    { key: 'name', title: heading(t('name')), render: (_, instance) => <Link to={manage(instance)}>{instance.name}</Link> },
     {
       key: 'status',
       title: t('status'),
@@ -62,22 +67,22 @@ function columnsOf(t: T, { all, plans, tenants }: Context): Columns<Instance> {
     { key: 'type', title: t('type'), render: (_, instance) => typeText(instance.plan, t) },
     {
       key: 'billing',
-      title: t('billing'),
+      title: heading(t('billing')),
       render: (_, instance) => t(instance.plan === 'serverless' ? 'billing.use' : 'billing.period'),
     },
-    { key: 'tps', title: t('tps'), render: (_, instance) => capText(plan(instance)?.tps, t) },
-    { key: 'topics', title: t('topics'), render: (_, instance) => capText(plan(instance)?.topics, t) },
+    { key: 'tps', title: heading(t('tps')), render: (_, instance) => capText(plan(instance)?.tps, t) },
+    { key: 'topics', title: heading(t('topics')), render: (_, instance) => capText(plan(instance)?.topics, t) },
     { key: 'storage', title: t('storage'), render: (_, instance) => capText(plan(instance)?.storageGib, t, 'G') },
     // An instance is reached at the service's address, in no network of its own.
-    { key: 'network', title: t('network'), render: () => '-' },
-    { key: 'createdAt', title: t('createdAt'), render: (_, { createdAt, timeZone }) => minuteText(createdAt, timeZone) },
-    { key: 'expiresAt', title: t('expiresAt'), render: (_, { expiresAt, timeZone }) => minuteText(expiresAt, timeZone) },
+    { key: 'network', title: heading(t('network')), render: () => '-' },
+    { key: 'createdAt', title: heading(t('createdAt')), render: (_, { createdAt, timeZone }) => minuteText(createdAt, timeZone) },
+    { key: 'expiresAt', title: heading(t('expiresAt')), render: (_, { expiresAt, timeZone }) => minuteText(expiresAt, timeZone) },
     {
       key: 'actions',
       title: t('actions'),
       fixed: 'end',
       render: (_, instance) => (
-        <Space>
+        <Space size={0}>
           <Link to={manage(instance)}>{t('manage')}</Link>
           <MoreActions instance={instance} path={(page) => instancePath(instanceKey(instance, all), page)} />
         </Space>

@@ -11,7 +11,7 @@ export const en: Translation<typeof zh> = {
   'http.hint': 'That of this page; behind a proxy, one that your clients reach',
   'http.bad': 'Enter an address like http://host:port',
   grpc: 'gRPC address',
-  'grpc.hint': 'The host of this page and port 8081 (--grpc-listen)',
+  'grpc.hint': 'The host of this page and the gRPC port of the service; behind a proxy, one that your clients reach',
   'grpc.bad': 'Enter an address like host:port',
   user: 'Application user',
   'user.missing': 'Make an application user first',

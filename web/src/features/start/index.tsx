@@ -15,8 +15,16 @@ import { Examples } from './Examples';
 import type { Place } from './snippets/place';
 import { zh } from './zh';
 
-/** `--grpc-listen` unless told otherwise. The service does not know by which address others reach it. */
+/** `--grpc-listen` unless told otherwise. */
 const GRPC_PORT = 8081;
+
+/** The port of the gRPC address. The host is this page's: the service does not know by which address others reach it. */
+async function grpcPort(): Promise<number> {
+  const response = await fetch('/console/service.json');
+  const said: unknown = response.ok ? await response.json() : null;
+  const port = typeof said === 'object' && said !== null && 'grpcPort' in said ? said.grpcPort : null;
+  return typeof port === 'number' ? port : GRPC_PORT;
+}
 
 const HTTP = /^https?:\/\/[^\s/]+$/;
 const GRPC = /^(\[[0-9a-fA-F:]+\]|[^\s:/]+):\d{1,5}$/;
@@ -41,14 +49,16 @@ function useChoices() {
   });
   const topics = useQuery(topicsQuery(instance));
   const groups = useQuery(groupsQuery(instance));
-  const all = [users, topics, groups];
-  const isReady = users.data !== undefined && topics.data !== undefined && groups.data !== undefined;
+  const port = useQuery({ queryKey: ['service', 'grpcPort'], queryFn: grpcPort, staleTime: Infinity });
+  const all = [users, topics, groups, port];
+  const isReady = users.data !== undefined && topics.data !== undefined && groups.data !== undefined && port.data !== undefined;
   return {
     data: isReady
       ? {
           users: users.data,
           topics: topics.data.filter(({ type, permission }) => (type === 'normal' || type === 'mixed') && permission === 'readWrite'),
           groups: groups.data.filter(({ ordered, enabled }) => !ordered && enabled),
+          grpcPort: port.data,
         }
       : undefined,
     error: all.find(({ error }) => error !== null)?.error ?? null,
@@ -100,12 +110,12 @@ function Secret({ secret, failure, reveal, hide }: ReturnType<typeof useSecret>)
   );
 }
 
-function Connect({ choices: { users, topics, groups } }: { choices: Choices }) {
+function Connect({ choices: { users, topics, groups, grpcPort } }: { choices: Choices }) {
   const t = useMessages({ zh, en });
   const { instance, path } = useInstance();
   const initial: Values = {
     http: location.origin,
-    grpc: `${location.hostname}:${GRPC_PORT}`,
+    grpc: `${location.hostname}:${grpcPort}`,
     ...(users[0] && { accessKey: users[0].accessKey }),
     ...(topics[0] && { topic: topics[0].name }),
     ...(groups[0] && { group: groups[0].name }),

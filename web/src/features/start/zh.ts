@@ -8,7 +8,7 @@ export const zh = {
   'http.hint': '默认为本页面的地址；经代理访问时请改为客户端可达的地址',
   'http.bad': '请输入形如 http://主机:端口 的地址',
   grpc: 'gRPC 地址',
-  'grpc.hint': '默认为本页面的主机与 8081 端口（--grpc-listen）',
+  'grpc.hint': '默认为本页面的主机与服务的 gRPC 端口；经代理访问时请改为客户端可达的地址',
   'grpc.bad': '请输入形如 主机:端口 的地址',
   user: '应用用户',
   'user.missing': '请先在应用用户管理中创建用户',
