@@ -295,7 +295,9 @@ impl Exporter {
         }
         match self.parts.store.delete(&names).await {
             Ok(()) => *known = known.split_off(&first_kept),
-            Err(error) => tracing::debug!(%error, "old exports of the catalogue stay for now"),
+            Err(error) => {
+                tracing::debug!(%error, "old exports of the catalogue stay until the next export")
+            }
         }
     }
 }

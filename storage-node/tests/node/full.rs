@@ -71,6 +71,17 @@ async fn fill(life: &Life, history: &mut History) -> usize {
     panic!("the disk is never full");
 }
 
+/// The disk has room again, and sends come back by themselves.
+async fn free_space(world: &World, life: &Life, history: &mut History) {
+    world.disk.set_budget(None);
+    let mut tries = 0;
+    while send(life, history).await.is_err() {
+        tries += 1;
+        assert!(tries < 10_000, "sends do not come back");
+        pause().await;
+    }
+}
+
 /// Receives, renews and acks a few; all of that goes on.
 async fn consume(life: &Life, history: &mut History) {
     let since = history.tick;
@@ -147,15 +158,9 @@ async fn a_full_disk_stops_sends_and_nothing_else() {
     );
     consume(&life, &mut history).await;
 
-    world.disk.set_budget(None);
-    let mut tries = 0;
-    while send(&life, &mut history).await.is_err() {
-        tries += 1;
-        assert!(tries < 10_000, "sends do not come back");
-        pause().await;
-    }
+    free_space(&world, &life, &mut history).await;
     life.node.health().expect("well again");
-    tries = 0;
+    let mut tries = 0;
     while delivered(&life, later).await == 0 {
         tries += 1;
         assert!(tries < 10_000, "the delayed message does not come");
@@ -193,13 +198,7 @@ async fn due_on_a_full_disk(world: &mut World) -> (Life, TopicKey, History) {
 
 /// Space comes back; so does the delayed message, in a step of the timers.
 async fn comes_now(world: &World, life: Life, later: TopicKey, mut history: History) {
-    world.disk.set_budget(None);
-    let mut tries = 0;
-    while send(&life, &mut history).await.is_err() {
-        tries += 1;
-        assert!(tries < 10_000, "sends do not come back");
-        pause().await;
-    }
+    free_space(world, &life, &mut history).await;
     assert_eq!(delivered(&life, later).await, 0);
     assert!(life.node.has_due(), "it is forgotten");
     life.node.timer_step().await;

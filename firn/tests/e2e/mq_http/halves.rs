@@ -71,7 +71,7 @@ fn what_is_not_decided_is_asked_about() {
         assert_eq!(field(&asked[0], name), text.to_string(), "{name}");
     }
     assert_eq!(field(&asked[0], "Properties"), "__TransCheckT:3|KEYS:k|");
-    assert_eq!(mq.consume("deals", POP).len(), 0, "asked for now");
+    assert_eq!(mq.consume("deals", POP).len(), 0, "being asked about");
     // Any producer of the topic is asked, under whatever group it polls.
     stack.advance_ms(30_000);
     let again = mq.consume("deals", &POP.replace("makers", "others"));
