@@ -26,11 +26,15 @@ use self::queue::{MARKER_FRAMES, Next, Queue};
 use super::metrics::HotMetrics;
 use super::{HotError, HotStore, Lsn};
 
+/// Before the log is asked again for what it does not show yet.
+const BEHIND_PAUSE: Duration = Duration::from_millis(1);
+
 /// Reads the log again for the filler.
 pub trait LogSource: Send + Sync + 'static {
     /// Shows the committed runs of the frames from `from` to before `upto`, in
     /// log order, until told to stop. Whole frames: what it showed of a frame
-    /// before an error does not count.
+    /// before an error does not count. Answers before which frame it has shown all
+    /// there is: what was pushed at this moment need not be readable yet.
     ///
     /// # Errors
     /// When the log cannot be read to there.
@@ -39,7 +43,7 @@ pub trait LogSource: Send + Sync + 'static {
         from: Lsn,
         upto: Lsn,
         visit: &mut dyn FnMut(FillItem) -> ControlFlow<()>,
-    ) -> io::Result<()>;
+    ) -> io::Result<Lsn>;
 }
 
 /// Is told how the filler fares, on the filler's thread.
@@ -273,15 +277,28 @@ impl Worker {
     fn read_again(&mut self, upto: Lsn) -> Result<(), End> {
         self.flush(true)?;
         let mut tries = 0;
-        while let Err(error) = self.read_once(upto)? {
-            self.forget_batch();
-            self.pause_before_retry(&mut tries, HotError::Io(error))?;
+        loop {
+            match self.read_once(upto)? {
+                Ok(reached) if reached >= upto => {
+                    self.builder.reach(upto);
+                    return Ok(());
+                }
+                Ok(reached) => {
+                    self.builder.reach(reached);
+                    self.flush(true)?;
+                    if self.queue.pause(BEHIND_PAUSE) {
+                        return Err(End::Stopped);
+                    }
+                }
+                Err(error) => {
+                    self.forget_batch();
+                    self.pause_before_retry(&mut tries, HotError::Io(error))?;
+                }
+            }
         }
-        self.builder.reach(upto);
-        Ok(())
     }
 
-    fn read_once(&mut self, upto: Lsn) -> Result<io::Result<()>, End> {
+    fn read_once(&mut self, upto: Lsn) -> Result<io::Result<Lsn>, End> {
         let mut end = None;
         let from = self.parts.store.marker();
         let log = self.parts.log.clone();

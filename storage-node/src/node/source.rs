@@ -23,7 +23,7 @@ impl LogSource for Source {
         from: Lsn,
         upto: Lsn,
         visit: &mut dyn FnMut(FillItem) -> ControlFlow<()>,
-    ) -> io::Result<()> {
+    ) -> io::Result<Lsn> {
         let outcome = self.0.replay_committed(from, &mut |frame| {
             if frame.lsn >= upto {
                 return Err(Box::new(Enough));
@@ -50,8 +50,71 @@ impl LogSource for Source {
             }
         });
         match outcome {
-            Ok(_) | Err(LogError::Visit(_)) => Ok(()),
+            // A commit is pushed before the log shows it.
+            Ok(replayed) => Ok(replayed.end.next().min(upto)),
+            Err(LogError::Visit(_)) => Ok(upto),
             Err(error) => Err(io::Error::other(error)),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::{Arc, OnceLock};
+
+    use firn_protocol::ids::{BrokerId, Generation, InstanceId, TenantId};
+    use parking_lot::Mutex;
+
+    use super::*;
+    use crate::disk::FaultyDisk;
+    use crate::log::{CommitSink, CommittedBatch, FrameClass, FrameHeader, LogConfig};
+
+    /// Reads the log when the filler may: as soon as a commit was pushed.
+    #[derive(Default)]
+    struct Reads {
+        log: OnceLock<Log>,
+        /// Up to where it was asked for, and shown.
+        reads: Mutex<Vec<(Lsn, Lsn)>>,
+    }
+
+    impl CommitSink for Reads {
+        fn committed(&self, batch: CommittedBatch) {
+            let upto = batch.frames.last().expect("a frame").lsn.next();
+            let source = Source(self.log.get().expect("opened").clone());
+            let shown = source.read(Lsn(1), upto, &mut |_| ControlFlow::Continue(()));
+            self.reads.lock().push((upto, shown.expect("read")));
+        }
+    }
+
+    /// Nobody may take it that all that was pushed was shown: the rest would never
+    /// be in the hot store.
+    #[test]
+    fn a_commit_that_the_log_does_not_show_yet_is_not_said_to_be_shown() {
+        let sink = Arc::new(Reads::default());
+        let config = LogConfig::new("log");
+        let disk = Arc::new(FaultyDisk::new(1));
+        let opened = Log::open(disk, config, sink.clone(), Lsn::ZERO, &mut |_| Ok(()));
+        let (log, _) = opened.expect("opens");
+        assert!(sink.log.set(log.clone()).is_ok());
+        for seq in 1..=3 {
+            let header = FrameHeader {
+                tenant: TenantId(1),
+                instance: InstanceId(1),
+                broker: BrokerId(1),
+                generation: Generation(1),
+                seq,
+                kind: 1,
+            };
+            let (done, committed) = tokio::sync::oneshot::channel();
+            log.submit(header, FrameClass::Send, &[b"x"], Some(done))
+                .expect("taken");
+            let lsn = committed.blocking_recv().expect("told").expect("committed");
+            assert_eq!(lsn, Lsn(seq));
+        }
+        log.close().expect("closes");
+        let upto_and_shown = [(2, 1), (3, 2), (4, 3)].map(|(a, b)| (Lsn(a), Lsn(b)));
+        assert_eq!(*sink.reads.lock(), upto_and_shown);
+        let all = Source(log).read(Lsn(1), Lsn(4), &mut |_| ControlFlow::Continue(()));
+        assert_eq!(all.expect("read"), Lsn(4));
     }
 }
