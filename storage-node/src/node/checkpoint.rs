@@ -7,7 +7,7 @@ use std::sync::atomic::Ordering;
 use firn_protocol::error::ApiError;
 use firn_runtime::{Stop, tasks};
 
-use super::StorageNode;
+use super::{Alone, StorageNode};
 use crate::broker::owner::Broker;
 use crate::hot::HotError;
 
@@ -53,7 +53,7 @@ impl StorageNode {
 
     /// Writes out the state of every broker that has changed.
     pub(super) async fn checkpoint(&self) -> Result<(), CheckpointError> {
-        let _alone = self.checkpointing.lock().await;
+        let alone = self.settle_alone().await;
         // Whoever has an entry before this place is dirty now, or was written since.
         let marker = self.log.durable().next();
         let dirty: Vec<Arc<Broker>> = {
@@ -65,16 +65,20 @@ impl StorageNode {
                 .collect()
         };
         for step in dirty.chunks(STEP) {
-            self.save(step).await?;
+            self.save(step, &alone).await?;
         }
         let states = self.stores.states.clone();
         if marker > states.marker() {
-            tasks::blocking(move || states.save(Vec::new(), marker)).await?;
+            tasks::blocking(move || {
+                let _alone = alone;
+                states.save(Vec::new(), marker)
+            })
+            .await?;
         }
         Ok(())
     }
 
-    async fn save(&self, brokers: &[Arc<Broker>]) -> Result<(), CheckpointError> {
+    async fn save(&self, brokers: &[Arc<Broker>], alone: &Alone) -> Result<(), CheckpointError> {
         let unsaved = Unsaved(brokers);
         let mut snapshots = Vec::with_capacity(brokers.len());
         let mut marks = Vec::with_capacity(brokers.len());
@@ -88,7 +92,9 @@ impl StorageNode {
             self.settled_here(mark).await?;
         }
         let states = self.stores.states.clone();
+        let alone = alone.clone();
         tasks::blocking(move || {
+            let _alone = alone;
             let marker = states.marker();
             states.save(snapshots, marker)
         })

@@ -63,7 +63,13 @@ impl StorageNode {
             return;
         }
         let states = self.stores.states.clone();
-        let removed = firn_runtime::tasks::blocking(move || states.remove(key)).await;
+        // A checkpoint that has begun might write it once more.
+        let alone = self.settle_alone().await;
+        let removed = firn_runtime::tasks::blocking(move || {
+            let _alone = alone;
+            states.remove(key)
+        })
+        .await;
         if let Err(error) = removed {
             // A small snapshot that says that the broker is erased stays.
             tracing::warn!(%error, broker = %key.broker, "the snapshot of an erased broker stays");

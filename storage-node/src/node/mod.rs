@@ -82,14 +82,23 @@ pub struct StorageNode {
     shared: Arc<Shared>,
     quotas: quota::Quotas,
     metrics: Metrics,
-    /// Held while state is written out: the marker of one checkpoint must not
-    /// overtake the snapshots of another.
-    checkpointing: tokio::sync::Mutex<()>,
+    /// Held while snapshots are written, while the log that they make up for is
+    /// given back, and while state is rebuilt from both: the marker of one checkpoint
+    /// must not overtake the snapshots of another. Work on another thread goes on
+    /// when nobody waits for it any more, so it holds this itself ([`Alone`]).
+    settling: Arc<tokio::sync::Mutex<()>>,
     /// What the durability class `object` runs; it outlives the other tasks.
     object_tasks: parking_lot::Mutex<Option<Tasks>>,
 }
 
+/// Nobody else settles the stores for as long as one of these is there.
+type Alone = Arc<tokio::sync::OwnedMutexGuard<()>>;
+
 impl StorageNode {
+    async fn settle_alone(&self) -> Alone {
+        Arc::new(self.settling.clone().lock_owned().await)
+    }
+
     /// The broker that a call names. It is made on first use; one that belongs
     /// to another instance is answered as one that does not exist.
     fn broker(&self, ctx: &RequestContext, id: BrokerId) -> Result<Arc<Broker>, ApiError> {

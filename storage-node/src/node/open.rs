@@ -119,7 +119,7 @@ impl StorageNode {
             shared,
             quotas,
             metrics,
-            checkpointing: tokio::sync::Mutex::default(),
+            settling: Arc::default(),
             object_tasks: parking_lot::Mutex::default(),
             filler: OnceLock::new(),
         });

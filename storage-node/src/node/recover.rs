@@ -42,7 +42,9 @@ impl StorageNode {
             let _ = self.settled_here(mark).await;
         }
         let node = self.clone();
+        let alone = self.settle_alone().await;
         tasks::blocking(move || {
+            let _alone = alone;
             if node.log.state() == LogState::Failed {
                 node.log.recover()?;
             }

@@ -221,7 +221,9 @@ impl StorageNode {
         }
         let stores = self.stores.clone();
         let log = self.log.clone();
+        let alone = self.settle_alone().await;
         let given = tasks::blocking(move || {
+            let _alone = alone;
             let upto = needed.min(stores.hot.marker()).min(stores.states.marker());
             // Places in tails are let go first: `on_filled` did it for all before the marker.
             let files = log
