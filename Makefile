@@ -49,6 +49,7 @@ sim: setup ## Simulate many seeds: make sim SEEDS=1000
 
 nightly: setup ## Run the tests that take minutes, too
 	FIRN_SEEDS=10 cargo test --workspace --locked -- --include-ignored
+	FIRN_SEEDS=5 FIRN_NAPS=30 cargo test --package firn-storage-node --locked --test node -- crash:: cold:: object_histories::
 	$(MAKE) fuzz
 
 check: setup ## Format, lints and documentation, warnings being errors

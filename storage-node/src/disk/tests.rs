@@ -83,6 +83,25 @@ fn a_crash_keeps_what_was_synced_and_may_lose_the_rest() {
     assert!(outcomes.len() > 10, "{outcomes:?}");
 }
 
+/// A thread that outlives its process in a test must not do what no dead process can.
+#[test]
+fn who_died_reaches_nothing_of_a_later_life() {
+    let disk = FaultyDisk::new(1);
+    disk.create_dir(Path::new("d")).expect("makes");
+    let (old, file) = (disk.mounted(), Path::new("d/one"));
+    old.create(file).expect("lives").sync_data().expect("syncs");
+    old.sync_dir(Path::new("d")).expect("syncs");
+    for die in [FaultyDisk::restart, |disk: &FaultyDisk| disk.crash(7)] {
+        let old = disk.mounted();
+        die(&disk);
+        assert!(old.rename(file, Path::new("d/two")).is_err());
+        assert!(old.create(Path::new("d/two")).is_err());
+        assert!(old.remove(file).is_err() && old.open(file).is_err());
+        assert!(old.sync_dir(Path::new("d")).is_err());
+        assert_eq!(disk.mounted().list(Path::new("d")).expect("lists"), ["one"]);
+    }
+}
+
 #[test]
 fn a_sync_after_a_failed_one_promises_nothing() {
     let mut lost = 0;

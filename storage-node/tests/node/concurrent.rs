@@ -272,7 +272,7 @@ fn play(seed: u64, tail_bytes: u64) {
     let mut bench = Bench::new(|config| {
         config.tail_bytes_max = tail_bytes;
         // However long it takes, the whole log is there to be replayed at the end.
-        config.tier.seal_age = Duration::from_secs(u64::from(u32::MAX));
+        config.tier.seal_age = Duration::from_millis(4 * NEVER_MS);
     });
     let mut background = Tasks::new();
     runtime.block_on(async { bench.node().start(&mut background) });

@@ -221,7 +221,7 @@ pub(crate) fn seeds(default: u64) -> u64 {
     default * number("FIRN_SEEDS").unwrap_or(1)
 }
 
-fn number(variable: &str) -> Option<u64> {
+pub(crate) fn number(variable: &str) -> Option<u64> {
     let text = std::env::var_os(variable)?.into_string().ok()?;
     text.parse().ok()
 }

@@ -5,7 +5,6 @@ use std::cell::Cell;
 use std::convert::Infallible;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -30,7 +29,10 @@ use firn_storage_node::log::{DamagedRange, LogConfig, Mutant};
 use firn_storage_node::node::{
     ColdParts, OpenError, Opened, Restorable, StorageNode, Stores, TierError,
 };
+use parking_lot::RwLock;
 use prometheus::Registry;
+
+use crate::naps::{Napping, Naps};
 
 pub(crate) const FILE_BYTES: u64 = 16 << 10;
 pub(crate) const BROKERS: [BrokerId; 2] = [BrokerId(1), BrokerId(2)];
@@ -120,6 +122,7 @@ pub(crate) struct World {
     pub(crate) wal: WalSettings,
     pub(crate) owner: NodeId,
     pub(crate) objects: FaultyObjects,
+    naps: Naps,
     hot: Arc<MemoryHotStore>,
     states: Arc<MemoryStateStore>,
 }
@@ -130,7 +133,7 @@ pub(crate) struct Life {
     pub(crate) opened: Report,
     pub(crate) registry: Registry,
     tasks: Option<Tasks>,
-    dead: Arc<AtomicBool>,
+    alive: Alive,
 }
 
 /// What opening said.
@@ -156,6 +159,7 @@ impl World {
             wal: WalSettings::default(),
             owner: NodeId(7),
             objects: FaultyObjects::new(seed, &clock),
+            naps: Naps::new(seed),
             hot: Arc::default(),
             states: Arc::default(),
         }
@@ -197,10 +201,10 @@ impl World {
     pub(crate) fn open(&mut self) -> Result<Life, OpenError> {
         self.objects.heal();
         let (config, cold) = (self.config(), self.cold());
-        let dead = Arc::new(AtomicBool::new(false));
+        let alive = Alive(Arc::new(RwLock::new(true)), self.naps.clone());
         let mut markers = None;
         let (hot, states) = (&mut self.hot, &mut self.states);
-        let alive = dead.clone();
+        let own = alive.clone();
         let stores = |log_end: Lsn| {
             // A store that is ahead of the log is not its store: as sled's directory judges.
             if hot.marker() > log_end {
@@ -211,13 +215,14 @@ impl World {
                 *states = Arc::default();
             }
             Ok(Stores {
-                hot: Arc::new(Mortal(hot.clone(), alive.clone())),
-                states: Arc::new(Mortal(states.clone(), alive)),
+                hot: Arc::new(Mortal(hot.clone(), own.clone())),
+                states: Arc::new(Mortal(states.clone(), own)),
                 metrics: Arc::new(HotMetrics::default()),
             })
         };
         let registry = Registry::new();
-        let disk = Arc::new(self.disk.clone());
+        let mounted = Arc::new(self.disk.mounted());
+        let disk = Arc::new(Napping(mounted, self.naps.clone()));
         let stores = Box::new(stores);
         let opened = StorageNode::open(config, disk, stores, cold, self.clock.clone(), &registry);
         let Opened { node, damage, .. } = opened?;
@@ -229,7 +234,7 @@ impl World {
             },
             registry,
             tasks: None,
-            dead,
+            alive,
         })
     }
 
@@ -268,7 +273,7 @@ impl Life {
     pub(crate) async fn kill(self, world: &World) {
         world.objects.crash();
         let disk = &world.disk;
-        self.dead.store(true, Ordering::SeqCst);
+        self.alive.end();
         disk.power_off();
         let clock = world.clock.clone();
         // A dead process waits for nothing: its time passes at once.
@@ -291,6 +296,7 @@ impl Life {
             tasks.join(Duration::from_secs(5)).await;
         }
         self.node.close().await;
+        self.alive.end();
     }
 
     pub(crate) fn counter(&self, name: &str) -> u64 {
@@ -335,15 +341,30 @@ pub(crate) async fn passes(clock: Clock, step: Duration) -> Infallible {
     }
 }
 
+/// Whether a process lives, and how fast.
+#[derive(Clone)]
+struct Alive(Arc<RwLock<bool>>, Naps);
+
+impl Alive {
+    /// The process dies, once what it does at this moment is done.
+    fn end(&self) {
+        *self.0.write() = false;
+    }
+}
+
 /// A store whose process may die: then nothing reaches it, and closing never does.
-struct Mortal<S>(Arc<S>, Arc<AtomicBool>);
+struct Mortal<S>(Arc<S>, Alive);
 
 impl<S> Mortal<S> {
-    fn alive(&self) -> Result<&S, HotError> {
-        if self.1.load(Ordering::SeqCst) {
+    /// The whole of a step is before the death or not at all: a step that was let
+    /// in before and ends behind it would write into another life.
+    fn alive<T>(&self, step: impl FnOnce(&S) -> Result<T, HotError>) -> Result<T, HotError> {
+        let is_alive = self.1.0.read();
+        if !*is_alive {
             return Err(HotError::Store("the process is dead".to_owned()));
         }
-        Ok(&self.0)
+        self.1.1.step();
+        step(&self.0)
     }
 }
 
@@ -353,7 +374,7 @@ impl HotStore for Mortal<MemoryHotStore> {
     }
 
     fn fill(&self, batch: &HotBatch) -> Result<(), HotError> {
-        self.alive()?.fill(batch)
+        self.alive(|it| it.fill(batch))
     }
 
     fn chunk_at(
@@ -362,7 +383,7 @@ impl HotStore for Mortal<MemoryHotStore> {
         queue: QueueKey,
         offset: Offset,
     ) -> Result<Option<Chunk>, HotError> {
-        self.alive()?.chunk_at(broker, queue, offset)
+        self.alive(|it| it.chunk_at(broker, queue, offset))
     }
 
     fn locate(
@@ -370,7 +391,7 @@ impl HotStore for Mortal<MemoryHotStore> {
         broker: BrokerKey,
         position: Position,
     ) -> Result<Option<(QueueKey, Offset)>, HotError> {
-        self.alive()?.locate(broker, position)
+        self.alive(|it| it.locate(broker, position))
     }
 
     fn find(
@@ -381,11 +402,11 @@ impl HotStore for Mortal<MemoryHotStore> {
         from: Position,
         max: usize,
     ) -> Result<Vec<Hit>, HotError> {
-        self.alive()?.find(broker, topic, hash, from, max)
+        self.alive(|it| it.find(broker, topic, hash, from, max))
     }
 
     fn forget_before(&self, lsn: Lsn) -> Result<(), HotError> {
-        self.alive()?.forget_before(lsn)
+        self.alive(|it| it.forget_before(lsn))
     }
 
     fn close(&self) -> Result<(), HotError> {
@@ -399,15 +420,15 @@ impl StateStore for Mortal<MemoryStateStore> {
     }
 
     fn load(&self) -> Result<Vec<(BrokerKey, u64, Bytes)>, HotError> {
-        self.alive()?.load()
+        self.alive(|it| it.load())
     }
 
     fn save(&self, snapshots: Vec<(BrokerKey, u64, Bytes)>, marker: Lsn) -> Result<(), HotError> {
-        self.alive()?.save(snapshots, marker)
+        self.alive(|it| it.save(snapshots, marker))
     }
 
     fn remove(&self, broker: BrokerKey) -> Result<(), HotError> {
-        self.alive()?.remove(broker)
+        self.alive(|it| it.remove(broker))
     }
 
     fn close(&self) -> Result<(), HotError> {

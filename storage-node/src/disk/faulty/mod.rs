@@ -14,7 +14,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use parking_lot::Mutex;
+use parking_lot::{Mutex, MutexGuard};
 
 use super::{Disk, DiskFile};
 use contents::Contents;
@@ -22,7 +22,11 @@ use names::Names;
 
 /// The disk; clones share it.
 #[derive(Clone)]
-pub struct FaultyDisk(Arc<Mutex<State>>);
+pub struct FaultyDisk {
+    state: Arc<Mutex<State>>,
+    /// The only epoch in which this one reaches anything; `None` for all.
+    epoch: Option<u64>,
+}
 
 struct State {
     dirs: BTreeMap<PathBuf, Names>,
@@ -90,7 +94,7 @@ impl FaultyDisk {
     /// An empty disk without faults.
     #[must_use]
     pub fn new(seed: u64) -> Self {
-        Self(Arc::new(Mutex::new(State {
+        let state = State {
             dirs: BTreeMap::from([(PathBuf::new(), Names::default())]),
             inodes: BTreeMap::new(),
             inode_next: 1,
@@ -101,13 +105,27 @@ impl FaultyDisk {
             budget: None,
             faults: Faults::default(),
             counts: Counts::default(),
-        })))
+        };
+        Self {
+            state: Arc::new(Mutex::new(state)),
+            epoch: None,
+        }
+    }
+
+    /// The disk as one process sees it: after [`Self::crash`] and [`Self::restart`]
+    /// nothing that it does reaches the disk any more, as of a process that is dead.
+    #[must_use]
+    pub fn mounted(&self) -> Self {
+        Self {
+            state: self.state.clone(),
+            epoch: Some(self.state.lock().epoch),
+        }
     }
 
     /// Power loss and restart: what was not synced is kept, dropped or torn as
     /// the seed says. Handles opened before are dead; faults still to come are forgotten.
     pub fn crash(&self, seed: u64) {
-        let state = &mut *self.0.lock();
+        let state = &mut *self.state.lock();
         state.restart();
         let mut random = Random(seed);
         for names in state.dirs.values_mut() {
@@ -121,64 +139,64 @@ impl FaultyDisk {
     /// The process dies and starts again, the machine stays up: nothing that was
     /// written is lost, and nothing more is durable than before.
     pub fn restart(&self) {
-        self.0.lock().restart();
+        self.state.lock().restart();
     }
 
     /// From now on every operation fails, until [`Self::crash`] or [`Self::restart`].
     pub fn power_off(&self) {
-        self.0.lock().off = true;
+        self.state.lock().off = true;
     }
 
     /// Whether the power is off.
     #[must_use]
     pub fn is_off(&self) -> bool {
-        self.0.lock().off
+        self.state.lock().off
     }
 
     /// Goes off by itself at the `n`-th changing operation from now, which does
     /// not happen any more. For trying every place where a program can be stopped.
     pub fn power_off_at_change(&self, n: u64) {
-        self.0.lock().faults.power = n;
+        self.state.lock().faults.power = n;
     }
 
     /// The `n`-th file sync from now fails (1 = the next). Part of what was not
     /// synced reaches the disk, the rest never will: the kernel takes those
     /// pages for clean, so reads show them and a second sync succeeds.
     pub fn fail_sync(&self, n: u64) {
-        self.0.lock().faults.sync = n;
+        self.state.lock().faults.sync = n;
     }
 
     /// The `n`-th directory sync from now fails.
     pub fn fail_sync_dir(&self, n: u64) {
-        self.0.lock().faults.sync_dir = n;
+        self.state.lock().faults.sync_dir = n;
     }
 
     /// The `n`-th write from now fails after a part of it.
     pub fn fail_write(&self, n: u64) {
-        self.0.lock().faults.write = n;
+        self.state.lock().faults.write = n;
     }
 
     /// The `n`-th read from now fails.
     pub fn fail_read(&self, n: u64) {
-        self.0.lock().faults.read = n;
+        self.state.lock().faults.read = n;
     }
 
     /// Bytes that all files together may have; `None` = no bound. Growth beyond
     /// it is `StorageFull`.
     pub fn set_budget(&self, bytes: Option<u64>) {
-        self.0.lock().budget = bytes;
+        self.state.lock().budget = bytes;
     }
 
     /// Bytes that all files have.
     #[must_use]
     pub fn used(&self) -> u64 {
-        self.0.lock().used()
+        self.state.lock().used()
     }
 
     /// What was done so far.
     #[must_use]
     pub fn counts(&self) -> Counts {
-        self.0.lock().counts
+        self.state.lock().counts
     }
 
     /// Flips bits of one stored byte, as bit rot does.
@@ -217,7 +235,7 @@ impl FaultyDisk {
     }
 
     fn damage(&self, path: &Path, change: impl FnOnce(&mut Contents)) {
-        let state = &mut *self.0.lock();
+        let state = &mut *self.state.lock();
         let inode = state.lookup(path).expect("the caller names a file");
         change(state.inodes.get_mut(&inode).expect("inode of a name"));
     }
@@ -302,7 +320,7 @@ fn split(path: &Path) -> io::Result<(PathBuf, String)> {
 
 impl Disk for FaultyDisk {
     fn create_dir(&self, dir: &Path) -> io::Result<()> {
-        let state = &mut *self.0.lock();
+        let state = &mut *self.locked()?;
         state.powered()?;
         for ancestor in dir.ancestors() {
             state.dirs.entry(ancestor.to_owned()).or_default();
@@ -311,13 +329,13 @@ impl Disk for FaultyDisk {
     }
 
     fn list(&self, dir: &Path) -> io::Result<Vec<String>> {
-        let state = &mut *self.0.lock();
+        let state = &mut *self.locked()?;
         state.powered()?;
         Ok(state.names(dir)?.live.keys().cloned().collect())
     }
 
     fn create(&self, path: &Path) -> io::Result<Arc<dyn DiskFile>> {
-        let state = &mut *self.0.lock();
+        let state = &mut *self.locked()?;
         state.change()?;
         let inode = state.inode_next;
         let (names, name) = state.names_of(path)?;
@@ -328,14 +346,14 @@ impl Disk for FaultyDisk {
     }
 
     fn open(&self, path: &Path) -> io::Result<Arc<dyn DiskFile>> {
-        let state = &mut *self.0.lock();
+        let state = &mut *self.locked()?;
         state.powered()?;
         let inode = state.lookup(path)?;
         Ok(self.handle(inode, state))
     }
 
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
-        let state = &mut *self.0.lock();
+        let state = &mut *self.locked()?;
         state.change()?;
         let (from_dir, from) = split(from)?;
         let (to_dir, to) = split(to)?;
@@ -346,14 +364,14 @@ impl Disk for FaultyDisk {
     }
 
     fn remove(&self, path: &Path) -> io::Result<()> {
-        let state = &mut *self.0.lock();
+        let state = &mut *self.locked()?;
         state.change()?;
         let (names, name) = state.names_of(path)?;
         names.remove(name)
     }
 
     fn sync_dir(&self, dir: &Path) -> io::Result<()> {
-        let state = &mut *self.0.lock();
+        let state = &mut *self.locked()?;
         state.change()?;
         state.counts.dir_syncs += 1;
         let failed = fires(&mut state.faults.sync_dir);
@@ -370,7 +388,7 @@ impl Disk for FaultyDisk {
     }
 
     fn free_bytes(&self) -> io::Result<u64> {
-        let state = self.0.lock();
+        let state = self.locked()?;
         state.powered()?;
         Ok(state
             .budget
@@ -379,6 +397,15 @@ impl Disk for FaultyDisk {
 }
 
 impl FaultyDisk {
+    /// Refuses who died with an earlier epoch.
+    fn locked(&self) -> io::Result<MutexGuard<'_, State>> {
+        let state = self.state.lock();
+        match self.epoch {
+            Some(epoch) if epoch != state.epoch => Err(io::Error::other("the process is dead")),
+            Some(_) | None => Ok(state),
+        }
+    }
+
     fn handle(&self, inode: u64, state: &mut State) -> Arc<dyn DiskFile> {
         *state.handles.entry(inode).or_default() += 1;
         Arc::new(FaultyFile {
@@ -397,7 +424,7 @@ struct FaultyFile {
 
 impl Drop for FaultyFile {
     fn drop(&mut self) {
-        let state = &mut *self.disk.0.lock();
+        let state = &mut *self.disk.state.lock();
         if self.epoch != state.epoch {
             return;
         }
@@ -415,7 +442,7 @@ impl FaultyFile {
         changes: bool,
         work: impl FnOnce(&mut State, &mut Contents) -> io::Result<T>,
     ) -> io::Result<T> {
-        let state = &mut *self.disk.0.lock();
+        let state = &mut *self.disk.state.lock();
         if self.epoch != state.epoch {
             return Err(io::Error::other("this handle is from before the restart"));
         }
