@@ -70,13 +70,19 @@ impl StorageNode {
         let mut last = None;
         for (receipt, status) in receipts.iter().zip(&mut statuses) {
             // Members of a broadcast have no copies.
-            if receipt.group == group
-                && let Some(original) = self.original_of(&broker, receipt, *status).await?
-            {
-                let mut core = broker.lock()?;
-                let mark;
-                (*status, mark) = self.ack_moved(&broker, &mut core, group, receipt, original)?;
-                last = mark.or(last);
+            if receipt.group != group {
+                continue;
+            }
+            match self.moved_from(&broker, receipt, *status).await? {
+                Moved::No => {}
+                Moved::From(original) => {
+                    let mut core = broker.lock()?;
+                    let mark;
+                    (*status, mark) =
+                        self.ack_moved(&broker, &mut core, group, receipt, original)?;
+                    last = mark.or(last);
+                }
+                Moved::Unknown => *status = AckStatus::LeaseExpired,
             }
         }
         if let Some(mark) = last {
@@ -88,15 +94,15 @@ impl StorageNode {
     /// The original of a record that may have been moved on as a copy: it is
     /// finished then, though nobody acked it. Which original a copy stands for is
     /// known from the record alone.
-    pub(super) async fn original_of(
+    pub(super) async fn moved_from(
         &self,
         broker: &Arc<Broker>,
         receipt: &Receipt,
         status: AckStatus,
-    ) -> Result<Option<Original>, ApiError> {
+    ) -> Result<Moved, ApiError> {
         let is_copy = matches!(receipt.queue.topic, TopicKey::Retry(_));
         match (status, is_copy) {
-            (AckStatus::LeaseExpired, false) => Ok(Some(Original {
+            (AckStatus::LeaseExpired, false) => Ok(Moved::From(Original {
                 topic: receipt.queue.topic,
                 queue: receipt.queue.queue,
                 offset: receipt.offset.0,
@@ -104,14 +110,16 @@ impl StorageNode {
             (AckStatus::AlreadyAcked, true) => {
                 let (queue, offset) = (receipt.queue, receipt.offset.0);
                 let message = self.read_one(broker, queue, offset).await?;
-                let origin = message.and_then(|message| message.origin);
-                Ok(origin.map(|origin| Original {
+                let Some(origin) = message.and_then(|message| message.origin) else {
+                    return Ok(Moved::Unknown);
+                };
+                Ok(Moved::From(Original {
                     topic: origin.topic,
                     queue: origin.queue,
                     offset: origin.offset.0,
                 }))
             }
-            _ => Ok(None),
+            _ => Ok(Moved::No),
         }
     }
 
@@ -257,6 +265,17 @@ fn was_redelivered(state: &GroupState, receipt: &Receipt) -> bool {
         .topics
         .get(&receipt.queue.topic)
         .is_some_and(|topic| topic.moved.contains_key(&key))
+}
+
+/// Whether a record may have been moved on as a copy.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Moved {
+    No,
+    /// The copies are of this record.
+    From(Original),
+    /// It is a copy whose record has gone: a newer one may live, of whose work nobody
+    /// may be told that it is done.
+    Unknown,
 }
 
 /// A record of a user's topic or of another group's dead letters.

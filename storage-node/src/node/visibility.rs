@@ -10,7 +10,7 @@ use firn_protocol::receipt::Receipt;
 use firn_protocol::time::Timestamp;
 
 use super::StorageNode;
-use super::ack::{holds_lease, judge, newest_place};
+use super::ack::{Moved, holds_lease, judge, newest_place};
 use super::broadcast::holder_spec;
 use super::in_place::{Failure, failure};
 use super::settle::due_of_lease;
@@ -80,12 +80,16 @@ impl StorageNode {
         receipt: &Receipt,
     ) -> Result<VisibilityAnswer, ApiError> {
         let status = judge(&*broker.lock()?, group, receipt);
-        if let Some(original) = self.original_of(broker, receipt, status).await? {
-            let core = broker.lock()?;
-            let state = core.state.groups.get(&group);
-            if newest_place(state, receipt, original).is_some() {
-                return Ok(VisibilityAnswer::Refused(AckStatus::LeaseExpired));
+        let is_moved = match self.moved_from(broker, receipt, status).await? {
+            Moved::No => false,
+            Moved::From(original) => {
+                let core = broker.lock()?;
+                newest_place(core.state.groups.get(&group), receipt, original).is_some()
             }
+            Moved::Unknown => true,
+        };
+        if is_moved {
+            return Ok(VisibilityAnswer::Refused(AckStatus::LeaseExpired));
         }
         Ok(VisibilityAnswer::Refused(match status {
             AckStatus::Ok => AckStatus::LeaseExpired,
