@@ -91,7 +91,7 @@ impl StorageNode {
         Ok(statuses)
     }
 
-    /// The original of a record that may have been moved on as a copy: it is
+    /// Of which original a record is, if it may have been moved on as a copy: it is
     /// finished then, though nobody acked it. Which original a copy stands for is
     /// known from the record alone.
     pub(super) async fn moved_from(

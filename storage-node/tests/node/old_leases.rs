@@ -10,6 +10,10 @@ use firn_protocol::filter::Filter;
 use firn_protocol::receipt::Receipt;
 
 use crate::harness::{BROKERS, Bench, GROUP, Gate, context, group, receive};
+use crate::power::pause;
+use crate::purge::fail;
+use crate::retention::{HOUR_MS, Rules, with};
+use crate::tiers::{seal, send};
 
 const LEASE_MS: u64 = 30_000;
 
@@ -168,4 +172,36 @@ async fn the_first_of_two_is_not_the_one_whose_copy_it_finishes() {
         assert_eq!(bench.ack(second).await, AckStatus::Ok, "told: {is_told}");
         bench.close().await;
     }
+}
+
+/// An ack with the handle of a copy that has expired says nothing of the newer copy.
+#[tokio::test]
+async fn the_ack_of_a_copy_that_has_gone_does_not_stand_for_a_newer_one() {
+    let rules = Rules::hours(2);
+    let bench = Bench::new(with(&rules));
+    send(&bench, 2..3).await;
+    // A failure that is due is moved on by the first look, and given out by a later one.
+    let take_next = async || {
+        for _ in 0..20 {
+            if let Some(delivery) = bench.take(1, &Filter::All).await.deliveries.pop() {
+                return delivery;
+            }
+            pause().await;
+        }
+        panic!("nothing is handed out");
+    };
+    let first = take_next().await.receipt;
+    fail(&bench, first).await;
+    bench.advance(30_000);
+    let copy = take_next().await.receipt;
+    seal(&bench).await;
+    bench.advance(2 * HOUR_MS - 60_000);
+    fail(&bench, copy).await;
+    bench.advance(120_000);
+    bench.node().tier_step().await;
+    seal(&bench).await;
+    bench.node().tier_step().await;
+    let status = bench.ack(copy).await;
+    let attempt = take_next().await.message.attempt;
+    assert_eq!((status, attempt), (AckStatus::LeaseExpired, 3));
 }

@@ -27,7 +27,7 @@ async fn purge(bench: &Bench, topic: TopicKey, before: Option<u64>) -> u64 {
     purged.expect("purged")
 }
 
-async fn fail(bench: &Bench, receipt: Receipt) {
+pub(crate) async fn fail(bench: &Bench, receipt: Receipt) {
     let request = VisibilityRequest {
         broker: BROKERS[0],
         group: group(GROUP),

@@ -21,7 +21,6 @@ use firn_storage_node::retention::{ForcedRemoval, RetentionRules, StorageRule};
 use parking_lot::Mutex;
 
 use crate::harness::{BROKERS, Bench, GROUP, TOPIC, context, group, offsets, queue_key, topic};
-use crate::power::pause;
 use crate::tier_faults::restore;
 use crate::tiers::{big, faulty, objects, read, requests, seal, send, small};
 
@@ -557,46 +556,4 @@ async fn what_fails_stands_in_nobodys_way() {
         assert_eq!(rows.expect("bounds")[0].1, Offset(1), "{broker}");
     }
     faults.heal();
-}
-
-/// An ack with the handle of a copy that has expired says nothing of the newer copy.
-#[tokio::test]
-async fn the_ack_of_a_copy_that_has_gone_does_not_stand_for_a_newer_one() {
-    let rules = Rules::hours(2);
-    let bench = Bench::new(with(&rules));
-    send(&bench, 2..3).await;
-    let fail = async |receipt| {
-        let request = VisibilityRequest {
-            broker: BROKERS[0],
-            group: group(GROUP),
-            receipt,
-            invisible_ms: 0,
-        };
-        let failed = bench.node().change_visibility(&context(1), request).await;
-        failed.expect("failed");
-    };
-    // A failure that is due is moved on by the first look, and given out by a later one.
-    let take = async || {
-        for _ in 0..20 {
-            if let Some(delivery) = bench.take(1, &Filter::All).await.deliveries.pop() {
-                return delivery;
-            }
-            pause().await;
-        }
-        panic!("nothing is handed out");
-    };
-    let first = take().await.receipt;
-    fail(first).await;
-    bench.advance(30_000);
-    let copy = take().await.receipt;
-    seal(&bench).await;
-    bench.advance(2 * HOUR_MS - 60_000);
-    fail(copy).await;
-    bench.advance(120_000);
-    bench.node().tier_step().await;
-    seal(&bench).await;
-    bench.node().tier_step().await;
-    let status = bench.ack(copy).await;
-    let attempt = take().await.message.attempt;
-    assert_eq!((status, attempt), (AckStatus::LeaseExpired, 3));
 }
